@@ -1,0 +1,243 @@
+"""The journal in a SQLite file: `ports/journal.py` says what it promises, this says in which words SQLite is asked.
+
+A page of events is read as one row, a JSON list that SQLite concatenates from what it stores: stepping through rows
+costs a wait for the interpreter each, and one call decodes the lot. What batches of appends write is in `appends.py`.
+"""
+
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Self, TypeVar
+
+import anyio
+import msgspec
+from anyio.abc import TaskStatus
+
+from kazid.adapters.sqlite.appends import Append
+from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
+from kazid.adapters.sqlite.group_commit import GroupCommit
+from kazid.core.errors import JournalUnavailable, JournalUnusable
+from kazid.core.event import Event, Recorded, event_type
+from kazid.core.ids import GoalUid, Offset, Seq
+from kazid.core.instant import Now
+from kazid.ports.journal import EVENTS_PER_APPEND_MAX, READ_LIMIT_MAX, GoalHeader, Receipt
+
+DISCARD_MAX = 1000
+"""Events dropped per call: 10,000 at once held everybody up for 136 ms, so a tenth of it."""
+
+T = TypeVar("T")
+
+
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    """One event in a page."""
+
+    offset: Offset
+    uid: GoalUid
+    seq: Seq
+    at: tuple[float, float, str]
+    event: Event
+
+
+_PAGE = """
+    SELECT CAST('[' || group_concat(
+        '[' || offset || ',' || json_quote(uid) || ',' || seq || ',' || at || ',' || body || ']', ','
+    ) || ']' AS BLOB)
+    FROM (SELECT offset, uid, seq, at, body FROM events WHERE {where} LIMIT ?)
+"""
+_AFTER_SEQ = _PAGE.format(where="uid = ? AND seq > ? ORDER BY seq")
+_AFTER_OFFSET = _PAGE.format(where="offset > ? ORDER BY offset")
+_AFTER_OFFSET_OF_ONE = _PAGE.format(where="uid = ? AND offset > ? ORDER BY offset")
+_HEADERS = """
+    SELECT json_group_array(json_object(
+        'uid', uid, 'owner', owner, 'id', id, 'snapshot_seq', snapshot_seq,
+        'is_deleted', json(CASE is_deleted WHEN 0 THEN 'false' ELSE 'true' END)
+    )) FROM goals
+"""
+_DISCARD = """
+    DELETE FROM events WHERE offset IN
+    (SELECT offset FROM events WHERE uid = ? AND seq < ? ORDER BY seq LIMIT ?)
+"""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Event).decode
+_decode_page = msgspec.json.Decoder(list[_Stored]).decode
+_decode_headers = msgspec.json.Decoder(list[GoalHeader]).decode
+
+
+class SqliteJournal:
+    """An open journal, and a context that closes it. Reads work at once; appends wait until `run_writer` runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._commits = GroupCommit(database)
+
+    @classmethod
+    async def open(cls, path: str | os.PathLike[str]) -> Self:
+        """The journal in this file, made or migrated as needed; whoever opens it closes it.
+
+        Raises: JournalUnusable with one line for the operator; JournalUnavailable when there is no room to open it.
+        """
+        return cls(await open_database(os.fspath(path)))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+            await self.close()
+
+    async def run_writer(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
+        """Commit what callers append, until cancelled; then what they had already queued.
+
+        Raises JournalUnusable when the file is found damaged or gone: the process cannot go on without it.
+        """
+        task_status.started()
+        await self._commits.run()
+
+    async def close(self) -> None:
+        """Let go of the file and both threads; whoever still waits gets JournalUnavailable. Shielded, and bounded."""
+        self._commits.close()
+        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
+            await self._database.close()
+
+    async def append(
+        self,
+        uid: GoalUid,
+        events: Sequence[Event],
+        *,
+        at: Now,
+        expected_seq: Seq,
+        header: GoalHeader | None = None,
+        idempotency_key: str | None = None,
+        is_urgent: bool = False,
+    ) -> Receipt:
+        """See the port. Once queued it is shielded until a deadline; then only a retry tells whether it was stored."""
+        assert 1 <= len(events) <= EVENTS_PER_APPEND_MAX
+        assert header is None or header.uid == uid
+        bodies = tuple(_encode(event) for event in events)
+        for body in bodies:
+            _decode(body)  # what cannot be read back (NaN where a number has to be) must never be stored
+        append = Append(
+            uid=uid,
+            expected_seq=expected_seq,
+            types=tuple(event_type(event) for event in events),
+            bodies=bodies,
+            at=_encode((at.boot_s, at.wall_s, at.boot_id)).decode(),
+            wall_s=at.wall_s,
+            header=header,
+            idempotency_key=idempotency_key,
+        )
+        receipt = await self._commits.submit(append, is_urgent=is_urgent)
+        assert receipt.seq == expected_seq + len(events)
+        return receipt
+
+    async def read(self, uid: GoalUid, *, after_seq: Seq, limit: int = READ_LIMIT_MAX) -> Sequence[Recorded]:
+        """See the port."""
+        return await self._page(_AFTER_SEQ, uid, after_seq, limit=limit)
+
+    async def tail(
+        self, *, after: Offset, uid: GoalUid | None = None, limit: int = READ_LIMIT_MAX
+    ) -> Sequence[Recorded]:
+        """See the port."""
+        if uid is None:
+            return await self._page(_AFTER_OFFSET, after, limit=limit)
+        return await self._page(_AFTER_OFFSET_OF_ONE, uid, after, limit=limit)
+
+    async def head(self) -> Offset:
+        """See the port."""
+        return await self._read(_read_head)
+
+    async def headers(self) -> Sequence[GoalHeader]:
+        """See the port."""
+        return await self._read(_read_headers)
+
+    async def find_key(self, idempotency_key: str) -> Receipt | None:
+        """See the port."""
+        return await self._read(partial(_find_key, idempotency_key))
+
+    async def check_writable(self) -> None:
+        """See the port. The row counts the beats, so that each is a real write."""
+        await self._write(_beat)
+
+    async def discard_before(self, uid: GoalUid, *, seq: Seq) -> int:
+        """See the port."""
+        return await self._write(partial(_discard, uid, seq))
+
+    async def forget(self, uid: GoalUid) -> None:
+        """See the port."""
+        await self._write(partial(_forget, uid))
+
+    async def maintain(self) -> int:
+        """Give the file system back what discarding freed, a bounded piece; how many pages.
+
+        0 means that nothing is left to do, or that the disk refuses now; housekeeping comes again either way.
+        """
+        try:
+            return await self._guarded(self._database.give_back)
+        except JournalUnavailable:
+            return 0
+
+    async def _page(self, query: str, *arguments: object, limit: int) -> Sequence[Recorded]:
+        assert 1 <= limit <= READ_LIMIT_MAX
+        return await self._read(partial(_read_page, query, (*arguments, limit)))
+
+    async def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._guarded(partial(self._database.read, work))
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        return await self._guarded(partial(self._database.write, work))
+
+    async def _guarded(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Damage found by anybody ends the writer, and with it the process."""
+        try:
+            return await call()
+        except JournalUnusable as error:
+            self._commits.fail(error)
+            raise
+
+
+def _read_page(query: str, arguments: Sequence[object], connection: sqlite3.Connection) -> Sequence[Recorded]:
+    (page,) = connection.execute(query, arguments).fetchone()
+    if page is None:
+        return ()
+    try:
+        stored = _decode_page(page)
+    except msgspec.DecodeError as error:
+        raise JournalUnusable(f"the journal holds an event this kazid cannot read: {error}") from error
+    # group_concat promises no order in words, though it has always kept the subquery's
+    stored.sort(key=lambda row: row.offset)
+    return [
+        Recorded(offset=row.offset, uid=row.uid, seq=row.seq, at=Now(*row.at), event=row.event)
+        for row in stored
+    ]
+
+
+def _read_head(connection: sqlite3.Connection) -> Offset:
+    (offset,) = connection.execute("SELECT coalesce(max(offset), 0) FROM events").fetchone()
+    return Offset(offset)
+
+
+def _read_headers(connection: sqlite3.Connection) -> Sequence[GoalHeader]:
+    (headers,) = connection.execute(_HEADERS).fetchone()
+    return _decode_headers(headers)
+
+
+def _find_key(idempotency_key: str, connection: sqlite3.Connection) -> Receipt | None:
+    query = "SELECT seq, offset FROM keys WHERE idempotency_key = ?"
+    found = connection.execute(query, (idempotency_key,)).fetchone()
+    return None if found is None else Receipt(seq=Seq(found[0]), offset=Offset(found[1]))
+
+
+def _beat(connection: sqlite3.Connection) -> None:
+    connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'heartbeat'")
+
+
+def _discard(uid: GoalUid, seq: Seq, connection: sqlite3.Connection) -> int:
+    (needed_seq,) = connection.execute("SELECT max(snapshot_seq) FROM goals WHERE uid = ?", (uid,)).fetchone()
+    assert needed_seq is None or seq <= needed_seq, "the fold needs everything from the snapshot on"
+    return connection.execute(_DISCARD, (uid, seq, DISCARD_MAX)).rowcount
+
+
+def _forget(uid: GoalUid, connection: sqlite3.Connection) -> None:
+    connection.execute("DELETE FROM goals WHERE uid = ? AND is_deleted = 1", (uid,))

@@ -1,0 +1,154 @@
+"""The application: who may come in, which row of the table answers, and how errors are said.
+
+Each request passes the gate (peer.py), finds its row (table.py), and is answered by the row's handler or by a problem
+document. Nothing here knows what a goal is.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kazid.api.connection import PEERCRED
+from kazid.api.context import ApiContext
+from kazid.api.endpoint import AgentAccess, Call, Endpoint, has_body
+from kazid.api.openapi import openapi_document
+from kazid.api.peer import Gate, Peer, denied, is_here, login_of
+from kazid.api.problem import Refusal, internal_error, problem_of, problem_response
+from kazid.api.table import ENDPOINTS, by_path
+from kazid.core.errors import KazidError
+from kazid.core.ids import GoalUid
+from kazid.runtime.views import Caller
+
+__all__ = ["ApiContext", "build_app"]
+
+_CALLER = "kazid.caller"
+_PEER = "kazid.peer"
+
+
+def build_app(context: ApiContext) -> Starlette:
+    """The API as an ASGI application, to be served by `kazid.api.server`."""
+    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, admins=context.admins, login_of=login_of)
+    routes = [
+        Route(path, _Path(context, methods), methods=None, include_in_schema=False)
+        for path, methods in by_path(ENDPOINTS).items()
+    ]
+    app = Starlette(
+        routes=routes,
+        middleware=[Middleware(_Doorkeeper, gate=gate)],
+        exception_handlers={HTTPException: _no_route, Exception: _bug},
+    )
+    app.router.redirect_slashes = False
+    app.state.openapi = msgspec.json.encode(openapi_document(ENDPOINTS, version=context.version))
+    return app
+
+
+class _Doorkeeper:
+    """Lets in whom the gate admits, and writes down who it is."""
+
+    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        peer = scope.get("extensions", {}).get(PEERCRED)
+        try:
+            caller = self._gate.admit(peer)
+        except Refusal as refusal:
+            response = problem_response(refusal.details, {"connection": "close"})
+            await response(scope, receive, send)
+            return
+        scope[_CALLER], scope[_PEER] = caller, peer
+        await self._app(scope, receive, send)
+
+
+class _Path:
+    """All methods of one path."""
+
+    def __init__(self, context: ApiContext, methods: Mapping[str, Endpoint]) -> None:
+        self._context = context
+        self._methods = methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        call: Call | None = None
+        try:
+            endpoint = self._endpoint(request)
+            call = await self._call(request, endpoint)
+            response = await endpoint.handle(call)
+        except KazidError as error:
+            response = _refused(error)
+        except ClientDisconnect:
+            return
+        if has_body(request) and not (call is not None and call.is_body_read):
+            response.headers["connection"] = "close"  # what was not read is not waited for
+        await response(scope, receive, send)
+
+    def _endpoint(self, request: Request) -> Endpoint:
+        endpoint = self._methods.get(request.method)
+        if endpoint is None:
+            allowed = ", ".join(sorted(self._methods))
+            raise Refusal(
+                status=405,
+                type="method",
+                title="method not allowed",
+                detail=f"{request.method} is not possible here; {allowed} is",
+                headers={"allow": allowed},
+            )
+        return endpoint
+
+    async def _call(self, request: Request, endpoint: Endpoint) -> Call:
+        caller: Caller = request.scope[_CALLER]
+        peer: Peer = request.scope[_PEER]
+        agent = await self._context.service.is_agent(peer.pid)
+        if not is_here(peer):
+            raise denied("the process that connected is gone", hint="ask from one that stays")
+        call = Call(request, endpoint=endpoint, context=self._context, caller=caller, agent=agent)
+        if agent is not None:
+            self._check_agent(call, endpoint, agent)
+        call.check_query()
+        return call
+
+    def _check_agent(self, call: Call, endpoint: Endpoint, agent: GoalUid) -> None:
+        """An agent is not its owner: it reads its own goal and changes nothing (SEMANTICS §8)."""
+        match endpoint.agents:
+            case AgentAccess.ALWAYS:
+                return
+            case AgentAccess.OWN_GOAL:
+                if self._context.service.names(agent) == (call.owner, call.goal_id):
+                    return
+                raise denied("you belong to another goal's attempt", hint="an agent reads its own goal only")
+            case AgentAccess.NEVER:
+                raise denied(
+                    "you belong to a running attempt", hint="an agent reads its own goal and changes nothing"
+                )
+
+
+def _refused(error: KazidError) -> Response:
+    details = problem_of(error)
+    if details is None:
+        raise error
+    return problem_response(details, error.headers if isinstance(error, Refusal) else None)
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = error.detail.lower()
+    refusal = Refusal(
+        status=error.status_code,
+        type="no_route" if error.status_code == 404 else "http",
+        title=what,
+        detail=f"{request.method} {request.url.path[:200]}: {what}; GET /openapi.json lists what there is",
+    )
+    return problem_response(refusal.details, {**(error.headers or {}), "connection": "close"})
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    """The reply to what nobody foresaw; the guard in server.py logs it."""
+    return problem_response(internal_error(), {"connection": "close"})

@@ -1,0 +1,37 @@
+"""What the API is given: the daemon's verbs, what goal-files are read with, and the facts `info` tells.
+
+Made by `main`, read by every route. What may change while the daemon runs (settings, SIGHUP) is a function.
+"""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import msgspec
+
+from kazid.goalfile.load import Defaults
+from kazid.ports.catalog import Catalog
+from kazid.runtime.service import Service
+
+MODE_USER = "user"
+MODE_SYSTEM = "system"
+LOADS_AT_ONCE = 2
+"""Goal-files parsed at one moment, each in a thread: the largest takes seconds of CPU."""
+
+
+class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
+    """All that routes need; `read_text` gives the text of a file a goal-file refers to, or raises OSError."""
+
+    service: Service
+    catalog: Catalog
+    defaults: Callable[[], Defaults]
+    version: str
+    place_mode: str
+    """`user` or `system`."""
+    socket: str
+    state_dir: str
+    settings_file: Callable[[], str | None]
+    admins: Callable[[], Sequence[str]]
+    """Logins that may use a system daemon, root apart."""
+    own_uid: int
+    read_text: Callable[[str], str]
+    loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -1,0 +1,108 @@
+"""Who is on the other end of a connection, by the kernel's word, and whether they may talk to this daemon.
+
+User mode: the daemon's own uid and root. System mode: root and the `admins` setting (SEMANTICS §8). Anybody else gets
+403 with what is missing. Whether a peer is an agent of a live attempt is the service's question, not this one.
+"""
+
+import pwd
+import socket
+import struct
+from asyncio.trsock import TransportSocket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from kazid.api.context import MODE_SYSTEM
+from kazid.api.problem import Refusal
+from kazid.runtime.views import Caller
+
+ROOT_UID = 0
+_CREDENTIALS = struct.Struct("3i")
+_START_TIME_FIELD = 19
+"""Of /proc/PID/stat, counted from behind the command's closing parenthesis (proc(5): field 22)."""
+
+
+class Peer(msgspec.Struct, frozen=True, kw_only=True):
+    """A process as it was when it connected. `started` and pid together name one process, for ever."""
+
+    pid: int
+    """0 for a process outside our pid namespace, which is therefore nothing that we started."""
+    uid: int
+    gid: int
+    started: int | None
+
+
+def peer_of(connection: socket.socket | TransportSocket) -> Peer | None:
+    """The peer of an accepted Unix connection; None for any other kind of socket."""
+    if connection.family != socket.AF_UNIX:
+        return None
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, gid = _CREDENTIALS.unpack(raw)
+    return Peer(pid=pid, uid=uid, gid=gid, started=_started(pid))
+
+
+def is_here(peer: Peer) -> bool:
+    """True while the process that connected is the one that has its pid.
+
+    Asked after every look at what the process is: one that left the connection to a child and ended could otherwise
+    pass for a stranger, and an agent for its owner.
+    """
+    return peer.pid == 0 or (peer.started is not None and _started(peer.pid) == peer.started)
+
+
+class Gate:
+    """Decides who may talk."""
+
+    def __init__(
+        self, *, mode: str, own_uid: int, admins: Callable[[], Sequence[str]], login_of: Callable[[int], str]
+    ) -> None:
+        self._mode = mode
+        self._own_uid = own_uid
+        self._admins = admins
+        self._login_of = login_of
+
+    def admit(self, peer: Peer | None) -> Caller:
+        """The caller behind a peer. Raises Refusal (403)."""
+        if peer is None:
+            raise denied(
+                "this connection does not tell who you are", hint="connect to the daemon's Unix socket"
+            )
+        login = self._login_of(peer.uid)
+        if self._mode == MODE_SYSTEM:
+            if peer.uid != ROOT_UID and login not in self._admins():
+                raise denied(
+                    f"{login} (uid {peer.uid}) is not among the admins of this system daemon",
+                    hint=f'add "{login}" to admins in its settings and reload it, or use a daemon of your own',
+                )
+        elif peer.uid not in (self._own_uid, ROOT_UID):
+            owner = self._login_of(self._own_uid)
+            raise denied(
+                f"this daemon is {owner}'s own (uid {self._own_uid}), and you are {login} (uid {peer.uid})",
+                hint="use a daemon of your own: kazictl starts one",
+            )
+        return Caller(uid=peer.uid, login=login, pid=peer.pid, is_admin=True)
+
+
+def login_of(uid: int) -> str:
+    """The login name of a uid; its digits where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def denied(detail: str, *, hint: str) -> Refusal:
+    """A 403 that says what is missing."""
+    return Refusal(status=403, type="denied", title="not allowed", detail=f"{detail}; {hint}")
+
+
+def _started(pid: int) -> int | None:
+    """When a process started, in clock ticks after boot; None when it is gone or not ours to see."""
+    if pid <= 0:
+        return None
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return int(stat.rpartition(b")")[2].split()[_START_TIME_FIELD])

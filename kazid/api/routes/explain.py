@@ -1,0 +1,26 @@
+"""`explain`: the last vector, the rule that fired, and what holds the goal until when."""
+
+from starlette.responses import Response
+
+from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
+from kazid.api.translate import explanation
+from kazid.wire.messages import Explanation
+
+
+async def explain(call: Call) -> Response:
+    """The account of why something, or nothing, happens."""
+    view = call.service.view(call.owner, call.goal_id)
+    return json_response(explanation(view, is_agent=call.agent is not None))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/goals/{owner}/{id}/explain",
+        operation="explain",
+        summary="What holds a goal, until when, and which rule decided",
+        handle=explain,
+        replies=(Reply(description="in the words of the code", body=Explanation),),
+        agents=AgentAccess.OWN_GOAL,
+    ),
+)

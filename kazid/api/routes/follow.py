@@ -1,0 +1,69 @@
+"""`apply` follows, `watch`: one goal's progress as lines, the outcome last.
+
+A stream that ends without an `outcome` was cut off (the daemon stops): the client asks again.
+"""
+
+from collections.abc import AsyncGenerator
+
+from starlette.responses import Response
+
+from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply
+from kazid.api.streams import StreamResponse, line
+from kazid.api.translate import NEXT_ACTION, failing, goal_document
+from kazid.runtime.views import FollowStep, GoalView
+from kazid.wire.messages import FollowItem
+from kazid.wire.names import CONTENT_LINES
+
+
+async def follow(call: Call) -> Response:
+    """The goal's steps as they come."""
+    view = call.service.view(call.owner, call.goal_id)
+    return StreamResponse(_lines(call, view), media_type=CONTENT_LINES, stopping=call.service.stopping)
+
+
+async def _lines(call: Call, first: GoalView) -> AsyncGenerator[bytes, None]:
+    is_agent = call.agent is not None
+    for notice in first.notices:
+        yield line(FollowItem(event="notice", goal_id=first.goal.id, text=notice, at=first.now.wall_s))
+    async for step in call.service.follow(first.goal.owner, first.goal.id):
+        if step.kind != "interrupted":
+            yield line(_item(step, is_agent=is_agent))
+
+
+def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
+    view = step.view
+    goal_id, at = view.goal.id, view.now.wall_s
+    if step.kind == "heartbeat":
+        return FollowItem(event="heartbeat", goal_id=goal_id, at=at)
+    episode = view.progress.episode or view.progress.last_episode
+    is_outcome = step.kind == "outcome"
+    return FollowItem(
+        event=step.kind,
+        goal_id=goal_id,
+        iteration=0 if episode is None else episode.iterations,
+        status=view.status.value,
+        failing=failing(view, is_agent=is_agent),
+        next_action=NEXT_ACTION[view.status],
+        text=None if is_agent else step.text or None,
+        at=at,
+        document=goal_document(view, is_agent=is_agent) if is_outcome else None,
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/goals/{owner}/{id}/follow",
+        operation="follow",
+        summary="A goal's progress as lines; the last is its outcome",
+        handle=follow,
+        replies=(
+            Reply(
+                description="one JSON object a line; a heartbeat at least every 15 s",
+                body=FollowItem,
+                media_type=CONTENT_LINES,
+            ),
+        ),
+        agents=AgentAccess.OWN_GOAL,
+    ),
+)

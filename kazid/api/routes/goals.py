@@ -1,0 +1,77 @@
+"""`list` and `status`: goals as rows, and one goal whole."""
+
+from bisect import bisect_right
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+from starlette.responses import Response
+
+from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply, json_response
+from kazid.api.translate import goal_document, goal_summary
+from kazid.wire.messages import GoalDocument, GoalList
+
+LIMIT_MAX = 500
+
+
+class ListQuery(Query, frozen=True, kw_only=True):
+    """Which goals, and which page of them."""
+
+    labels: list[Annotated[str, Meta(pattern="^[^=]+=")]] = msgspec.field(name="l", default_factory=list)
+    """key=value; all that are given must match."""
+    owner: Annotated[str, Meta(description="only this owner's; @me is the caller")] | None = None
+    after: Annotated[str, Meta(description="`next` of the page before")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = LIMIT_MAX
+
+
+async def list_goals(call: Call) -> Response:
+    """One page of goals, by owner and id."""
+    query = call.query(ListQuery)
+    owner = None if query.owner is None else call.resolve_owner(query.owner)
+    labels = [(key, value) for key, _, value in (label.partition("=") for label in query.labels)]
+    views = call.service.views(owner=owner, labels=labels)
+    if call.agent is not None:
+        views = [v for v in views if v.uid == call.agent]
+    start = 0
+    if query.after is not None:
+        last_owner, _, last_id = query.after.partition("/")
+        start = bisect_right(views, (last_owner, last_id), key=lambda v: (v.goal.owner, v.goal.id))
+    page = views[start : start + query.limit]
+    is_last = start + query.limit >= len(views)
+    goals = [goal_summary(view, is_agent=call.agent is not None) for view in page]
+    return json_response(
+        GoalList(
+            goals=goals,
+            next=None if is_last else goals[-1].ref,
+            degraded=call.service.state().degraded is not None,
+        )
+    )
+
+
+async def show_goal(call: Call) -> Response:
+    """One goal as it stands now."""
+    view = call.service.view(call.owner, call.goal_id)
+    return json_response(goal_document(view, is_agent=call.agent is not None))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="GET",
+        path="/v1/goals",
+        operation="list",
+        summary="Goals as rows, sorted by owner and id",
+        handle=list_goals,
+        query=ListQuery,
+        replies=(Reply(description="one page", body=GoalList),),
+        agents=AgentAccess.ALWAYS,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/goals/{owner}/{id}",
+        operation="status",
+        summary="One goal, whole",
+        handle=show_goal,
+        replies=(Reply(description="the goal as it stands now", body=GoalDocument),),
+        agents=AgentAccess.OWN_GOAL,
+    ),
+)

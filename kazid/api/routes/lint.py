@@ -1,0 +1,69 @@
+"""`lint`: judge a goal-file without submitting it.
+
+Every outcome is an ordinary answer, with an exit code: 0 clean, 1 doubtful, 2 does not load.
+"""
+
+from starlette.responses import Response
+
+from kazid.api.endpoint import Call, Endpoint, Reply, json_response
+from kazid.api.problem import problem_items
+from kazid.api.submission import load_submitted
+from kazid.core.errors import GoalFileError
+from kazid.goalfile.load import Loaded
+from kazid.wire import exit_codes
+from kazid.wire.messages import LintFindingItem, LintReport, LintRequest
+
+NOT_BUILT = "not-built"
+
+
+async def lint(call: Call) -> Response:
+    """What keeps the file from loading, and what is doubtful though it loads."""
+    request = await call.body(LintRequest)
+    try:
+        loaded = await load_submitted(call, request)
+    except GoalFileError as error:
+        problems = problem_items(error.problems)
+        return json_response(
+            LintReport(goal_id=None, problems=problems, findings=(), notices=(), exit_code=exit_codes.USAGE)
+        )
+    findings = _findings(loaded)
+    return json_response(
+        LintReport(
+            goal_id=loaded.goal.id,
+            problems=(),
+            findings=findings,
+            notices=loaded.notices,
+            exit_code=exit_codes.ERROR if findings else exit_codes.OK,
+        )
+    )
+
+
+def _findings(loaded: Loaded) -> list[LintFindingItem]:
+    """The linter's doubts, and what `apply` would refuse."""
+    findings = [
+        LintFindingItem(predicate=f.predicate, code=f.code, severity=f.severity, why=f.why)
+        for f in loaded.findings
+    ]
+    return findings + [
+        LintFindingItem(
+            predicate=None,
+            code=NOT_BUILT,
+            severity="refuse",
+            why=p.message if p.line is None else f"line {p.line}: {p.message}",
+        )
+        for p in loaded.unbuilt
+    ]
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        path="/v1/lint",
+        operation="lint",
+        summary="Judge a goal-file; nothing is stored or run",
+        handle=lint,
+        body=LintRequest,
+        replies=(Reply(description="problems and findings, each possibly empty", body=LintReport),),
+        errors=(408, 413),
+    ),
+)

@@ -1,0 +1,139 @@
+"""uvicorn inside the supervision tree: on sockets bound elsewhere, cancelled like any other child.
+
+The pitfalls this is shaped by were measured (ecosystem.md §1): uvicorn would take over the signal handlers, and a plain
+cancellation leaves its sockets open and its streams running. So it is served in a shield and told to exit.
+"""
+
+import asyncio
+import contextlib
+import logging
+import socket
+from collections.abc import Generator, Sequence
+
+import anyio
+import structlog
+import uvicorn
+from anyio.abc import TaskStatus
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from typing_extensions import override
+
+from kazid.api.connection import Connection
+
+log = structlog.get_logger(__name__)
+
+GRACE_S = 1
+"""How long replies in progress may take at shutdown, in the whole seconds uvicorn takes; streams end before that."""
+KEEP_ALIVE_S = 15
+HEAD_BYTES_MAX = 64 * 1024
+BACKLOG = 1024
+
+
+async def serve(
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    *,
+    task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serve until cancelled; then no socket is open, no stream runs and no connection is left."""
+    server = _Server(_config(app))
+    async with anyio.create_task_group() as group:
+
+        async def run() -> None:
+            with anyio.CancelScope(shield=True):
+                await server.serve(sockets=list(sockets))
+                await server.cut_off()
+            group.cancel_scope.cancel()
+
+        group.start_soon(run)
+        try:
+            await server.is_listening.wait()
+            task_status.started()
+            await anyio.sleep_forever()
+        finally:
+            server.should_exit = True
+            server.exiting.set()
+
+
+def _config(app: ASGIApp) -> uvicorn.Config:
+    forward = logging.getLogger("uvicorn.error")
+    forward.handlers = [_Forward()]
+    forward.propagate = False
+    return uvicorn.Config(
+        _Guard(app),
+        http=Connection,
+        loop="none",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server without signal handlers that waits for its end instead of polling for it ten times a second."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_listening = anyio.Event()
+        self.exiting = anyio.Event()
+
+    @contextlib.contextmanager
+    @override
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_listening.set()
+
+    @override
+    async def main_loop(self) -> None:
+        await self.exiting.wait()
+
+    async def cut_off(self) -> None:
+        """End what outlasted the grace: a reader that does not read holds neither the daemon nor a descriptor."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        if tasks := list(self.server_state.tasks):
+            await asyncio.wait(tasks, timeout=GRACE_S)
+
+
+class _Guard:
+    """The API connection's guard: whatever a request breaks, it breaks for itself alone."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_complete = False
+
+        async def noting(message: Message) -> None:
+            nonlocal is_complete
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        except (
+            Exception
+        ):  # one of the three places (STYLE 13); the reply, if any, was sent by the app's own handler
+            log.exception(
+                "request.failed", method=scope.get("method"), path=scope.get("path"), answered=is_complete
+            )
+
+
+class _Forward(logging.Handler):
+    """uvicorn's own log lines, as ours."""
+
+    @override
+    def emit(self, record: logging.LogRecord) -> None:
+        level = logging.WARNING if record.levelno >= logging.ERROR else logging.DEBUG
+        log.log(level, "server.warned", text=record.getMessage())

@@ -1,0 +1,84 @@
+"""A goal-file that came in a request: loaded off the event loop, with its places made absolute.
+
+Parsing is CPU and the files it refers to are the caller's, so it runs in one of a few threads and gives a value.
+"""
+
+import posixpath
+from functools import partial
+
+import anyio
+
+from kazid.api.endpoint import Call
+from kazid.api.problem import bad_request
+from kazid.core.errors import AdmissionRefused, Problem
+from kazid.goalfile.load import Loaded, Source, load
+from kazid.wire.messages import ApplyRequest, LintRequest, ProblemItem
+
+
+async def load_submitted(call: Call, request: ApplyRequest | LintRequest) -> Loaded:
+    """The goal in a request. Raises GoalFileError with every problem, Refusal for places that cannot be."""
+    source = _source(call, request)
+    context = call.context
+    work = partial(
+        load,
+        request.goal_file,
+        source=source,
+        catalog=context.catalog,
+        defaults=context.defaults(),
+        read_text=context.read_text,
+    )
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=context.loads)
+
+
+async def load_to_drive(call: Call, request: ApplyRequest) -> Loaded:
+    """The same for a goal that is to be driven or checked: what is not built is refused, each by name."""
+    loaded = await load_submitted(call, request)
+    unbuilt = list(loaded.unbuilt)
+    if request.allow_vacuous:
+        unbuilt.append(Problem(message="allow_vacuous is not built yet", key="allow_vacuous"))
+    if unbuilt:
+        raise AdmissionRefused(unbuilt)
+    return loaded
+
+
+def notices_of(loaded: Loaded) -> list[str]:
+    """What a person should know of a goal that was taken: the loader's notices, then each doubt."""
+    doubts = [
+        f"{f.severity}: {f'{f.predicate}: ' if f.predicate else ''}{f.why} [{f.code}]"
+        for f in loaded.findings
+    ]
+    return [*loaded.notices, *doubts]
+
+
+def _source(call: Call, request: ApplyRequest | LintRequest) -> Source:
+    cwd = request.cwd
+    if cwd is not None and not cwd.startswith("/"):
+        raise _not_absolute("cwd")
+    path = request.source_path
+    if path is not None and not path.startswith("/"):
+        if cwd is None:
+            raise _not_absolute("source_path")
+        path = posixpath.join(cwd, path)
+    plain = Source(
+        owner=call.caller.login,
+        path=None if path is None else posixpath.normpath(path),
+        caller_cwd=cwd,
+        workspace_flag=request.workspace,
+    )
+    if isinstance(request, LintRequest):
+        return plain
+    return Source(
+        owner=plain.owner,
+        path=plain.path,
+        caller_cwd=plain.caller_cwd,
+        workspace_flag=plain.workspace_flag,
+        standing_flag=request.standing,
+        harness_flag=request.harness,
+        model_flag=request.model,
+        caller_path=request.path or "",
+    )
+
+
+def _not_absolute(key: str) -> Exception:
+    message = "must be absolute, or cwd must say from where"
+    return bad_request(f"{key} {message}", [ProblemItem(message=message, key=key)])

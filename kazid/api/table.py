@@ -1,0 +1,47 @@
+"""Every route there is. Routing and the OpenAPI document are both made from this list, so the two cannot drift."""
+
+from collections.abc import Mapping, Sequence
+
+from kazid.api.endpoint import Endpoint
+from kazid.api.routes import (
+    apply,
+    events,
+    explain,
+    follow,
+    goals,
+    info,
+    lint,
+    logs,
+    metrics,
+    openapi,
+    schema,
+    steering,
+    wait,
+)
+
+ENDPOINTS: Sequence[Endpoint] = (
+    *info.ENDPOINTS,
+    *goals.ENDPOINTS,
+    *apply.ENDPOINTS,
+    *steering.ENDPOINTS,
+    *explain.ENDPOINTS,
+    *wait.ENDPOINTS,
+    *follow.ENDPOINTS,
+    *logs.ENDPOINTS,
+    *events.ENDPOINTS,
+    *lint.ENDPOINTS,
+    *schema.ENDPOINTS,
+    *metrics.ENDPOINTS,
+    *openapi.ENDPOINTS,
+)
+
+assert len({e.operation for e in ENDPOINTS}) == len(ENDPOINTS), "operations have names of their own"
+assert len({(e.method, e.path) for e in ENDPOINTS}) == len(ENDPOINTS), "no route is there twice"
+
+
+def by_path(endpoints: Sequence[Endpoint]) -> Mapping[str, Mapping[str, Endpoint]]:
+    """The rows of each path by method, paths in table order."""
+    paths: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in endpoints:
+        paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+    return paths

@@ -1,0 +1,334 @@
+"""Core values to wire documents: the one place where the two meet.
+
+Boot seconds become wall seconds by the view's own clocks; what is unknown is null, never zero; only what counts as
+green now is shown as `pass`. Evidence of held-out predicates stays out of every document, and an agent is told nothing
+of them at all.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from kazid.core import budget
+from kazid.core.cadence import is_observing, next_look_s
+from kazid.core.decision import Guard
+from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
+from kazid.core.goal import Budget, Predicate
+from kazid.core.instant import Now
+from kazid.core.json import Json
+from kazid.core.progress import ActSummary, Episode
+from kazid.core.status import GoalStatus
+from kazid.core.vector import Reading
+from kazid.core.verdict import Finding, Status
+from kazid.runtime.views import GoalView
+from kazid.wire import exit_codes
+from kazid.wire.messages import (
+    AttemptItem,
+    BudgetSpent,
+    EpisodeItem,
+    EventItem,
+    Explanation,
+    FindingItem,
+    GoalDocument,
+    GoalSummary,
+    GuardItem,
+    PredicateItem,
+)
+
+NEXT_ACTION: Mapping[GoalStatus, str] = {
+    GoalStatus.CONVERGED: "done",
+    GoalStatus.HOLDING: "done",
+    GoalStatus.OBSERVING: "wait",
+    GoalStatus.ACTING: "wait",
+    GoalStatus.WAITING: "wait",
+    GoalStatus.OVER_BUDGET: "raise_budget",
+    GoalStatus.SUSPENDED: "resume",
+    GoalStatus.PARKED: "resume",
+    GoalStatus.TAMPERED: "resume",
+    GoalStatus.STOPPED: "apply",
+    GoalStatus.STUCK: "investigate",
+    GoalStatus.CONTESTED: "investigate",
+    GoalStatus.VACUOUS: "investigate",
+    GoalStatus.FAILED: "investigate",
+}
+assert NEXT_ACTION.keys() == set(GoalStatus), "every status says what comes next"
+assert exit_codes.BY_STATUS.keys() == {s.value for s in GoalStatus}, "every status has an exit code"
+
+OUTDATED = "outdated"
+"""Reason of a pass from before the last act or request to look: it does not count, so it is not shown as one."""
+OUTDATED_DETAIL = "passed before the last act or request to look; it is looked at again"
+DEGRADED_NOTICE = "degraded"
+MS_PER_S = 1000
+
+
+def goal_document(
+    view: GoalView,
+    *,
+    applied: str | None = None,
+    notices: Sequence[str] = (),
+    problem: str | None = None,
+    exit_code: int | None = None,
+    is_agent: bool = False,
+) -> GoalDocument:
+    """A goal, whole. `problem` and `exit_code` win over what the view says by itself."""
+    goal, progress = view.goal, view.progress
+    episode = progress.episode or progress.last_episode
+    return GoalDocument(
+        goal_id=goal.id,
+        owner=goal.owner,
+        ref=ref_of(view),
+        uid=view.uid,
+        name=goal.name,
+        status=view.status.value,
+        cause=None if view.cause is None else view.cause.value,
+        reason=_reason(view, is_agent=is_agent),
+        since=progress.status_since_wall_s or view.now.wall_s,
+        standing=goal.standing,
+        mode=goal.mode.value,
+        generation=progress.generation,
+        epoch=progress.epoch,
+        workspace=goal.workspace,
+        labels=goal.labels,
+        predicates=predicate_items(view, is_agent=is_agent),
+        iterations=0 if episode is None else episode.iterations,
+        dispatches=0 if episode is None else episode.dispatches,
+        budget_spent=_spent(episode, view.now),
+        budget=_budget(goal.budget),
+        episode=_episode(progress.episode),
+        next_action=NEXT_ACTION[view.status],
+        next_wake_at=_wall_or_none(view.next_wake_s, view.now),
+        guards=guard_items(view, is_agent=is_agent),
+        attempts=_attempts(view, episode, is_agent=is_agent),
+        notices=(*notices, *view.notices),
+        problem=problem or _problem(view),
+        pids=view.pids,
+        applied=applied,
+        exit_code=exit_code_of(view) if exit_code is None else exit_code,
+    )
+
+
+def goal_summary(view: GoalView, *, is_agent: bool = False) -> GoalSummary:
+    """A goal as one row."""
+    progress = view.progress
+    readings = _shown_readings(view, is_agent=is_agent)
+    episode = progress.episode or progress.last_episode
+    return GoalSummary(
+        goal_id=view.goal.id,
+        owner=view.goal.owner,
+        ref=ref_of(view),
+        status=view.status.value,
+        cause=None if view.cause is None else view.cause.value,
+        reason=_reason(view, is_agent=is_agent),
+        since=progress.status_since_wall_s or view.now.wall_s,
+        standing=view.goal.standing,
+        green=sum(reading.is_green for _, reading in readings),
+        total=len(readings),
+        failing=failing(view, is_agent=is_agent),
+        iterations=0 if episode is None else episode.iterations,
+        labels=view.goal.labels,
+    )
+
+
+def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
+    """What decided, and what holds the goal until when."""
+    return Explanation(
+        goal_id=view.goal.id,
+        owner=view.goal.owner,
+        ref=ref_of(view),
+        status=view.status.value,
+        cause=None if view.cause is None else view.cause.value,
+        reason=_reason(view, is_agent=is_agent),
+        decision=view.decision,
+        guards=guard_items(view, is_agent=is_agent),
+        predicates=predicate_items(view, is_agent=is_agent),
+        next_wake_at=_wall_or_none(view.next_wake_s, view.now),
+        exit_code=exit_code_of(view),
+    )
+
+
+def ref_of(view: GoalView) -> str:
+    """`owner/id`."""
+    return f"{view.goal.owner}/{view.goal.id}"
+
+
+def exit_code_of(view: GoalView) -> int:
+    """What `status REF` exits with; a fence that is not acknowledged is under way."""
+    if not view.is_acknowledged:
+        return exit_codes.UNDER_WAY
+    return exit_codes.BY_STATUS[view.status.value]
+
+
+def failing(view: GoalView, *, is_agent: bool) -> list[str]:
+    """The predicates whose last look, as it counts now, failed."""
+    readings = _shown_readings(view, is_agent=is_agent)
+    return [predicate.id for predicate, reading in readings if reading.verdict.status is Status.FAIL]
+
+
+def predicate_items(view: GoalView, *, is_agent: bool) -> list[PredicateItem]:
+    """Every predicate as it counts now, in vector order."""
+    return [_predicate_item(view, p, r) for p, r in _shown_readings(view, is_agent=is_agent)]
+
+
+def guard_items(view: GoalView, *, is_agent: bool) -> list[GuardItem]:
+    """What holds the goal."""
+    hidden: frozenset[str] = _held_out(view) if is_agent else frozenset()
+    return [_guard_item(g, view.now) for g in view.guards if not hidden & set(g.predicates)]
+
+
+def event_item(recorded: Recorded, names: tuple[str, str] | None) -> EventItem:
+    """One journalled event; `names` is (owner, id), None where the incarnation is forgotten."""
+    event = recorded.event
+    if isinstance(event, GoalApplied):
+        names = (event.goal.owner, event.goal.id)
+    owner, goal_id = names or (None, None)
+    # A snapshot repeats what the events before it said, and is as long as all of them.
+    content = {"type": event_type(event)} if isinstance(event, SnapshotTaken) else msgspec.to_builtins(event)
+    return EventItem(
+        offset=recorded.offset,
+        seq=recorded.seq,
+        goal_id=goal_id,
+        owner=owner,
+        uid=recorded.uid,
+        at=recorded.at.wall_s,
+        type=event_type(event),
+        event=content,
+    )
+
+
+def wall_s(boot_s: float, now: Now) -> float:
+    """The wall time of a moment in this boot."""
+    return now.wall_s + (boot_s - now.boot_s)
+
+
+def _wall_or_none(boot_s: float | None, now: Now) -> float | None:
+    return None if boot_s is None else wall_s(boot_s, now)
+
+
+def _held_out(view: GoalView) -> frozenset[str]:
+    return frozenset(p.id for p in view.goal.predicates if p.held_out)
+
+
+def _shown_readings(view: GoalView, *, is_agent: bool) -> list[tuple[Predicate, Reading]]:
+    pairs = zip(view.goal.predicates, view.vector.readings, strict=True)
+    return [(p, r) for p, r in pairs if not (is_agent and p.held_out)]
+
+
+def _reason(view: GoalView, *, is_agent: bool) -> str | None:
+    """The sentence names predicates, so an agent gets it only where none is hidden from it."""
+    return None if is_agent and _held_out(view) else view.reason
+
+
+def _problem(view: GoalView) -> str | None:
+    if not view.is_acknowledged:
+        return "suspending"
+    return DEGRADED_NOTICE if any(n.startswith(DEGRADED_NOTICE) for n in view.notices) else None
+
+
+def _predicate_item(view: GoalView, predicate: Predicate, reading: Reading) -> PredicateItem:
+    state = view.progress.predicate(predicate.id)
+    verdict = reading.verdict
+    is_outdated = verdict.status is Status.PASS and not reading.is_causal
+    shows_why = not predicate.held_out
+    return PredicateItem(
+        id=predicate.id,
+        provider=predicate.provider,
+        verdict=Status.UNKNOWN.value if is_outdated else verdict.status.value,
+        live=predicate.live,
+        reason=OUTDATED if is_outdated else verdict.reason,
+        detail=OUTDATED_DETAIL if is_outdated else verdict.detail if shows_why else None,
+        score=verdict.score,
+        direction=None if verdict.direction is None else verdict.direction.value,
+        evidence=verdict.evidence if shows_why and verdict.evidence else None,
+        findings=tuple(_finding(f) for f in verdict.findings) if shows_why else (),
+        observed_at=None if state.verdict is None else wall_s(state.started_s, view.now),
+        next_look_at=_next_look_at(view, predicate),
+        guard=predicate.guard,
+        acceptance=predicate.acceptance,
+    )
+
+
+def _next_look_at(view: GoalView, predicate: Predicate) -> float | None:
+    if not is_observing(view.goal, view.progress):
+        return None
+    at_s = next_look_s(view.goal, predicate, view.progress)
+    return None if at_s is None else wall_s(max(at_s, view.now.boot_s), view.now)
+
+
+def _finding(finding: Finding) -> FindingItem:
+    return FindingItem(
+        message=finding.message,
+        file=finding.file,
+        line=finding.line,
+        column=finding.column,
+        rule=finding.rule,
+        level=finding.level,
+    )
+
+
+def _guard_item(guard: Guard, now: Now) -> GuardItem:
+    return GuardItem(
+        name=guard.name,
+        reason=guard.reason,
+        until=_wall_or_none(guard.until_s, now),
+        predicates=guard.predicates,
+    )
+
+
+def _spent(episode: Episode | None, now: Now) -> BudgetSpent:
+    if episode is None:
+        return BudgetSpent(iterations=0, dispatches=0, tokens=None, wall_clock_ms=None, cost_usd=None)
+    return BudgetSpent(
+        iterations=episode.iterations,
+        dispatches=episode.dispatches,
+        tokens=episode.tokens,
+        wall_clock_ms=round(budget.clock_used_s(episode, now_s=now.boot_s) * MS_PER_S),
+        cost_usd=episode.cost_usd,
+        tokens_estimated=episode.tokens_estimated,
+    )
+
+
+def _budget(limits: Budget) -> dict[str, Json]:
+    """The ceilings as a goal-file spells them; null where there is none."""
+    clock_s = limits.wall_clock_s_max
+    return {
+        "max_iterations": limits.iterations_max,
+        "max_wall_clock_ms": None if clock_s is None else round(clock_s * MS_PER_S),
+        "max_tokens": limits.tokens_max,
+        "max_dispatches": limits.dispatches_max,
+        "max_dispatches_per_day": limits.dispatches_per_day_max,
+        "max_cost_usd": limits.cost_usd_max,
+        "cached_read_weight": limits.cached_read_weight,
+    }
+
+
+def _episode(episode: Episode | None) -> EpisodeItem | None:
+    return None if episode is None else EpisodeItem(number=episode.number, opened_at=episode.opened_wall_s)
+
+
+def _attempts(view: GoalView, episode: Episode | None, *, is_agent: bool) -> list[AttemptItem]:
+    """What the present (or last) episode tried; an agent sees its own attempt only."""
+    acts = () if episode is None else episode.acts
+    if not is_agent:
+        return [_attempt(act) for act in acts]
+    running = view.progress.act
+    hidden = _held_out(view)
+    own = [a for a in acts if running is not None and a.attempt_id == running.attempt_id]
+    return [
+        _attempt(msgspec.structs.replace(a, predicates=tuple(p for p in a.predicates if p not in hidden)))
+        for a in own
+    ]
+
+
+def _attempt(act: ActSummary) -> AttemptItem:
+    return AttemptItem(
+        number=act.number,
+        id=act.attempt_id,
+        rung=act.rung,
+        title=act.title,
+        predicates=act.predicates,
+        ending=act.ending,
+        exit_code=act.exit_code,
+        duration_s=act.duration_s,
+        reason=act.reason,
+        tokens=act.tokens,
+    )

@@ -1,0 +1,131 @@
+"""What an episode may cost, and whether it has.
+
+Ceilings trip at usage ≥ limit, in a fixed order: iterations, wall clock, tokens, dispatches, dispatches a day, cost.
+Iterations count turns that started an act; looking and waiting are free (SEMANTICS §4). Reserve before spending.
+"""
+
+import enum
+
+import msgspec
+
+from kazid.core.event import Usage
+from kazid.core.goal import Budget
+from kazid.core.instant import Now
+from kazid.core.progress import Episode, Progress
+
+DAY_S = 86_400.0
+TOKENS_PER_DISPATCH_RESERVED = 200_000
+"""Charged when an agent reports no usage and the budget has a token ceiling: a long dispatch as measured upstream."""
+
+
+class Ceiling(enum.Enum):
+    """Which limit was reached. The values are the predecessor's stop reasons."""
+
+    ITERATIONS = "max_iterations"
+    WALL_CLOCK = "wall_clock"
+    TOKENS = "token_budget"
+    DISPATCHES = "max_dispatches"
+    DISPATCHES_PER_DAY = "max_dispatches_per_day"
+    COST = "max_cost_usd"
+
+
+class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
+    """The first ceiling reached, and what it is in words."""
+
+    ceiling: Ceiling
+    detail: str
+
+
+def clock_used_s(episode: Episode, *, now_s: float) -> float:
+    """Wall clock of the episode: while the daemon ran, without suspended and waiting time."""
+    running_s = 0.0 if episode.clock_since_s is None else max(0.0, now_s - episode.clock_since_s)
+    return episode.clock_used_s + running_s
+
+
+def exceeded(budget: Budget, episode: Episode, *, now_s: float) -> Exceeded | None:
+    """The first ceiling that forbids any further act; None while acts may go on."""
+    if budget.iterations_max is not None and episode.iterations >= budget.iterations_max:
+        return Exceeded(
+            ceiling=Ceiling.ITERATIONS,
+            detail=f"{episode.iterations} of {budget.iterations_max} iterations used",
+        )
+    over = clock_exceeded(budget, episode, now_s=now_s)
+    if over is not None:
+        return over
+    if budget.tokens_max is not None and (episode.tokens or 0) >= budget.tokens_max:
+        return Exceeded(ceiling=Ceiling.TOKENS, detail=f"{episode.tokens} of {budget.tokens_max} tokens used")
+    if budget.cost_usd_max is not None and (episode.cost_usd or 0.0) >= budget.cost_usd_max:
+        return Exceeded(
+            ceiling=Ceiling.COST,
+            detail=f"{episode.cost_usd or 0.0:.2f} of {budget.cost_usd_max:.2f} USD used",
+        )
+    return None
+
+
+def clock_exceeded(budget: Budget, episode: Episode, *, now_s: float) -> Exceeded | None:
+    """Whether the episode's wall clock ran out; acts during a dispatch too."""
+    limit_s = budget.wall_clock_s_max
+    if limit_s is None:
+        return None
+    deadline_s = clock_deadline_s(budget, episode)
+    if (episode.clock_used_s < limit_s) if deadline_s is None else (now_s < deadline_s):
+        return None
+    return Exceeded(ceiling=Ceiling.WALL_CLOCK, detail=f"{limit_s:g} s of wall clock used")
+
+
+def clock_deadline_s(budget: Budget, episode: Episode | None) -> float | None:
+    """The boot time at which the wall clock runs out; None while it stands still or has no limit."""
+    if episode is None or budget.wall_clock_s_max is None or episode.clock_since_s is None:
+        return None
+    return episode.clock_since_s + budget.wall_clock_s_max - episode.clock_used_s
+
+
+def dispatches_exceeded(budget: Budget, progress: Progress, now: Now) -> Exceeded | None:
+    """Whether another agent may be dispatched: per episode and per day."""
+    episode = progress.episode
+    assert episode is not None, "a dispatch belongs to an episode"
+    if budget.dispatches_max is not None and episode.dispatches >= budget.dispatches_max:
+        return Exceeded(
+            ceiling=Ceiling.DISPATCHES,
+            detail=f"{episode.dispatches} of {budget.dispatches_max} dispatches used",
+        )
+    if budget.dispatches_per_day_max is None:
+        return None
+    today = dispatches_today(progress, now)
+    if len(today) < budget.dispatches_per_day_max:
+        return None
+    return Exceeded(
+        ceiling=Ceiling.DISPATCHES_PER_DAY,
+        detail=f"{len(today)} of {budget.dispatches_per_day_max} dispatches in 24 h used",
+    )
+
+
+def dispatches_today(progress: Progress, now: Now) -> tuple[float, ...]:
+    """Wall times of the dispatches of the last 24 hours, oldest first."""
+    return tuple(at for at in progress.dispatched_wall_s if at > now.wall_s - DAY_S)
+
+
+def daily_renewal_wall_s(budget: Budget, progress: Progress, now: Now) -> float | None:
+    """When the daily ceiling next frees a dispatch; None when it does not bind."""
+    today = dispatches_today(progress, now)
+    limit = budget.dispatches_per_day_max
+    if limit is None or len(today) < limit:
+        return None
+    return today[len(today) - limit] + DAY_S
+
+
+def tokens_reserved(budget: Budget, episode: Episode) -> int | None:
+    """What one dispatch may at most be charged: min(remaining, per dispatch). None without a token ceiling."""
+    if budget.tokens_max is None:
+        return None
+    return min(TOKENS_PER_DISPATCH_RESERVED, max(0, budget.tokens_max - (episode.tokens or 0)))
+
+
+def tokens_used(usage: Usage, *, cached_read_weight: float) -> int | None:
+    """Budgeted tokens of one dispatch: cached reads count by their weight. None when nothing was reported."""
+    parts = (usage.input_tokens, usage.output_tokens, usage.cache_write_tokens, usage.cached_input_tokens)
+    if all(p is None for p in parts):
+        return None
+    cached = usage.cached_input_tokens or 0
+    raw = sum(p or 0 for p in parts)
+    return max(0, raw - round(cached * (1 - cached_read_weight)))

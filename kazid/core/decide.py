@@ -1,0 +1,351 @@
+"""The decision of one turn: total, pure, exhaustive. Start reading here.
+
+    wake-up -> observe -> fold -> DECIDE -> journal -> act
+
+`decide` sees the goal, the fold of its events, the verdict vector at `now` and nothing else. The order of the rules is
+the order of the functions below. When several ends are due in one turn it is: converged by the final observation, then
+over_budget, then stuck; the others are named in the reason (SEMANTICS §4). The rules themselves are modules of
+their own: vector, rungs, backoff, budget, stuck.
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from kazid.core import backoff, budget, patience, stuck
+from kazid.core.cadence import next_look_s
+from kazid.core.decision import (
+    Act,
+    Cancel,
+    CloseEpisode,
+    Conclude,
+    Decision,
+    Guard,
+    Hold,
+    Look,
+    OpenEpisode,
+    Resume,
+)
+from kazid.core.event import BY_EXPIRY, BY_WINDOW
+from kazid.core.goal import Goal
+from kazid.core.ids import PredicateId
+from kazid.core.instant import Now
+from kazid.core.progress import Desired, Episode, Progress
+from kazid.core.rungs import Choice, Options, actionable, half_open, options
+from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, Cause, GoalStatus
+from kazid.core.vector import Reading, VerdictVector
+from kazid.core.verdict import Status
+
+
+def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
+    """What to do next, given all that is known. Never a `Hold` where something may be done."""
+    assert len(vector.readings) == len(goal.predicates), "one reading for each predicate"
+    if progress.act is not None:
+        return _while_acting(goal, progress, now)
+    if progress.desired is not Desired.ACTIVE:
+        return _while_not_wanted(goal, progress, vector, now)
+    if not goal.standing and progress.status in FINISHED:
+        return _stay(progress)
+    if progress.status is GoalStatus.PARKED:
+        return _stay(progress)
+    if vector.is_satisfied and (progress.status not in STOPPED_ACTING or progress.status in LEFT_BY_GREEN):
+        return _satisfied(goal, progress, vector)
+    if progress.status in STOPPED_ACTING:
+        return _while_stopped(goal, progress, vector, now)
+    return _unsatisfied(goal, progress, vector, now)
+
+
+def _while_acting(goal: Goal, progress: Progress, now: Now) -> Decision:
+    """An act is under way: only the fence and the wall clock may end it."""
+    act = progress.act
+    assert act is not None
+    if act.epoch < progress.epoch or progress.desired is not Desired.ACTIVE:
+        return Cancel(attempt_id=act.attempt_id, reason="fenced")
+    episode = progress.episode
+    if episode is not None:
+        over = budget.clock_exceeded(goal.budget, episode, now_s=now.boot_s)
+        if over is not None:
+            return Cancel(attempt_id=act.attempt_id, reason=f"over budget: {over.detail}")
+    deadline_s = budget.clock_deadline_s(goal.budget, episode)
+    guard = Guard(
+        name="act", reason=f"attempt {act.number} is running: {act.title}", predicates=act.predicates
+    )
+    return Hold(
+        status=GoalStatus.ACTING,
+        reason=f"attempt {act.number}: {act.title}",
+        guards=(guard,),
+        until_s=deadline_s,
+    )
+
+
+def _while_not_wanted(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
+    """Suspended, stopped or deleted: no act, whatever is red."""
+    match progress.desired:
+        case Desired.SUSPENDED:
+            # A stop stays one beneath a suspension, so that nobody leaves it by being suspended.
+            is_stop = progress.status in (STOPPED_ACTING if goal.standing else FINISHED)
+            status = progress.status if is_stop else GoalStatus.SUSPENDED
+            until_wall_s = progress.suspend_until_wall_s
+            if until_wall_s is not None and now.wall_s >= until_wall_s:
+                return Resume(reason="the suspension expired", by=BY_EXPIRY)
+            until_s = None if until_wall_s is None else now.boot_s + (until_wall_s - now.wall_s)
+            reason = progress.suspend_reason or ""
+            guard = Guard(name="suspended", reason=reason, until_s=until_s, predicates=vector.not_green)
+            cause = progress.cause if is_stop else None
+            return Hold(status=status, cause=cause, reason=reason, guards=(guard,), until_s=until_s)
+        case _:
+            guard = Guard(name="stopped", reason="stopped; apply it again to revive it")
+            return Hold(status=GoalStatus.STOPPED, reason="stopped", guards=(guard,))
+
+
+def _stay(progress: Progress) -> Hold:
+    guard = Guard(name="person", reason=progress.reason or progress.status.value)
+    return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=(guard,))
+
+
+def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decision:
+    """All green, fresh and causal: the only way to converge."""
+    proof = {r.predicate_id: "pass" for r in vector.readings}
+    if goal.standing:
+        if progress.episode is not None:
+            return CloseEpisode()
+        if progress.status is not GoalStatus.HOLDING:
+            return Conclude(status=GoalStatus.HOLDING, reason="all predicates hold", proof=proof)
+        return Hold(status=GoalStatus.HOLDING, reason="all predicates hold")
+    episode = progress.episode
+    is_earned = progress.was_red or (episode is not None and episode.iterations > 0)
+    if not is_earned and progress.converged_sha256 != progress.spec_sha256:
+        return Conclude(
+            status=GoalStatus.VACUOUS,
+            cause=Cause.VACUOUS,
+            reason="every predicate passed before any work: it shows nothing; use --check to only look",
+            proof=proof,
+        )
+    return Conclude(status=GoalStatus.CONVERGED, reason="all predicates hold", proof=proof)
+
+
+def _while_stopped(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
+    """A standing goal that stopped acting: it looks on; a green, a person or the half-open hour ends it."""
+    stay = _stay(progress)
+    if progress.status is GoalStatus.OVER_BUDGET and _stopped_by_day(progress):
+        renewal_wall_s = budget.daily_renewal_wall_s(goal.budget, progress, now)
+        if renewal_wall_s is None:
+            return Resume(reason="the daily ceiling renewed", by=BY_WINDOW)
+        until_s = now.boot_s + (renewal_wall_s - now.wall_s)
+        window = Guard(name="window", reason="the daily ceiling renews", until_s=until_s)
+        return _staying(stay, window)
+    if progress.cause is not Cause.NO_PROGRESS or progress.episode is None:
+        return stay
+    retry = half_open(goal, progress, vector, now)
+    match retry:
+        case Choice():
+            return _act_on(goal, progress, vector, retry, now)
+        case Guard():
+            return _staying(stay, retry)
+        case None:
+            return stay
+
+
+def _staying(stay: Hold, until: Guard) -> Hold:
+    return Hold(
+        status=stay.status,
+        cause=stay.cause,
+        reason=stay.reason,
+        guards=(*stay.guards, until),
+        until_s=until.until_s,
+    )
+
+
+def _stopped_by_day(progress: Progress) -> bool:
+    return progress.reason is not None and "24 h" in progress.reason.partition(";")[0]
+
+
+def _unsatisfied(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
+    """Something is not green: act if there is a settled red somebody may repair, else look on or stop."""
+    reds = actionable(goal, vector)
+    episode = progress.episode
+    if episode is None and (reds or not goal.standing):
+        return OpenEpisode(red=vector.reds)
+    if episode is None:
+        wedged = patience.wedged(goal, progress, vector, now)
+        if wedged is not None:
+            return Conclude(status=GoalStatus.STUCK, cause=wedged.cause, reason=wedged.reason)
+        return _watching(goal, progress, vector, now, guards=())
+    over = budget.exceeded(goal.budget, episode, now_s=now.boot_s)
+    if over is not None and (reds or episode.iterations > 0 or over.ceiling is budget.Ceiling.WALL_CLOCK):
+        if not vector.is_complete:
+            return _watching(goal, progress, vector, now, guards=(_final_guard(over, vector),))
+        return _over_budget(over, vector, also=_repairing(goal, progress, vector, now))
+    return _repairing(goal, progress, vector, now)
+
+
+def _over_budget(over: budget.Exceeded, vector: VerdictVector, *, also: Decision | None) -> Conclude:
+    """The end by a ceiling; another end that is due in the same turn is named."""
+    reason = over.detail
+    if isinstance(also, Conclude):
+        reason = f"{reason}; also {also.status.value}: {also.reason}"
+    return Conclude(
+        status=GoalStatus.OVER_BUDGET, cause=Cause.BUDGET_EXHAUSTED, reason=reason, proof=_proof(vector)
+    )
+
+
+def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
+    """Within the budget: the rung that may act now, what holds it, or why nobody can."""
+    wedged = patience.wedged(goal, progress, vector, now)
+    if not actionable(goal, vector):
+        if wedged is not None:
+            return Conclude(
+                status=GoalStatus.STUCK, cause=wedged.cause, reason=wedged.reason, proof=_proof(vector)
+            )
+        return _watching(goal, progress, vector, now, guards=())
+    possible = options(goal, progress, vector, now)
+    if possible.is_dispatch:
+        end = _end_of_dispatches(goal, progress, vector, now)
+        if end is not None and vector.is_complete:
+            return end
+        if end is not None:
+            return _watching(goal, progress, vector, now, guards=(_incomplete_guard(vector),))
+    if possible.choice is not None:
+        return _act_on(goal, progress, vector, possible.choice, now)
+    if possible.guards:
+        return _watching(goal, progress, vector, now, guards=possible.guards)
+    return _nobody_left(goal, progress, vector, possible, now)
+
+
+def _end_of_dispatches(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Conclude | None:
+    """Why there is no next dispatch, None when there may be one; no backoff is waited out to learn it."""
+    assert progress.episode is not None
+    fingerprint = stuck.fingerprint(progress, vector)
+    pointless = stuck.is_stuck(progress.episode, fingerprint, score=stuck.score(progress))
+    end = _hopeless_agent(progress.episode, fingerprint)
+    if end is None and pointless is not None:
+        end = Conclude(
+            status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason=pointless, proof=_proof(vector)
+        )
+    over = budget.dispatches_exceeded(goal.budget, progress, now)
+    return end if over is None else _over_budget(over, vector, also=end)
+
+
+def _hopeless_agent(episode: Episode, fingerprint: str) -> Conclude | None:
+    """The last dispatch ended as another one would: no such program, or denied and nothing changed."""
+    last = next((a for a in reversed(episode.acts) if a.rung.startswith("harness:")), None)
+    if last is None or last.cause is None:
+        return None
+    if last.cause is Cause.PERMISSION_DENIED and fingerprint not in episode.fingerprints:
+        return None
+    return Conclude(status=GoalStatus.STUCK, cause=last.cause, reason=last.reason or last.cause.value)
+
+
+def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choice, now: Now) -> Decision:
+    """Act, but only on a red seen since the last wait: what waited is looked at again first (SEMANTICS §2)."""
+    if progress.deferred is not None:
+        waits = progress.deferred
+        guard = Guard(name=waits.waits_for, reason=f"held by {waits.holder}", predicates=choice.predicates)
+        return Hold(
+            status=GoalStatus.WAITING, reason=f"waits for {waits.waits_for}: {waits.holder}", guards=(guard,)
+        )
+    old = tuple(p for p in choice.predicates if _waited_since(goal, progress, choice, p, now))
+    if old:
+        reason = "looking again before acting: the red is from before a wait"
+        guard = Guard(name="observe", reason=reason, predicates=old)
+        hold = Hold(status=_status_of_trouble(progress), cause=progress.cause, reason=reason, guards=(guard,))
+        return Look(predicates=old, reason=reason, hold=hold)
+    return Act(
+        rung=choice.rung,
+        predicates=choice.predicates,
+        title=choice.title,
+        fingerprint=stuck.fingerprint(progress, vector),
+        half_open=choice.half_open,
+    )
+
+
+def _waited_since(
+    goal: Goal, progress: Progress, choice: Choice, predicate_id: PredicateId, now: Now
+) -> bool:
+    """True when the last look started before the last thing the act waited for had opened."""
+    state = progress.predicate(predicate_id)
+    opened_s = backoff.next_attempt_s(goal.predicate(predicate_id), state, now_s=now.boot_s)
+    if opened_s == (state.last_act_ended_s or 0.0):
+        opened_s = 0.0
+    return state.started_s < max(opened_s, choice.opened_s, progress.act_floor_s)
+
+
+def _nobody_left(
+    goal: Goal, progress: Progress, vector: VerdictVector, possible: Options, now: Now
+) -> Decision:
+    """Reds that no executor may or can repair any more."""
+    if not vector.is_complete:
+        return _watching(goal, progress, vector, now, guards=(_incomplete_guard(vector),))
+    if possible.spent:
+        acts = () if progress.episode is None else progress.episode.acts
+        tries = ", ".join(f"{a.title} ({a.ending}{_code(a.exit_code)})" for a in acts)
+        reason = f"every attempt is used and {', '.join(possible.spent)} still fails; tried: {tries}"
+        return Conclude(status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason=reason, proof=_proof(vector))
+    reason = f"nobody may repair {', '.join(possible.orphaned)}: no remedy covers it and no agent may"
+    return Conclude(status=GoalStatus.STUCK, cause=Cause.NO_EXECUTOR, reason=reason, proof=_proof(vector))
+
+
+def _code(exit_code: int | None) -> str:
+    return "" if exit_code is None else f" {exit_code}"
+
+
+def _watching(
+    goal: Goal, progress: Progress, vector: VerdictVector, now: Now, *, guards: Sequence[Guard]
+) -> Hold:
+    """Nothing may be done yet: what is looked at, when next, and what else holds it."""
+    looks = [*guards]
+    for predicate, reading in zip(goal.predicates, vector.readings, strict=True):
+        if reading.is_green or reading.is_red:
+            continue
+        at_s = next_look_s(goal, predicate, progress)
+        until_s = None if at_s is None or at_s <= now.boot_s else at_s
+        name, why = _look_guard(reading)
+        looks.append(Guard(name=name, reason=why, until_s=until_s, predicates=(predicate.id,)))
+    deadline_s = budget.clock_deadline_s(goal.budget, progress.episode)
+    untils = [g.until_s for g in looks if g.until_s is not None]
+    if deadline_s is not None and deadline_s > now.boot_s:
+        untils.append(deadline_s)
+    reason = "; ".join(dict.fromkeys(f"{', '.join(g.predicates)}: {g.reason}" for g in looks)) or None
+    status = _status_of_trouble(progress)
+    if status is GoalStatus.OBSERVING and any(g.name in ("confirm", "backoff") for g in looks):
+        status = GoalStatus.ACTING
+    return Hold(status=status, reason=reason, guards=tuple(looks), until_s=min(untils, default=None))
+
+
+def _look_guard(reading: Reading) -> tuple[str, str]:
+    match reading.verdict.status:
+        case Status.FAIL:
+            return "confirm", "one red is not enough: it is confirmed before acting"
+        case Status.PASS:
+            return "recover", "one green is not enough: it is looked at again"
+        case Status.ERROR:
+            return "error", f"could not look: {reading.verdict.reason}"
+        case Status.UNKNOWN:
+            return "observe", f"no verdict: {reading.verdict.reason}"
+        case _:
+            assert_never(reading.verdict.status)
+
+
+def _status_of_trouble(progress: Progress) -> GoalStatus:
+    """Confirm, backoff and half-open waits are `acting`; before the first red it is `observing`."""
+    if progress.status in STOPPED_ACTING:
+        return progress.status
+    episode = progress.episode
+    if episode is not None and (episode.was_red or episode.iterations > 0):
+        return GoalStatus.ACTING
+    return GoalStatus.OBSERVING
+
+
+def _final_guard(over: budget.Exceeded, vector: VerdictVector) -> Guard:
+    return Guard(name="final", reason=f"{over.detail}; a last look decides", predicates=_unseen(vector))
+
+
+def _incomplete_guard(vector: VerdictVector) -> Guard:
+    return Guard(name="observe", reason="a last look at everything decides", predicates=_unseen(vector))
+
+
+def _unseen(vector: VerdictVector) -> tuple[PredicateId, ...]:
+    return tuple(r.predicate_id for r in vector.readings if not (r.is_fresh and r.is_causal and r.is_settled))
+
+
+def _proof(vector: VerdictVector) -> dict[PredicateId, str]:
+    return {r.predicate_id: r.verdict.status.value for r in vector.readings}

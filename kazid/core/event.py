@@ -1,0 +1,253 @@
+"""What happened to one goal, as the journal keeps it: the truth that everything else is folded from.
+
+Past tense, one Struct each, tagged by `type`. Boot times (`…_s` without a prefix) are in the boot of the record that
+holds the event; the fold shifts them on `task.recovered`. Every type is a row in `docs/events.md`, and a test compares.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, Union
+
+import msgspec
+
+from kazid.core.goal import Goal
+from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Seq, TreeHash
+from kazid.core.instant import Now
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Verdict
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Base of all events: frozen, written without defaults so that old readers of new journals see less noise."""
+
+
+class GoalApplied(_Event, frozen=True, kw_only=True, tag="goal.applied"):
+    """A spec was accepted. `fresh` opens a new episode (created, revived, or a finished goal applied again)."""
+
+    goal: Goal
+    generation: Generation
+    epoch: Epoch
+    spec_sha256: str
+    fresh: bool
+    by: str
+
+
+class GoalSuspended(_Event, frozen=True, kw_only=True, tag="goal.suspended"):
+    """Acting stops; observation goes on. The epoch rose: executors of an older one are fenced."""
+
+    epoch: Epoch
+    reason: str
+    by: str
+    until_wall_s: float | None = None
+
+
+BY_EXPIRY = "expiry"
+BY_WINDOW = "window"
+
+
+class GoalResumed(_Event, frozen=True, kw_only=True, tag="goal.resumed"):
+    """Acting may go on. A person's resume gives a goal that had stopped fresh counters.
+
+    `by` is `BY_EXPIRY` or `BY_WINDOW` where nobody resumed it: then the episode goes on with what it has spent, and a
+    stop that needs a person stays.
+    """
+
+    reason: str
+    by: str
+
+
+class GoalStopped(_Event, frozen=True, kw_only=True, tag="goal.stopped"):
+    """Neither acting nor observing; spec and history are kept."""
+
+    epoch: Epoch
+    by: str
+
+
+class GoalDeleted(_Event, frozen=True, kw_only=True, tag="goal.deleted"):
+    """The last event of an incarnation, but for the end of an attempt it fenced."""
+
+    epoch: Epoch
+    by: str
+
+
+class GoalParked(_Event, frozen=True, kw_only=True, tag="goal.parked"):
+    """The goal's own task crashed too often; the others never notice. Needs `resume` or a new generation."""
+
+    traceback: str
+    reason: str
+    """The exception in one line."""
+
+
+class ReconcileRequested(_Event, frozen=True, kw_only=True, tag="reconcile.requested"):
+    """Somebody asked to look now: convergence needs observations that start after this."""
+
+    by: str
+
+
+class TaskRecovered(_Event, frozen=True, kw_only=True, tag="task.recovered"):
+    """The daemon started and took the goal over: boot times move by `shift_s`, nothing observed is fresh.
+
+    `down_s` is how long no daemon watched; wall-clock budgets do not count it (SEMANTICS §4).
+    """
+
+    shift_s: float
+    down_s: float
+
+
+class ClockStepped(_Event, frozen=True, kw_only=True, tag="clock.stepped"):
+    """The wall clock jumped: everything is stale and is observed again."""
+
+    delta_s: float
+
+
+class PredicateObserved(_Event, frozen=True, kw_only=True, tag="predicate.observed"):
+    """One look at one predicate ended. `tree` is the workspace's content it saw, None for live kinds."""
+
+    predicate_id: PredicateId
+    verdict: Verdict
+    started_s: float
+    ended_s: float
+    generation: Generation
+    tree: TreeHash | None = None
+
+
+class SteadyTick(msgspec.Struct, frozen=True, array_like=True):
+    """A look that changed nothing: which predicate (index in the vector), when after `base_s`, for how long."""
+
+    predicate: int
+    after_ms: int
+    took_ms: int
+
+
+class SteadyObserved(_Event, frozen=True, kw_only=True, tag="steady.observed"):
+    """Looks that each repeated the verdict before them, gathered so that standing goals do not write for ever."""
+
+    base_s: float
+    ticks: Sequence[SteadyTick]
+    generation: Generation
+
+
+class EpisodeOpened(_Event, frozen=True, kw_only=True, tag="episode.opened"):
+    """The unit that budget, backoff and time-to-repair hang on began: a confirmed red, or a one-shot goal's start."""
+
+    number: int
+    red: Sequence[PredicateId] = ()
+
+
+class EpisodeClosed(_Event, frozen=True, kw_only=True, tag="episode.closed"):
+    """Enough greens: the goal holds again. `duration_s` is the time to repair."""
+
+    number: int
+    duration_s: float
+
+
+class ActIntended(_Event, frozen=True, kw_only=True, tag="act.intended"):
+    """An effect may start from here on. Ends as exactly one of: re-adopted, finished, killed, never started."""
+
+    attempt_id: AttemptId
+    rung: str
+    """`remedy:N` (index in the goal) or `harness:ID`."""
+    predicates: Sequence[PredicateId]
+    epoch: Epoch
+    generation: Generation
+    fingerprint: str
+    number: int
+    """Which attempt of this incarnation, from 1."""
+    title: str = ""
+    half_open: bool = False
+    tokens_reserved: int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent said it used. Absent is absent, never zero."""
+
+    input_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
+    """An attempt is over and verified gone. Its outcome is noise to the verdict; the next observation decides.
+
+    `ending`: exited, signaled, idle_timeout, total_timeout, cancelled, orphaned, not_started, killed, never_started.
+    """
+
+    attempt_id: AttemptId
+    ending: str
+    ended_s: float
+    exit_code: int | None = None
+    signal: int | None = None
+    duration_s: float = 0.0
+    reason: str | None = None
+    usage: Usage | None = None
+    tokens_charged: int | None = None
+    charge_estimated: bool = False
+    cause: Cause | None = None
+    """Set when the attempt's end ends the goal's acting: no such binary, permission denied without a change."""
+    text: str | None = None
+    session_id: str | None = None
+    survivors: Sequence[int] = ()
+
+
+class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
+    """An act that was due did not start: what it waits for. The red is observed again before the act is retried."""
+
+    waits_for: str
+    """`lease` or `degraded`."""
+    holder: str
+
+
+class StatusChanged(_Event, frozen=True, kw_only=True, tag="status.changed"):
+    """The goal's standing changed: the verdict, with its reason. `proof` are the verdicts it rests on."""
+
+    status: GoalStatus
+    cause: Cause | None = None
+    reason: str | None = None
+    proof: Mapping[PredicateId, str] = {}
+
+
+class SnapshotTaken(_Event, frozen=True, kw_only=True, tag="snapshot.taken"):
+    """The fold so far, as a starting point: history before it may be dropped. `progress` is its encoded form."""
+
+    progress: msgspec.Raw
+    goal: Goal
+
+
+Event: TypeAlias = Union[
+    GoalApplied,
+    GoalSuspended,
+    GoalResumed,
+    GoalStopped,
+    GoalDeleted,
+    GoalParked,
+    ReconcileRequested,
+    TaskRecovered,
+    ClockStepped,
+    PredicateObserved,
+    SteadyObserved,
+    EpisodeOpened,
+    EpisodeClosed,
+    ActIntended,
+    ActEnded,
+    ActDeferred,
+    StatusChanged,
+    SnapshotTaken,
+]
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as the journal holds it."""
+
+    offset: Offset
+    uid: str
+    seq: Seq
+    at: Now
+    event: Event
+
+
+def event_type(event: Event) -> str:
+    """The event's name, e.g. `act.intended`."""
+    tag = event.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag

@@ -1,0 +1,441 @@
+"""Events to `Progress`: the whole memory of a goal, rebuilt the same way live and after a crash.
+
+`fold` is pure and total: every event type has one function, and a new type makes the checker list this file. `at` is
+when the event was recorded; all other times are in the event.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from kazid.core import backoff, stuck
+from kazid.core.budget import DAY_S
+from kazid.core.event import (
+    BY_EXPIRY,
+    BY_WINDOW,
+    ActDeferred,
+    ActEnded,
+    ActIntended,
+    ClockStepped,
+    EpisodeClosed,
+    EpisodeOpened,
+    Event,
+    GoalApplied,
+    GoalDeleted,
+    GoalParked,
+    GoalResumed,
+    GoalStopped,
+    GoalSuspended,
+    PredicateObserved,
+    ReconcileRequested,
+    Recorded,
+    SnapshotTaken,
+    StatusChanged,
+    SteadyObserved,
+    TaskRecovered,
+)
+from kazid.core.goal import Goal
+from kazid.core.ids import Epoch, PredicateId
+from kazid.core.instant import Now
+from kazid.core.progress import (
+    ActSummary,
+    Deferred,
+    Desired,
+    Episode,
+    PredicateState,
+    Progress,
+    RunningAct,
+)
+from kazid.core.reanchor import reanchored
+from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
+from kazid.core.tally import observed, reddened
+
+ACTS_KEPT = 20
+"""Act summaries kept per episode, for people; the journal has them all."""
+NEVER_STARTED = "never_started"
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """A goal and where it stands. `goal` is None only before the first `goal.applied`."""
+
+    goal: Goal | None
+    progress: Progress
+
+
+def fold_all(records: Iterable[Recorded]) -> Folded:
+    """The state after all these events, starting from nothing or from a snapshot among them."""
+    folded = Folded(None, Progress())
+    for record in records:
+        folded = fold(folded, record.event, at=record.at)
+    return folded
+
+
+def fold(folded: Folded, event: Event, *, at: Now) -> Folded:
+    """The state after one more event."""
+    if isinstance(event, GoalApplied):
+        return Folded(event.goal, _applied(folded, event, at))
+    if isinstance(event, SnapshotTaken):
+        return Folded(event.goal, msgspec.json.decode(event.progress, type=Progress))
+    assert folded.goal is not None, "the first event of an incarnation is goal.applied or a snapshot"
+    return Folded(folded.goal, advance(folded.goal, folded.progress, event, at=at))
+
+
+def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progress:
+    """Progress after one event that does not change the goal itself."""
+    match event:
+        case PredicateObserved():
+            return observed(goal, progress, event)
+        case SteadyObserved():
+            return _steady(goal, progress, event)
+        case ActIntended():
+            return _intended(progress, event, at)
+        case ActEnded():
+            return _ended(goal, progress, event)
+        case ActDeferred():
+            deferred = Deferred(waits_for=event.waits_for, holder=event.holder, since_s=at.boot_s)
+            return replace(progress, deferred=deferred, act_floor_s=at.boot_s)
+        case EpisodeOpened():
+            return _episode_opened(progress, event, at)
+        case EpisodeClosed():
+            return _episode_left(progress, at.boot_s)
+        case StatusChanged():
+            return _status_changed(goal, progress, event, at)
+        case GoalSuspended():
+            progress = _fenced(progress, Desired.SUSPENDED, epoch=event.epoch, at=at)
+            return replace(progress, suspend_reason=event.reason, suspend_until_wall_s=event.until_wall_s)
+        case GoalResumed():
+            return _resumed(goal, progress, event, at)
+        case GoalStopped():
+            return _fenced(progress, Desired.STOPPED, epoch=event.epoch, at=at)
+        case GoalDeleted():
+            return _fenced(progress, Desired.DELETED, epoch=event.epoch, at=at)
+        case GoalParked():
+            return replace(
+                _clock_stopped(progress, at.boot_s),
+                status=GoalStatus.PARKED,
+                cause=None,
+                reason=event.reason,
+                status_since_wall_s=at.wall_s,
+            )
+        case ReconcileRequested():
+            return replace(progress, asked_s=at.boot_s, deferred=None)
+        case TaskRecovered():
+            return _recovered(progress, event, at)
+        case ClockStepped():
+            return replace(_all_stale(progress), act_floor_s=at.boot_s)
+        case GoalApplied() | SnapshotTaken():
+            raise AssertionError("changes the goal; use fold")
+        case _:
+            assert_never(event)
+
+
+def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
+    progress = folded.progress
+    if progress.desired is Desired.DELETED:
+        return progress
+    is_new_generation = event.generation != progress.generation
+    known = set(event.goal.predicate_ids)
+    progress = replace(
+        progress,
+        generation=event.generation,
+        epoch=event.epoch,
+        spec_sha256=event.spec_sha256,
+        predicates={k: v for k, v in progress.predicates.items() if k in known},
+        asked_s=at.boot_s,
+    )
+    if not (event.fresh or is_new_generation):
+        return progress
+    progress = replace(
+        progress,
+        desired=Desired.ACTIVE
+        if event.fresh or progress.desired is not Desired.SUSPENDED
+        else progress.desired,
+        act_floor_s=at.boot_s,
+        was_red=False,
+        predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
+    )
+    if progress.desired is Desired.ACTIVE:
+        progress = replace(progress, suspend_reason=None, suspend_until_wall_s=None)
+    return replace(_episode_left(_observing(progress, at), at.boot_s), deferred=None)
+
+
+def _observing(progress: Progress, at: Now) -> Progress:
+    return replace(
+        progress, status=GoalStatus.OBSERVING, cause=None, reason=None, status_since_wall_s=at.wall_s
+    )
+
+
+def _forget_acts(state: PredicateState) -> PredicateState:
+    """Fresh counters: nothing tried yet, nothing seen in a row."""
+    return replace(
+        state, backoff_n=0, acts=0, fails=0, passes=0, errors=0, errors_since_s=None, is_unverified=False
+    )
+
+
+def _steady(goal: Goal, progress: Progress, event: SteadyObserved) -> Progress:
+    for tick in event.ticks:
+        if tick.predicate >= len(goal.predicates):
+            continue
+        predicate_id = goal.predicates[tick.predicate].id
+        verdict = progress.predicate(predicate_id).verdict
+        if verdict is None:
+            continue
+        started_s = event.base_s + tick.after_ms / 1000
+        progress = observed(
+            goal,
+            progress,
+            PredicateObserved(
+                predicate_id=predicate_id,
+                verdict=verdict,
+                started_s=started_s,
+                ended_s=started_s + tick.took_ms / 1000,
+                generation=event.generation,
+                tree=progress.predicate(predicate_id).tree,
+            ),
+        )
+    return progress
+
+
+def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
+    episode = progress.episode
+    assert episode is not None, "an act belongs to an episode"
+    assert progress.act is None, "one act at a time"
+    is_dispatch = event.rung.startswith("harness:")
+    summary = ActSummary(
+        attempt_id=event.attempt_id,
+        number=event.number,
+        rung=event.rung,
+        title=event.title,
+        predicates=event.predicates,
+    )
+    attempts = dict(episode.attempts)
+    if not is_dispatch and not event.half_open:
+        attempts[event.rung] = attempts.get(event.rung, 0) + 1
+    score = stuck.score(progress)
+    is_best = episode.score_best is None or score < episode.score_best
+    fingerprints = () if is_best else tuple(episode.fingerprints)
+    if is_dispatch:
+        fingerprints = (*fingerprints, event.fingerprint)
+    episode = replace(
+        episode,
+        iterations=episode.iterations + 1,
+        dispatches=episode.dispatches + is_dispatch,
+        attempts=attempts,
+        fingerprints=fingerprints,
+        score_best=score if is_best else episode.score_best,
+        acts=(*episode.acts, summary)[-ACTS_KEPT:],
+    )
+    dispatched = progress.dispatched_wall_s
+    if is_dispatch:
+        dispatched = (*(t for t in dispatched if t > at.wall_s - DAY_S), at.wall_s)
+    act = RunningAct(
+        attempt_id=event.attempt_id,
+        number=event.number,
+        rung=event.rung,
+        title=event.title,
+        predicates=event.predicates,
+        epoch=event.epoch,
+        started_s=at.boot_s,
+        tokens_reserved=event.tokens_reserved,
+        half_open=event.half_open,
+    )
+    return replace(
+        progress, episode=episode, act=act, acts=event.number, deferred=None, dispatched_wall_s=dispatched
+    )
+
+
+def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
+    act = progress.act
+    if act is None or act.attempt_id != event.attempt_id:
+        return progress
+    predicates = {}
+    for predicate_id, state in progress.predicates.items():
+        state = replace(state, fails=0, passes=0)
+        if predicate_id in act.predicates:
+            state = replace(
+                state,
+                green_since_s=None,
+                backoff_n=state.backoff_n + 1,
+                acts=state.acts + 1,
+                last_act_ended_s=event.ended_s,
+                is_unverified=True,
+            )
+            delay_s = backoff.delay_s(goal.predicate(predicate_id), state, now_s=event.ended_s)
+            state = replace(state, last_delay_s=delay_s)
+        predicates[predicate_id] = state
+    episode = progress.episode
+    if episode is not None:
+        episode = _charged(_without_idle(episode, act, event), event)
+    progress = replace(
+        progress,
+        predicates=predicates,
+        episode=episode,
+        act=None,
+        last_act_ended_s=event.ended_s,
+    )
+    return _unspent(progress, act) if event.ending == NEVER_STARTED else progress
+
+
+def _unspent(progress: Progress, act: RunningAct) -> Progress:
+    """An act that never started is no iteration, attempt or dispatch; the backoff it leaves keeps it from spinning."""
+    is_dispatch = act.rung.startswith("harness:")
+    if is_dispatch:
+        progress = replace(progress, dispatched_wall_s=progress.dispatched_wall_s[:-1])
+    episode = progress.episode
+    if episode is None:
+        return progress
+    attempts = dict(episode.attempts)
+    if not is_dispatch and not act.half_open:
+        attempts[act.rung] -= 1
+    return replace(
+        progress,
+        episode=replace(
+            episode,
+            iterations=episode.iterations - 1,
+            dispatches=episode.dispatches - is_dispatch,
+            attempts=attempts,
+            fingerprints=episode.fingerprints[:-1] if is_dispatch else episode.fingerprints,
+        ),
+    )
+
+
+def _without_idle(episode: Episode, act: RunningAct, event: ActEnded) -> Episode:
+    """No daemon and no act any more: that time is no wall clock (SEMANTICS §4)."""
+    if act.recovered_s is None or episode.clock_since_s is None:
+        return episode
+    idle_s = min(act.down_s, max(0.0, act.recovered_s - event.ended_s))
+    return replace(episode, clock_since_s=episode.clock_since_s + idle_s)
+
+
+def _charged(episode: Episode, event: ActEnded) -> Episode:
+    tokens = episode.tokens
+    if event.tokens_charged is not None:
+        tokens = (tokens or 0) + event.tokens_charged
+    cost_usd = episode.cost_usd
+    if event.usage is not None and event.usage.cost_usd is not None:
+        cost_usd = (cost_usd or 0.0) + event.usage.cost_usd
+    acts = tuple(
+        replace(
+            a,
+            ending=event.ending,
+            exit_code=event.exit_code,
+            duration_s=event.duration_s,
+            reason=event.reason,
+            tokens=event.tokens_charged,
+            cause=event.cause,
+        )
+        if a.attempt_id == event.attempt_id
+        else a
+        for a in episode.acts
+    )
+    return replace(
+        episode,
+        tokens=tokens,
+        tokens_estimated=episode.tokens_estimated or event.charge_estimated,
+        cost_usd=cost_usd,
+        acts=acts,
+    )
+
+
+def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progress:
+    predicates = {k: replace(v, acts=0) for k, v in progress.predicates.items()}
+    episode = Episode(
+        number=event.number,
+        opened_s=at.boot_s,
+        opened_wall_s=at.wall_s,
+        clock_since_s=at.boot_s if progress.desired is Desired.ACTIVE else None,
+    )
+    progress = replace(progress, episode=episode, episodes=event.number, predicates=predicates)
+    return reddened(progress) if event.red else progress
+
+
+def _episode_left(progress: Progress, now_s: float) -> Progress:
+    progress = _clock_stopped(progress, now_s)
+    return replace(progress, episode=None, last_episode=progress.episode or progress.last_episode)
+
+
+def _status_changed(goal: Goal, progress: Progress, event: StatusChanged, at: Now) -> Progress:
+    progress = replace(
+        progress,
+        status=event.status,
+        cause=event.cause,
+        reason=event.reason,
+        status_since_wall_s=at.wall_s,
+    )
+    if event.status in (GoalStatus.CONVERGED, GoalStatus.HOLDING):
+        progress = replace(progress, converged_sha256=progress.spec_sha256)
+    if event.status in STOPPED_ACTING or (not goal.standing and event.status is GoalStatus.CONVERGED):
+        return _clock_stopped(progress, at.boot_s)
+    if event.status is GoalStatus.WAITING:
+        return _clock_stopped(progress, at.boot_s)
+    return _clock_started(progress, at.boot_s)
+
+
+def _fenced(progress: Progress, desired: Desired, *, epoch: Epoch, at: Now) -> Progress:
+    """Acting stops. The stronger wish stands: what is stopped is not suspended, and nothing revives what is deleted."""
+    wishes = list(Desired)
+    if wishes.index(progress.desired) > wishes.index(desired):
+        desired = progress.desired
+    return replace(_clock_stopped(progress, at.boot_s), desired=desired, epoch=epoch)
+
+
+def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Progress:
+    """Back to active: fresh counters when a person resumes what had stopped, else the episode just goes on."""
+    if progress.desired is Desired.DELETED:
+        return progress
+    by_itself = event.by in (BY_EXPIRY, BY_WINDOW)
+    was_stopped = progress.status in STOPPED_ACTING or progress.desired is Desired.STOPPED
+    progress = replace(
+        progress,
+        desired=Desired.ACTIVE,
+        suspend_reason=None,
+        suspend_until_wall_s=None,
+        act_floor_s=at.boot_s,
+        asked_s=at.boot_s,
+        deferred=None,
+    )
+    if by_itself and progress.status in (STOPPED_ACTING - LEFT_BY_GREEN if goal.standing else FINISHED):
+        return progress
+    if was_stopped and not by_itself:
+        progress = replace(
+            _episode_left(progress, at.boot_s),
+            predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
+        )
+    return _clock_started(_observing(progress, at), at.boot_s)
+
+
+def _recovered(progress: Progress, event: TaskRecovered, at: Now) -> Progress:
+    progress = _all_stale(reanchored(progress, event.shift_s))
+    progress = replace(progress, act_floor_s=at.boot_s)
+    act, episode = progress.act, progress.episode
+    if act is not None and event.shift_s == 0.0:
+        # It may have run all the while. Its end says when; `_without_idle` gives back the rest.
+        return replace(progress, act=replace(act, recovered_s=at.boot_s, down_s=act.down_s + event.down_s))
+    if episode is None or episode.clock_since_s is None:
+        return progress
+    since_s = min(at.boot_s, episode.clock_since_s + event.down_s)
+    return replace(progress, episode=replace(episode, clock_since_s=since_s))
+
+
+def _all_stale(progress: Progress) -> Progress:
+    stale: Mapping[PredicateId, PredicateState] = {
+        k: replace(v, is_stale=True, fails=0, passes=0) for k, v in progress.predicates.items()
+    }
+    return replace(progress, predicates=stale)
+
+
+def _clock_stopped(progress: Progress, now_s: float) -> Progress:
+    episode = progress.episode
+    if episode is None or episode.clock_since_s is None:
+        return progress
+    used_s = episode.clock_used_s + max(0.0, now_s - episode.clock_since_s)
+    return replace(progress, episode=replace(episode, clock_used_s=used_s, clock_since_s=None))
+
+
+def _clock_started(progress: Progress, now_s: float) -> Progress:
+    episode = progress.episode
+    if episode is None or episode.clock_since_s is not None or progress.desired is not Desired.ACTIVE:
+        return progress
+    return replace(progress, episode=replace(episode, clock_since_s=now_s))

@@ -1,0 +1,163 @@
+"""What is to be held true: the goal as the daemon stores and seals it.
+
+A `Goal` is the resolved form of a goal-file: defaults by kind are filled in, durations are seconds, ids are unique,
+references are checked. It is a value; the fold and `decide` read it and nothing writes it. Tables whose behaviour
+is not built yet are kept verbatim in `tables`, so that what was stored is what was authored.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from kazid.core.ids import GoalId, Owner, PredicateId
+from kazid.core.json import Json
+
+
+class Mode(enum.Enum):
+    """`repair` mends what exists, `create` builds what does not."""
+
+    REPAIR = "repair"
+    CREATE = "create"
+
+
+class Cadence(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a predicate is looked at, and how sure one must be before acting or resting.
+
+    `interval_s` None: only at t0, after every act and on a wake-up (code kinds of one-shot goals).
+    `confirm`/`recover`: failing/green observations in a row; always 1/1 for code kinds.
+    """
+
+    interval_s: float | None
+    deadline_s: float
+    confirm: int
+    recover: int
+    recheck_s: float
+
+
+class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One machine-checkable claim. `options` are the provider's own keys as authored, `live` picks the rules of §1."""
+
+    id: PredicateId
+    provider: str
+    cadence: Cadence
+    live: bool
+    description: str | None = None
+    guard: bool = False
+    acceptance: bool = False
+    held_out: bool = False
+    group: str | None = None
+    on_unknown: str = "block"
+    options: Mapping[str, Json] = {}
+
+
+class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A deterministic executor. Must be safe to run again after a kill at any point (SEMANTICS §3)."""
+
+    cmd: str
+    args: Sequence[str] = ()
+    predicates: Sequence[PredicateId] = ()
+    """What it may repair; empty: any failing predicate."""
+    timeout_s: float = 60.0
+    attempts: int = 2
+    on_error: bool = False
+    env: Mapping[str, str] = {}
+
+    def covers(self, predicate_id: PredicateId) -> bool:
+        """True when it may repair this predicate."""
+        return not self.predicates or predicate_id in self.predicates
+
+
+class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which agent, and how it is started. `predicates` names live predicates it may work on, too (`for`)."""
+
+    id: str
+    model: str | None = None
+    command: str | None = None
+    effort: str | None = None
+    permission_mode: str | None = None
+    allowed_tools: Sequence[str] = ()
+    predicates: Sequence[PredicateId] = ()
+    env: Mapping[str, str] = {}
+    idle_timeout_s: float = 600.0
+    total_timeout_s: float = 3600.0
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Ceilings of one episode. None: no ceiling. A goal that can dispatch always has `dispatches_max` (§4)."""
+
+    iterations_max: int | None = None
+    wall_clock_s_max: float | None = None
+    tokens_max: int | None = None
+    dispatches_max: int | None = None
+    dispatches_per_day_max: int | None = None
+    cost_usd_max: float | None = None
+    cached_read_weight: float = 0.1
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a goal works and what it claims. `owns` entries look like `path:…`, `unit:…`, `url:…`, `repo:…`."""
+
+    workspace: str | None = None
+    repo: str | None = None
+    paths: Sequence[str] = ()
+    write_paths: Sequence[str] = ()
+    deny: Sequence[str] = ()
+    owns: Sequence[str] = ()
+    on_overlap: str = "refuse"
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A named set of predicates; `needs` orders groups, `parent` nests them."""
+
+    id: str
+    name: str
+    parent: str | None = None
+    budget: int | None = None
+    needs: Sequence[str] = ()
+
+
+class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything `decide` needs to know about what was asked. Vector order is the order of `predicates`."""
+
+    id: GoalId
+    owner: Owner
+    predicates: Sequence[Predicate]
+    name: str | None = None
+    description: str | None = None
+    mode: Mode = Mode.REPAIR
+    standing: bool = False
+    budget: Budget = Budget()
+    scope: Scope = Scope()
+    workspace: str | None = None
+    """Absolute; resolved from the flag, `[scope] workspace` or the goal-file's folder. None: it has none."""
+    harness: HarnessChoice | None = None
+    """None: this goal never dispatches an agent."""
+    remedies: Sequence[Remedy] = ()
+    groups: Sequence[Group] = ()
+    labels: Mapping[str, str] = {}
+    depends_on: Sequence[str] = ()
+    path: str = ""
+    """The caller's PATH at apply: commands are looked up with it."""
+    source_path: str | None = None
+    """Where the goal-file lay, absolute; None when it came without one."""
+    source_sha256: str | None = None
+    tables: Mapping[str, Json] = {}
+    """Authored tables whose behaviour is not built yet, verbatim."""
+
+    @property
+    def predicate_ids(self) -> tuple[PredicateId, ...]:
+        """Ids in vector order."""
+        return tuple(p.id for p in self.predicates)
+
+    def predicate(self, predicate_id: PredicateId) -> Predicate:
+        """The predicate with this id; KeyError when there is none."""
+        for predicate in self.predicates:
+            if predicate.id == predicate_id:
+                return predicate
+        raise KeyError(predicate_id)
+
+    @property
+    def has_code_predicates(self) -> bool:
+        """True when some verdict depends on the workspace's content."""
+        return any(not p.live for p in self.predicates)

@@ -1,0 +1,168 @@
+"""Where a goal stands: the only state a decision reads, and a pure function of the journalled events.
+
+Sits between observe and decide in the turn. `fold` is total over events and knows no clock: each event carries the
+times it needs. Observation counters live here too; ticks that changed nothing are folded at once and journalled in
+bulk, so a replay passes through the same values.
+"""
+
+import enum
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Verdict
+
+
+class Desired(enum.Enum):
+    """What people asked of the goal, apart from what it does about it."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    STOPPED = "stopped"
+    DELETED = "deleted"
+
+
+class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is known of one predicate. Times are boot seconds of the present boot.
+
+    `fails`, `passes`, `errors`: how many in a row; error and unknown neither advance nor reset the first two.
+    """
+
+    verdict: Verdict | None = None
+    started_s: float = 0.0
+    ended_s: float = 0.0
+    tree: TreeHash | None = None
+    generation: Generation = Generation(0)
+    looks: int = 0
+    fails: int = 0
+    passes: int = 0
+    errors: int = 0
+    counted_s: float = 0.0
+    """When the last look began that advanced one of these; the next that may is `recheck` later."""
+    decided_s: float = 0.0
+    """When the last look began that left nothing open: settled, error or unknown."""
+    errors_since_s: float | None = None
+    green_since_s: float | None = None
+    backoff_n: int = 0
+    """Acts that no verified green followed; see `core/backoff.py`."""
+    acts: int = 0
+    """Acts in this episode that served this predicate."""
+    last_act_ended_s: float | None = None
+    last_delay_s: float = 0.0
+    is_unverified: bool = False
+    """An act on it ended and no green has verified it yet."""
+    repairs_s: Sequence[float] = ()
+    """When acts on this predicate were verified by green, the last few only."""
+    is_stale: bool = False
+    """Set by restart, clock step or generation change; cleared by the next look."""
+
+
+class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One act of the episode, for people: what was tried and how it ended."""
+
+    attempt_id: AttemptId
+    number: int
+    rung: str
+    title: str
+    predicates: Sequence[PredicateId]
+    ending: str | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    reason: str | None = None
+    tokens: int | None = None
+    cause: Cause | None = None
+    """Why trying again is pointless, where the attempt's own end says so."""
+
+
+class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one stretch of trouble has cost so far. Absent usage is None, never zero."""
+
+    number: int
+    opened_s: float
+    opened_wall_s: float
+    iterations: int = 0
+    dispatches: int = 0
+    attempts: Mapping[str, int] = {}
+    """Acts made per remedy rung (`remedy:N`)."""
+    tokens: int | None = None
+    tokens_estimated: bool = False
+    cost_usd: float | None = None
+    clock_used_s: float = 0.0
+    clock_since_s: float | None = None
+    """None while the episode's wall clock stands still (suspended, waiting)."""
+    fingerprints: Sequence[str] = ()
+    """State before each dispatch since the last improvement, oldest first (`core/stuck.py`)."""
+    score_best: int | None = None
+    """The lowest score an act of this episode started from; lower now is an improvement."""
+    was_red: bool = False
+    """Something was seen red: a green after this is earned, not vacuous."""
+    acts: Sequence[ActSummary] = ()
+
+
+class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The one act under way."""
+
+    attempt_id: AttemptId
+    number: int
+    rung: str
+    title: str
+    predicates: Sequence[PredicateId]
+    epoch: Epoch
+    started_s: float
+    tokens_reserved: int | None = None
+    half_open: bool = False
+    recovered_s: float | None = None
+    """When a daemon last took it over, and for how long in all none was there."""
+    down_s: float = 0.0
+
+
+class Deferred(msgspec.Struct, frozen=True, kw_only=True):
+    """An act that waits for somebody else, since when."""
+
+    waits_for: str
+    holder: str
+    since_s: float
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The fold of one incarnation's events."""
+
+    generation: Generation = Generation(0)
+    epoch: Epoch = Epoch(0)
+    spec_sha256: str = ""
+    desired: Desired = Desired.ACTIVE
+    suspend_reason: str | None = None
+    suspend_until_wall_s: float | None = None
+    status: GoalStatus = GoalStatus.OBSERVING
+    cause: Cause | None = None
+    reason: str | None = None
+    status_since_wall_s: float = 0.0
+    predicates: Mapping[PredicateId, PredicateState] = {}
+    episode: Episode | None = None
+    last_episode: Episode | None = None
+    """The one before, for people: what was tried and what it cost."""
+    episodes: int = 0
+    act: RunningAct | None = None
+    acts: int = 0
+    """Attempts of this incarnation so far: the number of the newest."""
+    last_act_ended_s: float | None = None
+    asked_s: float | None = None
+    """The last `reconcile`, apply or resume: convergence needs looks that start after it."""
+    act_floor_s: float = 0.0
+    """Acts start only from looks that started after this: whatever waited is observed again (SEMANTICS §2)."""
+    deferred: Deferred | None = None
+    dispatched_wall_s: Sequence[float] = ()
+    """When agents were dispatched in the last day, for the daily ceiling."""
+    was_red: bool = False
+    """Something was seen red since the spec was applied: a green after it is earned, also after `resume`."""
+    converged_sha256: str | None = None
+    """The spec that converged last: applied again and green it is converged, not vacuous."""
+
+    def predicate(self, predicate_id: PredicateId) -> PredicateState:
+        """What is known of this predicate; an empty state when it was never seen."""
+        return self.predicates.get(predicate_id, _UNSEEN)
+
+
+_UNSEEN = PredicateState()

@@ -1,0 +1,190 @@
+"""Who may act on which red: remedies in file order, then the agent, then a person (SEMANTICS §3).
+
+Pure. Answers with the act that may start now, or with what holds it; `decide` turns that into a decision.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from kazid.core import backoff, stuck
+from kazid.core.decision import Guard
+from kazid.core.goal import Goal, Mode, Predicate, Remedy
+from kazid.core.ids import PredicateId
+from kazid.core.instant import Now
+from kazid.core.progress import Progress
+from kazid.core.vector import VerdictVector
+from kazid.core.verdict import Status
+
+HALF_OPEN_S = 3600.0
+"""After the last attempt a standing goal tries one remedy an hour (SEMANTICS §4)."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """One rung with the slice it would serve."""
+
+    rung: str
+    predicates: Sequence[PredicateId]
+    title: str
+    half_open: bool = False
+    opened_s: float = 0.0
+    """When the wait before it was over: its reds are looked at once more after that."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What could be done: the first choice that may start now, the guards of those that may not yet, and the reds
+    that nobody may repair any more (`spent`: executors existed and are used up; `orphaned`: nobody ever could)."""
+
+    choice: Choice | None
+    guards: Sequence[Guard]
+    spent: Sequence[PredicateId]
+    orphaned: Sequence[PredicateId]
+    is_dispatch: bool = False
+    """Nothing but a dispatch comes next, now or when its backoff is over."""
+
+
+def remedy_rung(index: int) -> str:
+    """The name of a remedy's rung, e.g. `remedy:0`."""
+    return f"remedy:{index}"
+
+
+def remedy_of(goal: Goal, rung: str) -> Remedy:
+    """The remedy behind a rung name."""
+    return goal.remedies[int(rung.removeprefix("remedy:"))]
+
+
+def actionable(goal: Goal, vector: VerdictVector) -> tuple[PredicateId, ...]:
+    """Reds, and errors that some remedy may act on (`on_error = true`)."""
+    on_error = [r for r in goal.remedies if r.on_error]
+    return tuple(
+        r.predicate_id
+        for r in vector.readings
+        if r.is_red or (r.is_error and any(m.covers(r.predicate_id) for m in on_error))
+    )
+
+
+def agent_may(goal: Goal, predicate: Predicate) -> bool:
+    """Whether the goal's agent may work on this predicate: code always, live only when named or accepted."""
+    if goal.harness is None:
+        return False
+    if not predicate.live:
+        return True
+    return predicate.id in goal.harness.predicates or (goal.mode is Mode.CREATE and predicate.acceptance)
+
+
+def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Options:
+    """What may be done about the present reds."""
+    episode = progress.episode
+    assert episode is not None, "reds are acted on within an episode"
+    left = list(actionable(goal, vector))
+    guards: list[Guard] = []
+    spent: list[PredicateId] = []
+    for index, remedy in enumerate(goal.remedies):
+        matched = [p for p in left if _remedy_takes(remedy, p, vector)]
+        if not matched:
+            continue
+        if episode.attempts.get(remedy_rung(index), 0) >= remedy.attempts:
+            spent.extend(p for p in matched if p not in spent)
+            continue
+        ready, held = _split_by_backoff(goal, progress, matched, now)
+        if ready:
+            return Options(
+                choice=Choice(rung=remedy_rung(index), predicates=tuple(ready), title=_title(remedy)),
+                guards=guards,
+                spent=(),
+                orphaned=(),
+            )
+        guards.extend(held)
+        left = [p for p in left if p not in matched]
+        spent = [p for p in spent if p not in matched]
+    return _agent_options(goal, progress, vector, left, guards, spent, now)
+
+
+def half_open(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Choice | Guard | None:
+    """The hourly retry of a standing goal whose remedies are used up; a guard while the hour runs."""
+    episode = progress.episode
+    assert episode is not None, "a retry belongs to the episode that is stuck"
+    since_s = episode.opened_s if progress.last_act_ended_s is None else progress.last_act_ended_s
+    due_s = since_s + HALF_OPEN_S
+    reds = actionable(goal, vector)
+    for index, remedy in enumerate(goal.remedies):
+        matched = tuple(p for p in reds if _remedy_takes(remedy, p, vector))
+        if not matched:
+            continue
+        if now.boot_s >= due_s:
+            return Choice(
+                rung=remedy_rung(index),
+                predicates=matched,
+                title=_title(remedy),
+                half_open=True,
+                opened_s=due_s,
+            )
+        return Guard(name="half_open", reason="one retry an hour", until_s=due_s, predicates=matched)
+    return None
+
+
+def _agent_options(
+    goal: Goal,
+    progress: Progress,
+    vector: VerdictVector,
+    left: Sequence[PredicateId],
+    guards: list[Guard],
+    spent: Sequence[PredicateId],
+    now: Now,
+) -> Options:
+    eligible = [p for p in left if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))]
+    ready, held = _split_by_backoff(goal, progress, eligible, now)
+    if ready:
+        assert goal.harness is not None
+        target = _slice(goal, vector, ready)
+        title = f"{goal.harness.id} on {', '.join(target)}"
+        choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title)
+        return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
+    others = [p for p in left if p not in eligible]
+    return Options(
+        choice=None,
+        guards=[*guards, *held],
+        spent=tuple(p for p in others if p in spent),
+        orphaned=tuple(p for p in others if p not in spent),
+        is_dispatch=bool(held) and not guards,
+    )
+
+
+def _remedy_takes(remedy: Remedy, predicate_id: PredicateId, vector: VerdictVector) -> bool:
+    if not remedy.covers(predicate_id):
+        return False
+    return remedy.on_error or vector.reading(predicate_id).verdict.status is Status.FAIL
+
+
+def _split_by_backoff(
+    goal: Goal, progress: Progress, predicates: Sequence[PredicateId], now: Now
+) -> tuple[list[PredicateId], list[Guard]]:
+    """The predicates whose backoff is over, and a guard for each of the others."""
+    ready: list[PredicateId] = []
+    guards: list[Guard] = []
+    for predicate_id in predicates:
+        state = progress.predicate(predicate_id)
+        next_s = backoff.next_attempt_s(goal.predicate(predicate_id), state, now_s=now.boot_s)
+        if next_s <= now.boot_s:
+            ready.append(predicate_id)
+        else:
+            reason = f"backoff after {state.backoff_n} acts without a lasting green"
+            guards.append(Guard(name="backoff", reason=reason, until_s=next_s, predicates=(predicate_id,)))
+    return ready, guards
+
+
+def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tuple[PredicateId, ...]:
+    """One failing predicate, or those that share its group and evidence: the smallest change is asked for."""
+    first = goal.predicate(reds[0])
+    if first.group is None:
+        return (first.id,)
+    why = stuck.evidence_text(vector.reading(first.id).verdict)
+    return tuple(
+        p
+        for p in reds
+        if goal.predicate(p).group == first.group and stuck.evidence_text(vector.reading(p).verdict) == why
+    )
+
+
+def _title(remedy: Remedy) -> str:
+    return " ".join((remedy.cmd, *remedy.args))[:120]

@@ -1,0 +1,64 @@
+"""The statuses a goal may have and the causes it may stop for; the words of SEMANTICS §5, and no others.
+
+Exit codes hang on these words and live in `kazid/wire/exit_codes.py`.
+"""
+
+import enum
+
+
+class GoalStatus(enum.Enum):
+    """What a goal is doing, as every client sees it."""
+
+    OBSERVING = "observing"
+    ACTING = "acting"
+    HOLDING = "holding"
+    CONVERGED = "converged"
+    WAITING = "waiting"
+    SUSPENDED = "suspended"
+    STUCK = "stuck"
+    OVER_BUDGET = "over_budget"
+    CONTESTED = "contested"
+    TAMPERED = "tampered"
+    VACUOUS = "vacuous"
+    FAILED = "failed"
+    PARKED = "parked"
+    STOPPED = "stopped"
+
+
+STOPPED_ACTING = frozenset(
+    {
+        GoalStatus.STUCK,
+        GoalStatus.OVER_BUDGET,
+        GoalStatus.CONTESTED,
+        GoalStatus.TAMPERED,
+        GoalStatus.PARKED,
+        GoalStatus.FAILED,
+    }
+)
+"""A standing goal in one of these observes on and acts no more (SEMANTICS §4)."""
+
+LEFT_BY_GREEN = frozenset({GoalStatus.STUCK, GoalStatus.OVER_BUDGET, GoalStatus.CONTESTED})
+"""Stops that an observed green ends."""
+
+FINISHED = STOPPED_ACTING | {GoalStatus.CONVERGED, GoalStatus.VACUOUS}
+"""A one-shot goal in one of these is finished; applying it again opens a new episode."""
+
+
+class Cause(enum.Enum):
+    """Why a goal stopped, for programs. The sentence for people is `reason`."""
+
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    ERROR_WEDGED = "error_wedged"
+    QUARANTINED = "quarantined"
+    WORKSPACE_MISSING = "workspace_missing"
+    WORKSPACE_MOVED = "workspace_moved"
+    PERMISSION_DENIED = "permission_denied"
+    NO_PROGRESS = "no_progress"
+    CONTESTED = "contested"
+    CAPABILITY_UNREACHABLE = "capability_unreachable"
+    OSCILLATING = "oscillating"
+    UNSATISFIABLE = "unsatisfiable"
+    NO_EXECUTOR = "no_executor"
+    CRASHED = "crashed"
+    VACUOUS = "vacuous"
+    STALE = "stale"

@@ -1,0 +1,99 @@
+"""What looks add up to: reds and greens in a row, when a verdict settled, and which repairs a green verified.
+
+The fold calls it for every look, alone or in bulk. A look counts only when it is of this generation, began after the
+last act ended and is `recheck` away from the one before, so that nothing is confirmed or trusted sooner by being asked
+about more often (SEMANTICS §2).
+"""
+
+from typing import assert_never
+
+from msgspec.structs import replace
+
+from kazid.core import backoff
+from kazid.core.cadence import spacing_s
+from kazid.core.event import PredicateObserved
+from kazid.core.goal import Goal, Predicate
+from kazid.core.progress import PredicateState, Progress
+from kazid.core.vector import is_settled
+from kazid.core.verdict import Status
+
+
+def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progress:
+    """Progress after one look; a look at a predicate the goal no longer has is nothing."""
+    if event.predicate_id not in goal.predicate_ids:
+        return progress
+    predicate = goal.predicate(event.predicate_id)
+    old = progress.predicate(event.predicate_id)
+    verdict = event.verdict
+    state = replace(
+        old,
+        verdict=verdict,
+        started_s=event.started_s,
+        ended_s=event.ended_s,
+        tree=event.tree,
+        generation=event.generation,
+        looks=old.looks + 1,
+        is_stale=old.is_stale and event.started_s < progress.act_floor_s,
+    )
+    match verdict.status:
+        case Status.PASS:
+            more = _is_one_more(predicate, progress, event, state, in_a_row=old.passes)
+            state = replace(state, passes=old.passes + more, fails=0, errors=0, errors_since_s=None)
+            state = _greened(predicate, state, event.ended_s)
+        case Status.FAIL:
+            more = _is_one_more(predicate, progress, event, state, in_a_row=old.fails)
+            state = replace(
+                state, fails=old.fails + more, passes=0, errors=0, errors_since_s=None, green_since_s=None
+            )
+        case Status.ERROR | Status.UNKNOWN:
+            more = False
+            since_s = event.ended_s if old.errors == 0 else old.errors_since_s
+            state = replace(state, errors=old.errors + 1, errors_since_s=since_s)
+        case _:
+            assert_never(verdict.status)
+    if more:
+        state = replace(state, counted_s=event.started_s)
+    if is_settled(predicate, state) or verdict.status in (Status.ERROR, Status.UNKNOWN):
+        state = replace(state, decided_s=event.started_s)
+    progress = replace(progress, predicates={**progress.predicates, event.predicate_id: state})
+    is_red = verdict.status is Status.FAIL and event.generation == progress.generation
+    return reddened(progress) if is_red else progress
+
+
+def _is_one_more(
+    predicate: Predicate,
+    progress: Progress,
+    event: PredicateObserved,
+    state: PredicateState,
+    *,
+    in_a_row: int,
+) -> bool:
+    """Whether a look counts: of this generation, begun after the last act ended, `recheck` after the one before."""
+    if state.is_stale or event.generation != progress.generation:
+        return False
+    if progress.last_act_ended_s is not None and event.started_s < progress.last_act_ended_s:
+        return False
+    return in_a_row == 0 or event.started_s >= state.counted_s + spacing_s(predicate.cadence)
+
+
+def reddened(progress: Progress) -> Progress:
+    """Something was seen red: the episode is trouble, and a green after this is earned."""
+    episode = progress.episode
+    if episode is not None and not episode.was_red:
+        episode = replace(episode, was_red=True)
+    return replace(progress, episode=episode, was_red=True)
+
+
+def _greened(predicate: Predicate, state: PredicateState, ended_s: float) -> PredicateState:
+    """A settled green verifies the last act; a lasting one forgets the failures before it."""
+    if state.passes < predicate.cadence.recover:
+        return state
+    if state.green_since_s is None:
+        state = replace(state, green_since_s=ended_s)
+    if state.is_unverified:
+        repairs = (*state.repairs_s, ended_s)[-backoff.REPAIRS_KEPT :]
+        state = replace(state, repairs_s=repairs, backoff_n=max(0, state.backoff_n - 1), is_unverified=False)
+    assert state.green_since_s is not None
+    if ended_s - state.green_since_s >= backoff.stable_after_s(predicate, state):
+        return replace(state, backoff_n=0, last_delay_s=0.0, repairs_s=())
+    return state

@@ -1,0 +1,301 @@
+"""What is doubtful about a goal that loads: checks that cannot be red, reds nobody may repair, limits that never bind.
+
+Pure rules over the resolved goal, one function each. `refuse` is said on proof only, everything else is a doubt;
+nothing is run here and nothing is read.
+"""
+
+import posixpath
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from kazid.core.backoff import BASE_S, CAP_S
+from kazid.core.goal import Goal, Predicate
+from kazid.core.json import JsonObject
+from kazid.core.rungs import agent_may
+from kazid.goalfile.problems import printable
+from kazid.ports.catalog import KindSpec
+
+Severity: TypeAlias = Literal["refuse", "doubt"]
+
+TOKENS_PER_DISPATCH_MIN = 10_000
+"""A guess on the low side: what a dispatch reads before its first edit."""
+DISPATCH_S_MIN = 30.0
+COST_USD_PER_DISPATCH_MIN = 0.01
+HTTP_METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "trace"})
+BROWSER_ACTIONS = frozenset({"click", "fill", "press", "wait_for", "goto"})
+SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
+ALWAYS_TRUE = frozenset({"true", ":"})
+
+_SUCCESS = re.compile(r"\s*(true|:|exit\s+0)\s*;?\s*")
+_HIDDEN_EXIT = re.compile(r"(\|\||;|&)\s*(true|:|exit\s+0)\s*;?\s*$")
+_WHOLE_TREE = frozenset({".", "*", "**", "**/*", "/"})
+
+
+class LintFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One doubt: what about (None: the goal itself), which rule, how sure, and why in a sentence."""
+
+    predicate: str | None
+    code: str
+    severity: Severity
+    why: str
+
+
+def lint(goal: Goal, *, kinds: Mapping[str, KindSpec]) -> tuple[LintFinding, ...]:
+    """Everything doubtful, the goal's own findings first, then by predicate in vector order."""
+    found = [f for rule in _GOAL_RULES for f in rule(goal)]
+    for predicate in goal.predicates:
+        kind = kinds.get(predicate.provider)
+        if kind is None or kind.synthesized:
+            continue
+        if kind.deprecated_for is not None:
+            why = f'provider "{kind.name}" is deprecated, "{kind.deprecated_for}" does the same'
+            found.append(_doubt(predicate, "deprecated-kind", why))
+        found += [f for rule in _PREDICATE_RULES for f in rule(goal, predicate)]
+    return tuple(found)
+
+
+def _single_sample(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    samples = predicate.options.get("samples", 1)
+    if predicate.live and predicate.cadence.recover == 1 and samples == 1:
+        yield _doubt(predicate, "single-sample", "one passing look converges it; one lucky answer is enough")
+
+
+def _no_executor(goal: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    if any(r.covers(predicate.id) for r in goal.remedies) or agent_may(goal, predicate):
+        return
+    if goal.harness is None:
+        why = "no remedy covers it and this goal has no agent: a red is reported and held"
+    else:
+        why = "no remedy covers it, and an agent works on a live predicate only if [harness] for names it"
+    yield _doubt(predicate, "no-executor", why)
+
+
+def _no_assertion(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    options = predicate.options
+    match predicate.provider:
+        case "http_probe" if "expect_status" not in options and "expect_body" not in options:
+            yield _doubt(
+                predicate,
+                "no-assertion",
+                "it asserts nothing: any 2xx answer passes, an error page with 200 too",
+            )
+        case "browser" if not options.get("assertions"):
+            yield _doubt(predicate, "no-assertion", "it asserts nothing: a page that loads passes")
+        case _:
+            pass
+
+
+def _http_words(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    if predicate.provider != "http_probe":
+        return
+    options = predicate.options
+    if not str(options.get("url", "")).lower().startswith(("http://", "https://")):
+        yield _doubt(predicate, "not-http", "its url begins neither with http:// nor with https://")
+    if str(options.get("method", "get")).lower() not in HTTP_METHODS:
+        yield _doubt(predicate, "unknown-method", f'"{options.get("method")}" is no HTTP method')
+    if options.get("body_match", "contains") not in ("contains", "exact"):
+        yield _doubt(predicate, "unknown-match", f'body_match "{options.get("body_match")}" means contains')
+
+
+def _unknown_action(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    steps = predicate.options.get("steps", ())
+    if predicate.provider == "browser" and isinstance(steps, list):
+        for number, step in enumerate(steps, start=1):
+            action = step.get("action") if isinstance(step, Mapping) else None
+            if action not in BROWSER_ACTIONS:
+                yield _doubt(
+                    predicate, "unknown-action", f'step {number} has no action a browser knows: "{action}"'
+                )
+
+
+def _samples_fit(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    samples, interval_ms = predicate.options.get("samples", 1), predicate.options.get("interval_ms", 0)
+    if isinstance(samples, int) and isinstance(interval_ms, int):
+        taken_s = (samples - 1) * interval_ms / 1000
+        if taken_s >= predicate.cadence.deadline_s:
+            why = f"{samples} samples take {taken_s:g} s, and a look ends after {predicate.cadence.deadline_s:g} s"
+            yield _refuse(predicate, "never-passes", why)
+
+
+def _command(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
+    options = predicate.options
+    cmd = options.get("cmd")
+    if cmd is None and predicate.provider in ("test_runner", "prod_log", "mutation"):
+        yield _refuse(predicate, "no-command", "it has no cmd, so every look is an error")
+    if not isinstance(cmd, str):
+        return
+    yield from _whole_line(predicate, cmd, "cmd")
+    if predicate.provider not in ("custom_script", "test_runner"):
+        return
+    codes = options.get("pass_codes", ())
+    match options.get("verdict", "exit_zero"):
+        case "exit_zero":
+            yield from _cannot_fail(predicate, cmd)
+        case "exit_code" if isinstance(codes, list) and 0 in codes:
+            yield from _cannot_fail(predicate, cmd)
+        case _:
+            pass
+
+
+def _cannot_fail(predicate: Predicate, cmd: str) -> Iterator[LintFinding]:
+    name = posixpath.basename(cmd)
+    script = _script(name, predicate.options)
+    if name in ALWAYS_TRUE or (script is not None and _SUCCESS.fullmatch(script)):
+        yield _refuse(predicate, "cannot-fail", "its command always succeeds, so it can never be red")
+    elif script is not None and _HIDDEN_EXIT.search(script):
+        yield _doubt(
+            predicate,
+            "hidden-exit",
+            "its script ends with a success of its own, which hides the exit code before it",
+        )
+
+
+def _script(shell: str, options: JsonObject) -> str | None:
+    """The text of `sh -c TEXT`; None for any other command."""
+    args = options.get("args", ())
+    if shell in SHELLS and isinstance(args, list) and len(args) == 2 and args[0] in ("-c", "-ec", "-lc"):
+        return str(args[1])
+    return None
+
+
+def _whole_line(predicate: Predicate | None, cmd: str, what: str) -> Iterator[LintFinding]:
+    if any(c.isspace() for c in cmd):
+        why = f'{what} is one executable, not a line for a shell: "{cmd[:60]}"; put the rest into args'
+        yield _finding(predicate, "command-line", "doubt", why)
+
+
+def _remedy_commands(goal: Goal) -> Iterator[LintFinding]:
+    for number, remedy in enumerate(goal.remedies, start=1):
+        yield from _whole_line(None, remedy.cmd, f"[[remedy]] {number}: cmd")
+
+
+def _blank_id(goal: Goal) -> Iterator[LintFinding]:
+    if not goal.id.strip():
+        yield _finding(None, "blank-id", "doubt", "its id is blank, so nobody can type it")
+
+
+def _contradictions(goal: Goal) -> Iterator[LintFinding]:
+    """The same request cannot have two answers."""
+    asked: dict[tuple[str, str, str], dict[str, tuple[Predicate, object]]] = {}
+    for predicate in goal.predicates:
+        options = predicate.options
+        if predicate.provider != "http_probe":
+            continue
+        headers = options.get("headers", {})
+        request = (str(options.get("method", "get")).lower(), str(options.get("url")), str(headers))
+        claims = {"status": options.get("expect_status")}
+        if options.get("body_match") == "exact":
+            claims["body"] = options.get("expect_body")
+        earlier = asked.setdefault(request, {})
+        for what, claim in claims.items():
+            if claim is None:
+                continue
+            other, claimed = earlier.setdefault(what, (predicate, claim))
+            if claimed != claim:
+                why = f'"{other.id}" demands another {what} of the same request: both can never hold'
+                yield _refuse(predicate, "contradiction", why)
+
+
+def _denied_scope(goal: Goal) -> Iterator[LintFinding]:
+    denied = {posixpath.normpath(d) for d in goal.scope.deny}
+    whole = bool(denied & _WHOLE_TREE)
+    if whole or (goal.scope.paths and all(_is_below(p, denied) for p in goal.scope.paths)):
+        why = "[scope] deny covers all that the goal may work on, so no repair is possible"
+        yield _finding(None, "deny-covers-scope", "refuse", why)
+
+
+def _is_below(path: str, folders: set[str]) -> bool:
+    plain = posixpath.normpath(path)
+    return any(plain == f or plain.startswith(f"{f}/") for f in folders)
+
+
+def _budget(goal: Goal) -> Iterator[LintFinding]:
+    if goal.harness is None:
+        return
+    budget = goal.budget
+    ceilings: tuple[tuple[str, float | None, float], ...] = (
+        ("max_tokens", budget.tokens_max, TOKENS_PER_DISPATCH_MIN),
+        ("max_cost_usd", budget.cost_usd_max, COST_USD_PER_DISPATCH_MIN),
+        ("max_wall_clock_ms", _ms(budget.wall_clock_s_max), DISPATCH_S_MIN * 1000),
+    )
+    for name, ceiling, least in ceilings:
+        if ceiling is not None and ceiling < least:
+            why = f"budget.{name} = {ceiling:g} is below one dispatch, which takes at least {least:g}"
+            yield _finding(None, "budget-below-dispatch", "doubt", why)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1000
+
+
+def _limits_that_never_bind(goal: Goal) -> Iterator[LintFinding]:
+    """A limit that another one always reaches first is a promise nobody keeps."""
+    harness, clock_s = goal.harness, goal.budget.wall_clock_s_max
+    if harness is not None and harness.idle_timeout_s > harness.total_timeout_s:
+        why = (
+            f"harness idle_timeout ({harness.idle_timeout_s:g} s) never trips: timeout ends the attempt first"
+        )
+        yield _finding(None, "never-trips", "doubt", why)
+    for number, remedy in enumerate(goal.remedies, start=1):
+        waited_s = sum(
+            min(CAP_S, BASE_S * 2.0 ** min(n, 30)) / 2 for n in range(min(remedy.attempts - 1, 10_000))
+        )
+        if clock_s is not None and waited_s > clock_s:
+            what = f"[[remedy]] {number}: attempts = {remedy.attempts}"
+            why = f"{what} never trips: backoff alone outlasts max_wall_clock_ms"
+            yield _finding(None, "never-trips", "doubt", why)
+
+
+def _guards_without_metric(goal: Goal) -> Iterator[LintFinding]:
+    enforcement = goal.tables.get("enforcement")
+    guards = enforcement.get("guard") if isinstance(enforcement, Mapping) else None
+    for guard in guards if isinstance(guards, list) else ():
+        if isinstance(guard, Mapping):
+            metric = guard.get("metric")
+            if not isinstance(metric, Mapping) or not metric.get("cmd"):
+                yield LintFinding(
+                    predicate=str(guard.get("id")),
+                    code="no-command",
+                    severity="refuse",
+                    why="this enforcement guard measures nothing: its metric has no cmd",
+                )
+
+
+def _doubt(predicate: Predicate, code: str, why: str) -> LintFinding:
+    return _finding(predicate, code, "doubt", why)
+
+
+def _refuse(predicate: Predicate, code: str, why: str) -> LintFinding:
+    return _finding(predicate, code, "refuse", why)
+
+
+def _finding(predicate: Predicate | None, code: str, severity: Severity, why: str) -> LintFinding:
+    return LintFinding(
+        predicate=None if predicate is None else predicate.id,
+        code=code,
+        severity=severity,
+        why=printable(why),
+    )
+
+
+_GOAL_RULES: tuple[Callable[[Goal], Iterator[LintFinding]], ...] = (
+    _blank_id,
+    _denied_scope,
+    _budget,
+    _limits_that_never_bind,
+    _remedy_commands,
+    _contradictions,
+    _guards_without_metric,
+)
+_PREDICATE_RULES: tuple[Callable[[Goal, Predicate], Iterator[LintFinding]], ...] = (
+    _no_executor,
+    _no_assertion,
+    _single_sample,
+    _command,
+    _http_words,
+    _unknown_action,
+    _samples_fit,
+)

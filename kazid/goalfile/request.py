@@ -1,0 +1,55 @@
+"""What the loader is asked and what it answers: who submits a text with which defaults, and the goal it means."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from kazid.core.errors import Problem
+from kazid.core.goal import Goal
+from kazid.goalfile.lint import LintFinding
+from kazid.ports.catalog import Catalog
+
+
+class Defaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a goal-file leaves open, from the settings."""
+
+    harness: str = "claude"
+    dispatches_per_episode_max: int = 10
+    dispatches_per_day_max: int = 20
+    idle_timeout_s: float = 600.0
+    total_timeout_s: float = 3600.0
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """Who submits a goal-file and what was said beside it. `path` and `caller_cwd` are absolute."""
+
+    owner: str
+    path: str | None = None
+    caller_cwd: str | None = None
+    workspace_flag: str | None = None
+    standing_flag: bool = False
+    harness_flag: str | None = None
+    model_flag: str | None = None
+    caller_path: str = ""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """All that loading needs besides the text. `read_text` takes an absolute path and raises OSError."""
+
+    source: Source
+    catalog: Catalog
+    defaults: Defaults
+    read_text: Callable[[str], str]
+
+
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal-file that loads.
+
+    `notices`: what a person should know and nothing hangs on. `unbuilt`: what would change a verdict or an act and is
+    not built, so `apply` refuses the goal and names each. `findings`: what is doubtful about it.
+    """
+
+    goal: Goal
+    notices: tuple[str, ...] = ()
+    unbuilt: tuple[Problem, ...] = ()
+    findings: tuple[LintFinding, ...] = ()

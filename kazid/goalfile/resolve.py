@@ -1,0 +1,302 @@
+"""The tables of a goal-file as one `Goal`: everything read, all problems gathered, defaults and references resolved.
+
+The order of the vector is made here: predicates as written, `landed` when the result is to be landed, then guards.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from kazid.core.goal import Budget, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
+from kazid.core.ids import GoalId, Owner, PredicateId
+from kazid.core.json import Json
+from kazid.goalfile.cadence import cadence_of
+from kazid.goalfile.document import Document, to_json
+from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
+from kazid.goalfile.groups import Groups, check_references
+from kazid.goalfile.lint import lint
+from kazid.goalfile.places import Places, resolve_places
+from kazid.goalfile.positions import Path
+from kazid.goalfile.predicates import (
+    Context,
+    Read,
+    check_predicate_groups,
+    check_predicate_ids,
+    read_predicates,
+)
+from kazid.goalfile.problems import Problems
+from kazid.goalfile.request import Defaults, Loaded, Request
+from kazid.goalfile.sections import Sections, read_sections
+from kazid.goalfile.shapes import shown
+from kazid.goalfile.table import Table
+from kazid.goalfile.unbuilt import notices_of, unbuilt_of
+
+LANDED = PredicateId("landed")
+SCOPE_GUARD = PredicateId("scope_deny_paths")
+"""Ids the daemon gives to predicates of its own."""
+STORED_TABLES = (
+    "enforcement", "seal", "capture", "economy", "memory", "integration", "conventions", "escalation", "metadata",
+)  # fmt: skip
+"""Kept verbatim in `Goal.tables`."""
+PREDICATE_NOTES = "predicate"
+"""The entry of `Goal.tables` with what importers wrote on predicates, by predicate id."""
+CAPTURE_KINDS = ("render_proof", "visual_judge")
+
+_NOT_BRANCH = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class _Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was read, before it is put together."""
+
+    sections: Sections
+    read: Sequence[Read]
+    groups: Groups
+    places: Places
+    remedies: Sequence[Remedy]
+    harness: HarnessChoice | None
+    predicates: Sequence[Predicate]
+    mode: Mode
+    standing: bool
+
+
+def read_goal(
+    values: Mapping[str, object], *, document: Document, problems: Problems, request: Request, base: Path = ()
+) -> Loaded | None:
+    """The goal these tables mean, or None when something is wrong with them; what is wrong is in `problems`."""
+    before = problems.count
+    parts = _read(values, problems, request, base=base)
+    if problems.count > before:
+        return None
+    goal = _assembled(parts, values, document, request)
+    return Loaded(
+        goal=goal,
+        notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(parts, request)),
+        unbuilt=tuple(unbuilt_of(parts.sections, parts.read, parts.harness, problems)),
+        findings=lint(goal, kinds=request.catalog.kinds()),
+    )
+
+
+def _read(values: Mapping[str, object], problems: Problems, request: Request, *, base: Path) -> _Parts:
+    source, defaults = request.source, request.defaults
+    sections = read_sections(values, problems, base=base)
+    scope = sections.tables["scope"]
+    places = resolve_places(
+        flag=source.workspace_flag,
+        caller_cwd=source.caller_cwd,
+        authored=scope.text("workspace"),
+        authored_path=(*scope.path, "workspace"),
+        goal_file=source.path,
+        problems=problems,
+    )
+    standing = source.standing_flag or sections.top.flag("standing", default=False)
+    mode = Mode.CREATE if sections.top.text("mode") == Mode.CREATE.value else Mode.REPAIR
+    context = Context(
+        kinds=request.catalog.kinds(),
+        observe=sections.tables["observe"],
+        standing=standing,
+        read_feature=lambda name: _read_feature(name, places, request),
+    )
+    read = read_predicates(values.get("predicate"), problems, context, path=(*base, "predicate"))
+    groups = _grouped(sections, read, problems)
+    predicates = _vector(read, sections, standing=standing)
+    _check_ids(read, sections, problems)
+    _check_captures(read, sections, problems)
+    remedies = read_remedies(sections.remedies, {p.id for p in predicates}, problems)
+    harness = choose_harness(
+        sections.tables["harness"],
+        Wanted(
+            flag=source.harness_flag,
+            model_flag=source.model_flag,
+            default=defaults.harness,
+            idle_timeout_s=defaults.idle_timeout_s,
+            total_timeout_s=defaults.total_timeout_s,
+        ),
+        has_remedies=bool(sections.remedies),
+        mode=mode,
+        predicates=predicates,
+        problems=problems,
+    )
+    parts = _Parts(
+        sections=sections,
+        read=read,
+        groups=groups,
+        places=places,
+        remedies=remedies,
+        harness=harness,
+        predicates=predicates,
+        mode=mode,
+        standing=standing,
+    )
+    if _needs_workspace(parts) and places.workspace(is_needed=True) is None:
+        message = "this goal needs a workspace: it came without a path, and none was given"
+        problems.add((*scope.path, "workspace"), message, hint="say --workspace or [scope] workspace")
+    return parts
+
+
+def _read_feature(name: str, places: Places, request: Request) -> str:
+    """The first of the places a feature file may be in that can be read; raises the last OSError otherwise."""
+    failure: OSError = FileNotFoundError(2, "no workspace and no goal-file folder to look in")
+    for candidate in places.candidates(name):
+        try:
+            return request.read_text(candidate)
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _grouped(sections: Sections, read: Sequence[Read], problems: Problems) -> Groups:
+    """The declared groups and those of feature files, with all references checked."""
+    groups = sections.groups
+    for each in read:
+        if each.group is not None:
+            groups = groups.extended_by(each.group)
+    check_references(groups, problems)
+    check_predicate_groups(read, groups, problems)
+    return groups
+
+
+def _vector(read: Sequence[Read], sections: Sections, *, standing: bool) -> list[Predicate]:
+    predicates = [r.predicate for r in read if not r.predicate.guard]
+    guards = [r.predicate for r in read if r.predicate.guard]
+    integration = sections.tables["integration"]
+    if (integration.text("mode") or "none") != "none":
+        predicates.append(_landed(integration, goal_id=sections.top.text("id") or "", standing=standing))
+    return [*predicates, *guards]
+
+
+def _landed(integration: Table, *, goal_id: str, standing: bool) -> Predicate:
+    options: dict[str, Json] = {
+        "mode": integration.text("mode"),
+        "branch": integration.text("branch") or default_branch(goal_id),
+    }
+    if (base := integration.text("base")) is not None:
+        options["base"] = base
+    nothing = Table({})
+    return Predicate(
+        id=LANDED,
+        provider="landed",
+        cadence=cadence_of(
+            live=False, standing=standing, observe=nothing, own=nothing, samples_are_native=False
+        ),
+        live=False,
+        description="the result is landed",
+        options=options,
+    )
+
+
+def default_branch(goal_id: str) -> str:
+    """The branch a goal's result goes to when none is authored."""
+    return f"task/{_NOT_BRANCH.sub('-', goal_id).strip('-')}"
+
+
+def _check_ids(read: Sequence[Read], sections: Sections, problems: Problems) -> None:
+    """Ids are unique among predicates, enforcement guards and what the daemon adds."""
+    check_predicate_ids(read, problems)
+    made = {g.text("id") for g in sections.guards}
+    if (sections.tables["integration"].text("mode") or "none") != "none":
+        made.add(LANDED)
+    if sections.tables["scope"].texts("deny"):
+        made.add(SCOPE_GUARD)
+    for each in read:
+        if each.predicate.id in made:
+            message = (
+                f"duplicate predicate id {shown(each.predicate.id)}: a guard or the daemon itself has it"
+            )
+            problems.add((*each.path, "id"), message)
+
+
+def _check_captures(read: Sequence[Read], sections: Sections, problems: Problems) -> None:
+    """A predicate that judges a capture names a declared one."""
+    declared = {n for c in sections.captures if (n := c.text("name")) is not None}
+    for each in read:
+        if each.kind.name not in CAPTURE_KINDS:
+            continue
+        key = "capture" if each.table.text("capture") else "input"
+        name = (each.table.text(key) or "").removeprefix("capture:")
+        if name and name not in declared and not problems.has((*each.path, key)):
+            what = f"predicate {shown(each.predicate.id)}"
+            problems.add_unknown((*each.path, key), f"{what}: undeclared capture", name, declared)
+
+
+def _needs_workspace(parts: _Parts) -> bool:
+    return parts.harness is not None or any(not p.live for p in parts.predicates)
+
+
+def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, request: Request) -> Goal:
+    top, source = parts.sections.top, request.source
+    goal_id = top.text("id")
+    assert goal_id is not None, "a goal without an id is a problem"
+    return Goal(
+        id=GoalId(goal_id),
+        owner=Owner(source.owner),
+        predicates=tuple(parts.predicates),
+        name=top.text("name"),
+        description=top.text("description"),
+        mode=parts.mode,
+        standing=parts.standing,
+        budget=_budget(parts, request.defaults),
+        scope=_scope(parts.sections.tables["scope"]),
+        workspace=parts.places.workspace(is_needed=_needs_workspace(parts)),
+        harness=parts.harness,
+        remedies=tuple(parts.remedies),
+        groups=tuple(parts.groups.groups),
+        labels=top.text_table("labels"),
+        depends_on=top.texts("depends_on"),
+        path=source.caller_path,
+        source_path=source.path,
+        source_sha256=document.sha256,
+        tables=_stored(values, parts.read),
+    )
+
+
+def _budget(parts: _Parts, defaults: Defaults) -> Budget:
+    table = parts.sections.tables["budget"]
+    wall_clock_ms = table.integer("max_wall_clock_ms")
+    weight = table.number("cached_read_weight")
+    needs_ceiling = _needs_ceiling(parts)
+    return Budget(
+        iterations_max=table.integer("max_iterations"),
+        wall_clock_s_max=None if wall_clock_ms is None else wall_clock_ms / 1000,
+        tokens_max=table.integer("max_tokens"),
+        dispatches_max=defaults.dispatches_per_episode_max
+        if needs_ceiling
+        else table.integer("max_dispatches"),
+        dispatches_per_day_max=defaults.dispatches_per_day_max if needs_ceiling else None,
+        cost_usd_max=table.number("max_cost_usd"),
+        cached_read_weight=Budget().cached_read_weight if weight is None else weight,
+    )
+
+
+def _needs_ceiling(parts: _Parts) -> bool:
+    return parts.harness is not None and parts.sections.tables["budget"].integer("max_dispatches") is None
+
+
+def _agent_notices(parts: _Parts, request: Request) -> Iterator[str]:
+    if parts.harness is None and request.source.model_flag is not None:
+        yield "--model has no effect: this goal never dispatches an agent"
+    if _needs_ceiling(parts):
+        defaults = request.defaults
+        episode, day = defaults.dispatches_per_episode_max, defaults.dispatches_per_day_max
+        yield f"no dispatch ceiling authored: {episode} an episode, {day} a day (settings)"
+
+
+def _scope(table: Table) -> Scope:
+    return Scope(
+        workspace=table.text("workspace"),
+        repo=table.text("repo"),
+        paths=table.texts("paths"),
+        write_paths=table.texts("write_paths"),
+        deny=table.texts("deny"),
+        owns=table.texts("owns"),
+        on_overlap=table.text("on_overlap") or "refuse",
+    )
+
+
+def _stored(values: Mapping[str, object], read: Sequence[Read]) -> dict[str, Json]:
+    """The tables kept as written."""
+    stored: dict[str, Json] = {name: to_json(values[name]) for name in STORED_TABLES if name in values}
+    notes: dict[str, Json] = {r.predicate.id: r.notes for r in read if r.notes}
+    if notes:
+        stored[PREDICATE_NOTES] = notes
+    return stored

@@ -1,0 +1,103 @@
+"""What a goal-file asks for that this kazid does not do yet, by name.
+
+Two lists. `unbuilt` would change a verdict or an act, so `apply` refuses the goal rather than hold a weaker promise
+than was written. `notices` change neither: the table is stored and said to be inert. A row leaves when its behaviour
+is built.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from kazid.core.errors import Problem
+from kazid.core.goal import Goal, HarnessChoice, Mode
+from kazid.goalfile import vocabulary
+from kazid.goalfile.executors import HARNESS_FLAG
+from kazid.goalfile.positions import Path
+from kazid.goalfile.predicates import LIVE_ONLY_KEYS, Read
+from kazid.goalfile.problems import Problems
+from kazid.goalfile.sections import Sections
+
+NOT_BUILT = "not built yet"
+INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
+
+
+def unbuilt_of(
+    sections: Sections, read: Sequence[Read], harness: HarnessChoice | None, problems: Problems
+) -> list[Problem]:
+    """Everything `apply` has to refuse, each with its place."""
+    found = [*_in_tables(sections), *_in_predicates(read)]
+    refused = [problems.located(path, f"{what} is {NOT_BUILT}") for path, what in found]
+    if harness is not None and harness.id not in vocabulary.HARNESS_IDS_BUILT:
+        what = f'harness "{harness.id}" is {NOT_BUILT}; built: {", ".join(vocabulary.HARNESS_IDS_BUILT)}'
+        table = sections.tables["harness"]
+        named_here = table.text("id") == harness.id
+        refused.append(
+            problems.located((*table.path, "id"), what)
+            if named_here
+            else Problem(message=what, key=HARNESS_FLAG)
+        )
+    return sorted(refused, key=lambda p: p.line or 0)
+
+
+def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator[str]:
+    """What is stored and does nothing, and which old names are used."""
+    for name, why in INERT:
+        if sections.tables[name].is_authored:
+            yield f"[{name}] is stored; {why}"
+    if sections.tables["scope"].has("repo"):
+        yield "scope.repo is stored; nothing reads it"
+    seal = sections.tables["seal"]
+    if seal.is_authored and seal.flag("enabled", default=True) and not seal.texts("sealed_inputs"):
+        yield "[seal] names no inputs: the stored goal is sealed with or without it"
+    if goal.mode is Mode.CREATE and not sections.tables["enforcement"].is_authored:
+        yield f'mode = "create": the enforcement that comes with it (clean tree, skipped tests are red) is {NOT_BUILT}'
+    for name, successor in {
+        r.kind.name: r.kind.deprecated_for for r in read if r.kind.deprecated_for
+    }.items():
+        yield f'provider "{name}" is deprecated: write "{successor}" instead'
+    for each in read:
+        if not each.predicate.live:
+            for key in LIVE_ONLY_KEYS:
+                if each.table.has(key) and key not in each.kind.keys:
+                    yield f'predicate "{each.predicate.id}": {key} has no effect on a code predicate'
+
+
+def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
+    tables = sections.tables
+    if tables["enforcement"].is_authored and tables["enforcement"].flag("enabled", default=True):
+        yield tables["enforcement"].path, "[enforcement]"
+    seal = tables["seal"]
+    if seal.flag("enabled", default=True) and seal.texts("sealed_inputs"):
+        yield (*seal.path, "sealed_inputs"), "[seal] sealed_inputs"
+    if sections.captures:
+        yield sections.captures[0].path, "[[capture]]"
+    integration = tables["integration"]
+    if (mode := integration.text("mode") or "none") != "none":
+        yield (*integration.path, "mode"), f'[integration] mode = "{mode}"'
+    if tables["escalation"].is_authored:
+        yield tables["escalation"].path, "[escalation]"
+    for key in ("deny", "write_paths"):
+        if tables["scope"].texts(key):
+            yield (*tables["scope"].path, key), f"[scope] {key}"
+    if sections.top.texts("depends_on"):
+        yield (*sections.top.path, "depends_on"), "depends_on"
+    for group in sections.groups.groups:
+        table = sections.groups.tables.get(group.id)
+        for key in ("needs", "budget"):
+            if table is not None and table.has(key) and table.raw(key) != []:
+                yield (*table.path, key), f'group "{group.id}": {key}'
+
+
+def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
+    kinds_named: set[str] = set()
+    for each in read:
+        predicate, kind = each.predicate, each.kind
+        if not kind.built and kind.name not in kinds_named:
+            kinds_named.add(kind.name)
+            yield (*each.path, "provider"), f'predicate "{predicate.id}": provider "{kind.name}"'
+        if predicate.held_out:
+            yield (*each.path, "held_out"), f'predicate "{predicate.id}": held_out'
+        if predicate.on_unknown != "block":
+            yield (
+                (*each.path, "on_unknown"),
+                f'predicate "{predicate.id}": on_unknown = "{predicate.on_unknown}"',
+            )

@@ -1,0 +1,170 @@
+"""Claude Code: `claude -p` with the prompt on stdin, and its stream-json output.
+
+Measured against 2.1.197 and 2.1.329. Exit code and `subtype` do not tell success (`subtype` stays `success` on API errors,
+a refused tool exits 0, an interrupt exits 0): `is_error` does, and only for the conversation, never for the work.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeGuard
+
+import msgspec
+
+from kazid.core.event import Usage
+from kazid.core.goal import HarnessChoice
+from kazid.core.json import Json, JsonObject
+from kazid.harnesses.profile import Profile
+from kazid.ports.harness import Report
+
+PERMISSION_MODE = "acceptEdits"
+"""With the allowed tools it needs neither root's IS_SANDBOX nor anybody at a terminal."""
+
+ALLOWED_TOOLS = ("Bash", "Edit", "Write", "Read")
+TURNS_MAX = 200
+"""A smallest change takes tens of turns; this ends a loop of cheap tool calls long before the total deadline."""
+
+RETRIES_MAX = 3
+"""Of a failing model. The default of 10 takes over 150 s, and a 401 is retried as well; kazid has its own backoff."""
+
+DENIALS_MAX = 20
+DENIAL_CHARS_MAX = 200
+ERROR_CHARS_MAX = 2000
+
+
+def arguments(choice: HarnessChoice) -> tuple[str, ...]:
+    """The arguments of one dispatch, without the prompt."""
+    flags = [
+        "-p",
+        "--output-format", "stream-json",
+        "--verbose",
+        "--permission-mode", choice.permission_mode or PERMISSION_MODE,
+        "--allowedTools", ",".join(choice.allowed_tools or ALLOWED_TOOLS),
+        "--max-turns", str(TURNS_MAX),
+    ]  # fmt: skip
+    if choice.model is not None:
+        flags += ["--model", choice.model]
+    if choice.effort is not None:
+        flags += ["--effort", choice.effort]
+    return tuple(flags)
+
+
+def read(stdout: str) -> Report:
+    """The last `result` object; without one, only the session is known and nothing is claimed.
+
+    Usage of single messages is not added up: their output counts are placeholders, and a partial sum would charge
+    less than the reservation that stands in for a missing report.
+    """
+    last: JsonObject | None = None
+    session_id: str | None = None
+    for message in _messages_from_the_end(stdout):
+        session_id = session_id or _text(message.get("session_id"))
+        if message.get("type") == "result":
+            last = message
+            break
+    if last is None:
+        return Report(session_id=session_id)
+    is_error = last.get("is_error") is True
+    said = _text(last.get("result"))
+    return Report(
+        text=None if is_error else said,
+        session_id=_text(last.get("session_id")) or session_id,
+        usage=_usage(last),
+        is_error=is_error,
+        error=_error(last, said)[:ERROR_CHARS_MAX] if is_error else None,
+        denials=_denials(last.get("permission_denials")),
+        turns=_count(last.get("num_turns")),
+    )
+
+
+def _messages_from_the_end(stdout: str) -> Iterator[JsonObject]:
+    """Every line that is a JSON object, last first; what is torn or is not JSON is skipped."""
+    end = len(stdout)
+    while end > 0:
+        start = stdout.rfind("\n", 0, end) + 1
+        line = stdout[start:end].strip()
+        end = start - 1
+        if not line.startswith("{") or not line.endswith("}"):
+            continue
+        try:
+            yield msgspec.json.decode(line, type=dict[str, Json])
+        except (msgspec.DecodeError, RecursionError):
+            continue
+
+
+def _error(result: JsonObject, said: str | None) -> str:
+    """What went wrong, in the agent's words where it has any; limits come as `errors` without a `result`."""
+    errors = result.get("errors")
+    listed = "; ".join(e for e in errors if isinstance(e, str)) if _is_list(errors) else ""
+    words = said or listed or _text(result.get("terminal_reason")) or _text(result.get("subtype")) or "no reason given"
+    status = _count(result.get("api_error_status"))
+    return words if status is None or str(status) in words else f"API error {status}: {words}"
+
+
+def _usage(result: JsonObject) -> Usage | None:
+    """Tokens by class and cost, as far as each was reported."""
+    reported = result.get("usage")
+    classes: Mapping[str, Json] = reported if isinstance(reported, Mapping) else {}
+    usage = Usage(
+        input_tokens=_count(classes.get("input_tokens")),
+        cached_input_tokens=_count(classes.get("cache_read_input_tokens")),
+        cache_write_tokens=_count(classes.get("cache_creation_input_tokens")),
+        output_tokens=_count(classes.get("output_tokens")),
+        cost_usd=_amount(result.get("total_cost_usd")),
+    )
+    return None if usage == Usage() else usage
+
+
+def _denials(listed: Json) -> tuple[str, ...]:
+    """Each refused tool call as `Bash: the command`, bounded."""
+    if not _is_list(listed):
+        return ()
+    denials: list[str] = []
+    for entry in listed[:DENIALS_MAX]:
+        if not isinstance(entry, Mapping):
+            continue
+        tool = _text(entry.get("tool_name")) or "a tool"
+        given = entry.get("tool_input")
+        subject: Json = None
+        if isinstance(given, Mapping):
+            subject = given.get("command") or given.get("file_path")
+        denials.append(f"{tool}: {subject}"[:DENIAL_CHARS_MAX] if isinstance(subject, str) else tool)
+    return tuple(denials)
+
+
+def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
+    return isinstance(value, list)
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _count(value: Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _amount(value: Json) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        return None
+    return float(value)
+
+
+CLAUDE = Profile(
+    id="claude",
+    command="claude",
+    arguments=arguments,
+    read=read,
+    env={
+        "DISABLE_AUTOUPDATER": "1",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+        "CLAUDE_CODE_MAX_RETRIES": str(RETRIES_MAX),
+    },
+    env_names=(
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "ANTHROPIC_CUSTOM_HEADERS",
+        "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX",
+        "AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
+        "GOOGLE_APPLICATION_CREDENTIALS", "ANTHROPIC_VERTEX_PROJECT_ID", "CLOUD_ML_REGION",
+        "IS_SANDBOX",
+    ),
+    config_homes=("CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME"),
+)  # fmt: skip
+"""The first agent. Its retries of an HTTP 400 cannot be turned off (six requests in 2.1.329)."""

@@ -1,0 +1,382 @@
+"""The composition root: the only module that knows everything.
+
+Reads the command line and the settings, makes every adapter, wires them into the supervision tree and runs it until a
+signal. Everything here is construction; no rule lives here.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import anyio
+import msgspec
+import structlog
+from anyio.abc import TaskStatus
+
+from kazid.adapters.memory.lease import MemoryLeases
+from kazid.adapters.sqlite.journal import SqliteJournal
+from kazid.adapters.system.ancestry import attempt_of_pid
+from kazid.adapters.system.clock import SystemClock
+from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
+from kazid.adapters.system.notify import ServiceManager, activated_socket
+from kazid.adapters.system.runner import SystemRunner
+from kazid.adapters.system.workspace import SystemWorkspaces
+from kazid.api.app import ApiContext, build_app
+from kazid.api.server import serve
+from kazid.core.errors import JournalUnusable, StartRefused
+from kazid.core.ids import AttemptId, GoalUid
+from kazid.goalfile.load import Defaults
+from kazid.registry import NETWORK_KINDS, build_prompt, builtin_catalog, builtin_harnesses, builtin_providers
+from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.executor import Executor, ExecutorLimits
+from kazid.runtime.goals import Goals
+from kazid.runtime.health import Health
+from kazid.runtime.lease_keeper import LeaseKeeper
+from kazid.runtime.observer import Observer, ObserverLimits
+from kazid.runtime.pulse import Pulse
+from kazid.runtime.reconciler import World
+from kazid.runtime.service import Service
+from kazid.runtime.supervisor import ChildSpec, run_tree
+from kazid.settings import Settings, load_settings, settings_path
+from kazid.telemetry import configure_logging
+from kazid.wire import paths
+
+log = structlog.get_logger(__name__)
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_REFUSED = 2
+"""Starting again would not help: usage, settings, socket, database."""
+STOP_S_MAX = 45.0
+"""An ordered shutdown that takes longer than this is ended by force; the journal makes that safe."""
+SOURCE_BYTES_MAX = 1_000_000
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where this daemon lives."""
+
+    mode: str
+    state_dir: str
+    socket: str
+    settings_file: str | None
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run the daemon; the process's exit code."""
+    arguments = _parse(argv)
+    os.umask(0o077)
+    try:
+        place = _place(arguments)
+        settings = load_settings(place.settings_file)
+        configure_logging(level=settings.log.level, format=settings.log.format)
+        daemon = _Daemon(place, settings)
+    except StartRefused as error:
+        print(f"kazid: {error}", file=sys.stderr)
+        return EXIT_REFUSED
+    try:
+        _use_pidfd_watcher()
+        anyio.run(daemon.run, backend="asyncio")
+    except BaseException as error:
+        return daemon.ended_by(error)
+    finally:
+        daemon.close()
+    if daemon.wants_restart:
+        daemon.replace_process(argv)
+    return EXIT_OK
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="kazid", description="keeps goals true: the daemon that kazictl talks to", allow_abbrev=False
+    )
+    parser.add_argument("--config", metavar="FILE", help="settings (default: /etc/kazi/kazid.toml or the user's)")
+    parser.add_argument("--state-dir", metavar="DIR", help="where journal and attempts live (KAZI_STATE_DIR)")
+    parser.add_argument("--socket", metavar="PATH", help="the Unix socket to listen on (KAZI_SOCKET)")
+    parser.add_argument("--version", action="version", version=f"kazid {version('kazi')}")
+    return parser.parse_args(argv)
+
+
+def _place(arguments: argparse.Namespace) -> Place:
+    """System mode is what systemd's StateDirectory= says; everything else is a user's own daemon."""
+    system_state = os.environ.get("STATE_DIRECTORY")
+    is_system = system_state is not None and arguments.state_dir is None and "KAZI_STATE_DIR" not in os.environ
+    state_dir = arguments.state_dir or (system_state if is_system else paths.user_state_dir())
+    assert state_dir is not None
+    if arguments.state_dir is not None:
+        default_socket = str(Path(arguments.state_dir) / "run" / "kazid.sock")
+    else:
+        default_socket = paths.SYSTEM_SOCKET if is_system else paths.user_socket()
+    socket_path = arguments.socket or os.environ.get("KAZI_SOCKET") or default_socket
+    config_home = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
+    return Place(
+        mode="system" if is_system else "user",
+        state_dir=str(Path(state_dir.split(":")[0]).absolute()),
+        socket=str(Path(socket_path).absolute()),
+        settings_file=settings_path(arguments.config, is_system=is_system, config_home=config_home),
+    )
+
+
+def _use_pidfd_watcher() -> None:
+    """On 3.11 the default watcher is a thread per child; pidfd takes a quarter off the loop's CPU (feasibility §2)."""
+    if sys.version_info < (3, 12):
+        asyncio.get_event_loop_policy().set_child_watcher(asyncio.PidfdChildWatcher())
+
+
+class _Daemon:
+    """One life of the daemon, from its locks to its last line."""
+
+    def __init__(self, place: Place, settings: Settings) -> None:
+        self.place = place
+        self.settings = settings
+        self.wants_restart = False
+        self._stop: anyio.Event | None = None
+        self._manager = ServiceManager(os.environ)
+        self._state_dir = make_state_dir(place.state_dir)
+        self._lock = StateLock(self._state_dir)
+        self._clock = SystemClock()
+        self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)
+        activated = activated_socket(os.environ)
+        self._own_socket = None if activated is not None else ApiSocket(place.socket)
+        self._socket: socket.socket = activated if activated is not None else self._listener()
+
+    def _listener(self) -> socket.socket:
+        assert self._own_socket is not None
+        return self._own_socket.socket
+
+    async def run(self) -> None:
+        """Build the tree and run it until a signal asks for the end."""
+        self._stop = anyio.Event()
+        state_dir = str(self._state_dir)
+        health = Health()
+        if self._starts.is_failing:
+            health.report_failed_starts(f"{self._starts.failed} starts in 5 minutes failed by themselves")
+        journal = await SqliteJournal.open(self._state_dir / "journal.db")
+        base_environment = dict(os.environ)
+        commands = SystemCommandRunner(environ=base_environment, state_id=_state_id(state_dir))
+        workspaces = SystemWorkspaces()
+        runner = SystemRunner(state_dir=state_dir, clock=self._clock, base_environment=base_environment)
+        runner.write_identity()
+        leases = MemoryLeases()
+        broadcaster = Broadcaster()
+        concurrency = self.settings.concurrency
+        observer = Observer(
+            providers=builtin_providers(),
+            network_kinds=NETWORK_KINDS,
+            commands=commands,
+            workspaces=workspaces,
+            clock=self._clock,
+            private_folder=self._private_folder,
+            limits=ObserverLimits(
+                network=concurrency.network_looks,
+                process=concurrency.process_looks,
+                process_per_goal=concurrency.process_looks_per_goal,
+            ),
+        )
+        executor = Executor(
+            runner=runner,
+            leases=leases,
+            harnesses=builtin_harnesses(),
+            build_prompt=build_prompt,
+            private_folder=self._private_folder,
+            limits=ExecutorLimits(remedies=concurrency.remedies, dispatches=concurrency.agents),
+        )
+        world = World(
+            clock=self._clock,
+            health=health,
+            observer=observer,
+            executor=executor,
+            workspaces=workspaces,
+            new_attempt_id=lambda: AttemptId(secrets.token_hex(8)),
+        )
+        goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
+        service = Service(
+            goals=goals,
+            journal=journal,
+            broadcaster=broadcaster,
+            world=world,
+            clock=self._clock,
+            health=health,
+            new_uid=lambda: GoalUid(secrets.token_hex(8)),
+            file_sha256=_file_sha256,
+            attempt_of_pid=attempt_of_pid,
+            restart=self._request_restart,
+        )
+
+        async def keep_house() -> None:
+            await commands.sweep_leaked_checks()
+            await journal.maintain()
+            await goals.keep_house(
+                events_kept=self.settings.retention.events_per_goal,
+            )
+
+        pulse = Pulse(
+            clock=self._clock,
+            journal=journal,
+            health=health,
+            goals=goals,
+            feed_watchdog=self._manager.feed_watchdog,
+            keep_house=keep_house,
+            start_lived=lambda: self._starts.mark("lived"),
+        )
+        context = ApiContext(
+            service=service,
+            catalog=builtin_catalog(),
+            defaults=self._defaults,
+            version=version("kazi"),
+            place_mode=self.place.mode,
+            socket=self.place.socket,
+            state_dir=state_dir,
+            settings_file=lambda: self.place.settings_file,
+            admins=lambda: self.settings.admins,
+            own_uid=os.geteuid(),
+            read_text=_read_source,
+        )
+
+        async def api(*, task_status: TaskStatus[None]) -> None:
+            await serve(build_app(context), [self._socket], task_status=task_status)
+
+        children = (
+            ChildSpec("journal_writer", journal.run_writer),
+            ChildSpec("lease_keeper", LeaseKeeper(leases, goals).run),
+            ChildSpec("goals", goals.run),
+            ChildSpec("pulse", pulse.run),
+            ChildSpec("api", api),
+        )
+
+        async def until_stopped() -> None:
+            self._starts.mark("ready")
+            self._manager.ready(f"{sum(1 for _ in goals)} goals")
+            log.info("daemon.started", pid=os.getpid(), socket=self.place.socket, state_dir=state_dir, mode=self.place.mode)
+            assert self._stop is not None
+            await self._stop.wait()
+            self._manager.stopping()
+            log.info("daemon.stopping", restart=self.wants_restart)
+            world.ends_attempts = not self.wants_restart
+            service.stop_streams()
+            _force_end_after(STOP_S_MAX)
+
+        async with anyio.create_task_group() as group:
+            await group.start(self._handle_signals)
+            await commands.sweep_leaked_checks()
+            try:
+                await run_tree(children, until_stopped)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await journal.close()
+            group.cancel_scope.cancel()
+
+    async def _handle_signals(self, *, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
+            task_status.started()
+            async for number in received:
+                if number == signal.SIGHUP:
+                    self._reload()
+                elif self._stop is not None:
+                    self._stop.set()
+
+    def _reload(self) -> None:
+        """Read the settings again; a bad file changes nothing. Concurrency needs a restart, and that is said."""
+        self._manager.reloading()
+        try:
+            settings = load_settings(self.place.settings_file)
+        except StartRefused as error:
+            log.error("settings.refused", reason=str(error))
+        else:
+            if settings.concurrency != self.settings.concurrency:
+                log.warning("settings.need_restart", table="concurrency")
+            self.settings = settings
+            configure_logging(level=settings.log.level, format=settings.log.format)
+            log.info("settings.reloaded", file=self.place.settings_file)
+        self._manager.ready("settings reloaded")
+
+    async def _request_restart(self, reason: str) -> None:
+        log.info("daemon.restart_requested", reason=reason)
+        self.wants_restart = True
+        assert self._stop is not None
+        self._stop.set()
+
+    def _defaults(self) -> Defaults:
+        return Defaults(
+            harness=self.settings.harness.default,
+            dispatches_per_episode_max=self.settings.ceilings.dispatches_per_episode,
+            dispatches_per_day_max=self.settings.ceilings.dispatches_per_day,
+            idle_timeout_s=self.settings.harness.idle_timeout_s,
+            total_timeout_s=self.settings.harness.total_timeout_s,
+        )
+
+    def _private_folder(self, uid: GoalUid) -> str:
+        """Where commands of a goal without a workspace run."""
+        folder = self._state_dir / "goals" / uid
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return str(folder)
+
+    def ended_by(self, error: BaseException) -> int:
+        """The last line of a daemon that did not end as asked."""
+        for cause in _leaves(error):
+            if isinstance(cause, StartRefused | JournalUnusable):
+                print(f"kazid: {cause}", file=sys.stderr)
+                return EXIT_REFUSED
+        self._starts.mark("failed")
+        log.error("daemon.failed", exc_info=error)
+        return EXIT_FAILED
+
+    def close(self) -> None:
+        """Let go of socket and locks."""
+        if self._own_socket is not None:
+            self._own_socket.close()
+        else:
+            self._socket.close()
+        self._lock.release()
+
+    def replace_process(self, argv: Sequence[str]) -> None:
+        """Become a fresh kazid with the same pid: systemd and the shims see one daemon."""
+        os.execv(sys.executable, [sys.executable, "-m", "kazid", *argv])
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _state_id(state_dir: str) -> str:
+    """Names this state folder in the environment of what it starts."""
+    return hashlib.sha256(state_dir.encode()).hexdigest()[:12]
+
+
+def _file_sha256(path: str) -> str | None:
+    try:
+        with Path(path).open("rb") as file:
+            return hashlib.sha256(file.read(SOURCE_BYTES_MAX)).hexdigest()
+    except OSError:
+        return None
+
+
+def _read_source(path: str) -> str:
+    """A file a goal-file refers to (gherkin features), bounded."""
+    with Path(path).open(encoding="utf-8") as file:
+        return file.read(SOURCE_BYTES_MAX)
+
+
+def _force_end_after(delay_s: float) -> None:
+    """The last resort of a shutdown that hangs: the journal is crash-only, so ending hard loses nothing."""
+
+    def end() -> None:
+        with contextlib.suppress(Exception):
+            print(f"kazid: shutdown took longer than {delay_s:g} s; ending now", file=sys.stderr)
+        os._exit(EXIT_FAILED)
+
+    timer = threading.Timer(delay_s, end)
+    timer.daemon = True
+    timer.start()

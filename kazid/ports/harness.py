@@ -1,0 +1,51 @@
+"""A coding agent as data: how to start it and how to read what it printed. No judgement: its "done" is a claim.
+
+Contract: `build` and `parse` are pure; the prompt is not in argv where the CLI has another way; `parse` reads stdout
+only, tolerates noise, and leaves absent what was not reported.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from kazid.core.event import Usage
+from kazid.core.goal import HarnessChoice
+
+
+class Invocation(msgspec.Struct, frozen=True, kw_only=True):
+    """How to start the agent: argv, where the prompt goes, and which variables it needs by name."""
+
+    argv: Sequence[str]
+    stdin_text: str | None
+    env: Mapping[str, str] = {}
+    env_names: Sequence[str] = ()
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the agent said about itself. Absent is absent."""
+
+    text: str | None = None
+    session_id: str | None = None
+    usage: Usage | None = None
+    is_error: bool = False
+    error: str | None = None
+    denials: Sequence[str] = ()
+    turns: int | None = None
+
+
+class Harness(Protocol):
+    """One agent CLI."""
+
+    @property
+    def id(self) -> str:
+        """The name goal-files use."""
+        ...
+
+    def build(self, choice: HarnessChoice, *, prompt: str) -> Invocation:
+        """The command line for one dispatch."""
+        ...
+
+    def parse(self, stdout: str) -> Report:
+        """What its output says."""
+        ...

@@ -1,0 +1,34 @@
+"""A predicate kind: looks at the world once and says what it saw.
+
+Contract: `evaluate` returns PASS or FAIL with evidence that would convince a stranger, ERROR when it could not look,
+UNKNOWN when it makes no claim, and raises for none of these; it changes nothing in the workspace; it ends within
+`context.deadline_s`; it takes and returns plain values, so that it can run in a process of the goal's owner.
+A provider that raises all the same is answered with ERROR by the observer: that is a bug and is logged as one.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from kazid.core.json import Json
+from kazid.core.verdict import Verdict
+from kazid.ports.commands import CommandRunner
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """The circumstances of one observation. `workspace` is absolute and exists as a name, not yet as a fact."""
+
+    predicate_id: str
+    workspace: str
+    deadline_s: float
+    path: str
+    """The caller's PATH as recorded at apply."""
+
+
+class Provider(Protocol):
+    """One predicate kind."""
+
+    async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
+        """Look once. `options` are as authored and were checked against the kind's `KindSpec` at load."""
+        ...

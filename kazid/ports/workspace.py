@@ -1,0 +1,33 @@
+"""A workspace as a fact: which folder it is now, and what is in it.
+
+Contract: `identify` names the folder by device and inode, so that one put in its place is another; `tree_hash` is a
+hash of content, in which untracked files count, ignored ones and commits do not, and modification times only for
+files too big to read; equal content gives equal hashes whether it is committed or not; both answer None instead of
+raising, and neither changes anything. A None hash means "cannot be told", and never "unchanged".
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from kazid.core.ids import TreeHash
+
+
+class WorkspaceId(msgspec.Struct, frozen=True, kw_only=True):
+    """One folder of one filesystem; the path is as asked."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Workspaces(Protocol):
+    """Looks at workspaces. Adapters: the system's folders and git; memory."""
+
+    async def identify(self, path: str) -> WorkspaceId | None:
+        """Which folder this is; None when it is not there or is not a folder."""
+        ...
+
+    async def tree_hash(self, path: str) -> TreeHash | None:
+        """What is in it; None when it is not there, too big for the bounds, or cannot be read in time."""
+        ...

@@ -1,0 +1,37 @@
+"""Every predicate kind this daemon knows, built or documented, by its authored name.
+
+The one place that lists them; `main` hands it to whoever takes a `ports.catalog.Catalog`. A kind becomes real when its
+provider exists and its `KindSpec` says `built = True`.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from kazid.ports.catalog import KindSpec
+from kazid.providers.kinds import behaviour_kinds, command_kinds, live_kinds, measure_kinds, repository_kinds
+
+KINDS: Mapping[str, KindSpec] = MappingProxyType(
+    {
+        kind.name: kind
+        for kind in (
+            *command_kinds.KINDS,
+            *live_kinds.KINDS,
+            *measure_kinds.KINDS,
+            *repository_kinds.KINDS,
+            *behaviour_kinds.KINDS,
+        )
+    }
+)
+
+assert len(KINDS) == 25, "23 kinds can be authored, 2 are made by the daemon"
+
+
+class BuiltinCatalog:
+    """The `Catalog` of the kinds above."""
+
+    def kinds(self) -> Mapping[str, KindSpec]:
+        """Every kind by its authored name."""
+        return KINDS
+
+
+BUILTIN_CATALOG = BuiltinCatalog()

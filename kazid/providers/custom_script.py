@@ -1,0 +1,241 @@
+"""`custom_script`: runs a command in the workspace and judges how it ended or what it printed.
+
+Four rules: `exit_zero`, `exit_code`, `json` (a number in its JSON output) and `match_count` (how many of its lines
+match). `error_codes` come before all of them. What could not be run, did not end in time, or said too much to be
+read is ERROR; a command that ended by a signal has ended with 128 and its number, as in a shell.
+"""
+
+import enum
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+import anyio.to_thread
+import msgspec
+
+from kazid.core.json import Json
+from kazid.core.verdict import Status, Verdict, errored
+from kazid.ports.commands import OUTPUT_BYTES_MAX, Command, CommandResult, CommandRunner, Ending
+from kazid.ports.provider import Look
+from kazid.providers.evidence import command_evidence, exit_code_of, shortened
+from kazid.providers.findings import Report, read_report
+from kazid.providers.json_path import PathProblem, number_at
+from kazid.providers.options import allowed_s, read_options
+from kazid.providers.pass_when import parse_pass_when
+
+MATCHED_LINES_MAX = 20
+RAW_OUTPUT_BYTES_MAX = 256 * 1024
+"""Where nobody parses the output: enough to find the lines that decide."""
+
+LONG_OUTPUT_CHARS = 64 * 1024
+"""From here on judging takes milliseconds, which a thread spends without holding up everybody else."""
+
+_INTEGER_DIGITS_MAX = 300
+
+
+class Rule(enum.Enum):
+    """How the command is judged."""
+
+    EXIT_ZERO = "exit_zero"
+    EXIT_CODE = "exit_code"
+    JSON = "json"
+    MATCH_COUNT = "match_count"
+
+
+class EvidenceFormat(enum.Enum):
+    """How findings are read from its output."""
+
+    RAW = "raw"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    JSON = "json"
+
+
+class CustomScriptOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The keys of a goal-file, as authored."""
+
+    cmd: str
+    args: Sequence[str] = ()
+    env: Mapping[str, str] = {}
+    verdict: Rule = Rule.EXIT_ZERO
+    pass_codes: Sequence[int] = ()
+    fail_codes: Sequence[int] = ()
+    error_codes: Sequence[int] = ()
+    path: str = ""
+    pass_when: str = ""
+    match_regex: str = ""
+    merge_stderr: bool = False
+    evidence_format: EvidenceFormat = EvidenceFormat.RAW
+    timeout_ms: int | None = None
+
+    @property
+    def is_parsed(self) -> bool:
+        """True when the whole output decides or explains, not how the command ended."""
+        return self.verdict in (Rule.JSON, Rule.MATCH_COUNT) or self.evidence_format is not EvidenceFormat.RAW
+
+
+class CustomScript:
+    """The provider."""
+
+    async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
+        """Run the command once and judge it."""
+        cmd = options.get("cmd")
+        if cmd is None:
+            return errored("missing_cmd", "the predicate has no cmd")
+        if not isinstance(cmd, str) or not cmd:
+            return errored("invalid_cmd", f"cmd is not a command: {shortened(repr(cmd))}")
+        read = read_options(options, CustomScriptOptions)
+        if isinstance(read, Verdict):
+            return read
+        result = await commands.run(command_for(read, look))
+        if len(result.stdout.text) < LONG_OUTPUT_CHARS:
+            return interpret(result, read, workspace=look.workspace)
+        return await anyio.to_thread.run_sync(
+            lambda: interpret(result, read, workspace=look.workspace), abandon_on_cancel=True
+        )
+
+
+def command_for(options: CustomScriptOptions, look: Look) -> Command:
+    """Return what to run for these options."""
+    return Command(
+        argv=(options.cmd, *options.args),
+        cwd=look.workspace,
+        deadline_s=allowed_s(options.timeout_ms, look),
+        path=look.path,
+        env=options.env,
+        merge_stderr=options.merge_stderr,
+        output_bytes_max=OUTPUT_BYTES_MAX if options.is_parsed else RAW_OUTPUT_BYTES_MAX,
+    )
+
+
+def interpret(result: CommandResult, options: CustomScriptOptions, *, workspace: str) -> Verdict:
+    """Return what the result means: could it look at all, is the code an error, then the rule; findings explain."""
+    evidence = command_evidence(result, args=options.args, workspace=workspace)
+    evidence["verdict"] = options.verdict.value
+    verdict = _could_not_look(result, options) or _judge(result, options)
+    report = read_report(result.stdout.text, options.evidence_format.value)
+    if report is None or result.ending is Ending.NOT_STARTED:
+        return msgspec.structs.replace(verdict, evidence={**evidence, **verdict.evidence})
+    evidence |= _report_evidence(report, is_whole=not result.stdout.truncated)
+    return msgspec.structs.replace(
+        verdict, evidence={**evidence, **verdict.evidence}, findings=report.findings
+    )
+
+
+def _could_not_look(result: CommandResult, options: CustomScriptOptions) -> Verdict | None:
+    exit_code = exit_code_of(result)
+    match result.ending:
+        case Ending.NOT_STARTED:
+            return errored(result.reason_code or "transient", result.reason)
+        case Ending.TIMED_OUT:
+            timeout_ms = options.timeout_ms
+            allowed = "the deadline" if timeout_ms is None else f"{timeout_ms} ms"
+            return errored("timeout", " ".join(filter(None, (f"no end within {allowed}", result.reason))))
+        case Ending.EXITED | Ending.SIGNALED if exit_code in options.error_codes:
+            return errored("error_exit", f"exit {exit_code} means it could not look")
+        case _:
+            return None
+
+
+def _judge(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+    match options.verdict:
+        case Rule.EXIT_ZERO:
+            return _by_exit_code(result, pass_codes=(0,))
+        case Rule.EXIT_CODE if not options.pass_codes:
+            return errored("invalid_config", "verdict exit_code needs pass_codes")
+        case Rule.EXIT_CODE:
+            facts: dict[str, Json] = {
+                "pass_codes": list(options.pass_codes),
+                "fail_codes": list(options.fail_codes),
+            }
+            exit_code = exit_code_of(result)
+            if exit_code not in (*options.pass_codes, *options.fail_codes):
+                facts["unmatched_code"] = exit_code
+            return _with(_by_exit_code(result, pass_codes=options.pass_codes), facts)
+        case Rule.JSON | Rule.MATCH_COUNT if result.ending is Ending.SIGNALED:
+            return errored("signaled", f"ended by signal {result.signal} before it had said all")
+        case Rule.JSON | Rule.MATCH_COUNT if result.stdout.truncated:
+            return errored(
+                "output_truncated", f"{result.stdout.bytes_total} bytes of output are too many to read"
+            )
+        case Rule.JSON:
+            return _by_number(result, options)
+        case Rule.MATCH_COUNT:
+            return _by_matches(result, options)
+
+
+def _by_exit_code(result: CommandResult, *, pass_codes: Sequence[int]) -> Verdict:
+    exit_code = exit_code_of(result)
+    if exit_code in pass_codes:
+        return Verdict(status=Status.PASS)
+    if result.signal is not None:
+        return Verdict(status=Status.FAIL, reason="signaled", detail=f"ended by signal {result.signal}")
+    return Verdict(status=Status.FAIL, reason="exit_code", detail=f"exit {exit_code}")
+
+
+def _by_number(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+    facts: dict[str, Json] = {"path": options.path, "pass_when": options.pass_when}
+    try:
+        document: Json = json.loads(result.stdout.text)
+    except (ValueError, RecursionError) as error:
+        return _with(
+            errored("invalid_json_output", f"the output is not JSON: {shortened(str(error))}"), facts
+        )
+    number = number_at(document, options.path)
+    if isinstance(number, PathProblem):
+        return _with(errored(number.reason, number.detail), facts)
+    if isinstance(number, int) and abs(number) >= 10**_INTEGER_DIGITS_MAX:
+        return _with(
+            errored("not_a_number", f"{options.path} has more than {_INTEGER_DIGITS_MAX} digits"), facts
+        )
+    return _compared(number, options, facts, what=options.path)
+
+
+def _by_matches(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+    facts: dict[str, Json] = {"match_regex": options.match_regex, "pass_when": options.pass_when}
+    if not options.match_regex:
+        return errored("invalid_config", "verdict match_count needs match_regex")
+    try:
+        regex = re.compile(options.match_regex)
+    except (re.error, OverflowError, RecursionError) as error:
+        return _with(errored("invalid_match_regex", f"not a regular expression: {error}"), facts)
+    if exit_code_of(result) != 0 and not result.stdout.bytes_total and not result.stderr.bytes_total:
+        silent = f"exit {exit_code_of(result)} without a word: nothing tells that it looked"
+        return _with(errored("no_output", silent), facts)
+    lines = [line for line in _lines(result.stdout.text) if regex.search(line)]
+    facts["matched_lines"] = [shortened(line) for line in lines[:MATCHED_LINES_MAX]]
+    return _compared(len(lines), options, facts, what="lines that match")
+
+
+def _lines(text: str) -> Iterable[str]:
+    """Return the lines that are not empty. Not `splitlines`, which ends lines at form feeds and the like."""
+    return (line for line in (raw.removesuffix("\r") for raw in text.split("\n")) if line)
+
+
+def _compared(number: float, options: CustomScriptOptions, facts: dict[str, Json], *, what: str) -> Verdict:
+    pass_when = parse_pass_when(options.pass_when)
+    if pass_when is None:
+        return _with(
+            errored("invalid_config", f"pass_when is not a comparison: {options.pass_when!r}"), facts
+        )
+    facts["observed"] = number
+    if pass_when.holds(number):
+        return _with(Verdict(status=Status.PASS), facts)
+    detail = f"{what}: {number}, and not {options.pass_when.strip()}"
+    return _with(Verdict(status=Status.FAIL, reason="pass_when", detail=detail), facts)
+
+
+def _with(verdict: Verdict, facts: Mapping[str, Json]) -> Verdict:
+    return msgspec.structs.replace(verdict, evidence={**verdict.evidence, **facts})
+
+
+def _report_evidence(report: Report, *, is_whole: bool) -> dict[str, Json]:
+    evidence: dict[str, Json] = {"findings_total": report.total}
+    if report.tests is not None:
+        evidence |= {"tests": report.tests, "skipped": report.skipped}
+    notes = [report.note] if report.note else []
+    if not is_whole:
+        notes.append("the output was too long to be read whole; findings may be missing")
+    if notes:
+        evidence["note"] = "; ".join(notes)
+    return evidence

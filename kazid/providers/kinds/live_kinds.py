@@ -1,0 +1,265 @@
+"""Kinds that look at a running service from outside.
+
+Keys and load checks only (reference 4.2 to 4.5); the providers are elsewhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from kazid.core.json import Json, JsonObject
+from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
+from kazid.providers.kinds.checks import (
+    ARGS,
+    CMD,
+    DIRECTIONS,
+    ENV,
+    TIMEOUT_MS,
+    bad_pass_when,
+    bad_regexes,
+    is_integer,
+    is_number,
+    missing,
+    tables_of,
+    unknown_keys,
+    words,
+)
+
+VIEWPORTS: Final = ("mobile", "tablet", "desktop")
+A11Y_SEVERITIES: Final = ("minor", "moderate", "serious", "critical")
+ASSERTION_KEYS: Mapping[str, tuple[str, ...]] = {
+    "visible": ("selector",),
+    "hidden": ("selector",),
+    "text": ("selector", "exact", "contains"),
+    "url": ("exact", "contains"),
+    "console_clean": ("network",),
+    "download": ("filename_pattern", "trigger_selector"),
+    "attr": ("selector", "name", "expected"),
+    "count": ("selector", "expected"),
+    "enabled": ("selector", "expected"),
+    "field_value": ("selector", "expected"),
+    "form_validation": (
+        "submit_selector", "invalid", "valid", "error_selector", "error_text", "success_selector", "success_url",
+    ),
+    "a11y": ("severity", "max_violations"),
+    "visual": ("name", "selector", "threshold"),
+}  # fmt: skip
+"""What a browser may assert, and the keys of each besides `type` and `timeout_ms`."""
+FORM_TARGETS: Final = ("error_selector", "submit_selector", "success_selector", "success_url")
+
+_ALL_ASSERTION_KEYS = sorted({"type", "timeout_ms", *(k for keys in ASSERTION_KEYS.values() for k in keys)})
+_CORRELATE_KEYS = ("route", "window")
+_BURN_RATE_KEYS = ("long", "short", "threshold")
+
+
+def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
+    headers = options.get("headers")
+    if isinstance(headers, Mapping):
+        for name, value in headers.items():
+            if not name.isascii() or not name.strip() or any(c in f"{name}{value}" for c in "\r\n"):
+                yield KeyProblem(
+                    key=f"headers.{name}", message=f'headers: "{name[:40]}" cannot be sent as a header'
+                )
+
+
+def _check_prod_log(options: JsonObject) -> Iterator[KeyProblem]:
+    for key in ("server_error_regex", "panic_regex"):
+        yield from bad_regexes(options.get(key), key)
+    correlate = options.get("correlate")
+    if not isinstance(correlate, Mapping):
+        return
+    yield from unknown_keys(correlate, _CORRELATE_KEYS, prefix="correlate")
+    if not isinstance(route := correlate.get("route"), str) or not route:
+        yield KeyProblem(key="correlate.route", message="correlate.route must be a non-empty string")
+    if not is_number(correlate.get("window", 0)):
+        yield KeyProblem(key="correlate.window", message="correlate.window must be a number")
+
+
+def _check_metrics(options: JsonObject) -> Iterator[KeyProblem]:
+    yield from bad_pass_when(options)
+    if "burn_rate" in options:
+        yield from _bad_burn_rate(options["burn_rate"])
+    elif "quantile" in options:
+        quantile = options["quantile"]
+        if not is_number(quantile) or not 0 <= quantile <= 1:
+            yield KeyProblem(key="quantile", message="quantile must be a number from 0 to 1")
+        yield from missing(options, ("query", "pass_when"), why="a quantile is compared")
+    else:
+        yield from missing(options, ("query", "pass_when"), why="a metric is compared")
+
+
+def _bad_burn_rate(burn_rate: Json) -> Iterator[KeyProblem]:
+    if not isinstance(burn_rate, Mapping):
+        yield KeyProblem(key="burn_rate", message="burn_rate must be a table with long, short and threshold")
+        return
+    yield from unknown_keys(burn_rate, _BURN_RATE_KEYS, prefix="burn_rate")
+    for key in ("long", "short"):
+        if not isinstance(window := burn_rate.get(key), str) or not window:
+            yield KeyProblem(key=f"burn_rate.{key}", message=f"burn_rate.{key} must be a non-empty string")
+    if not is_number(burn_rate.get("threshold")):
+        yield KeyProblem(key="burn_rate.threshold", message="burn_rate.threshold must be a number")
+
+
+def _check_browser(options: JsonObject) -> Iterator[KeyProblem]:
+    if "viewport" in options:
+        yield from _bad_viewports(options["viewport"])
+    for key, assertion in tables_of(options.get("assertions", ()), "assertions"):
+        kind = assertion.get("type")
+        if not isinstance(kind, str) or kind not in ASSERTION_KEYS:
+            yield KeyProblem(
+                key=f"{key}.type", message=f"{key}.type must be one of {words(tuple(ASSERTION_KEYS))}"
+            )
+            continue
+        yield from unknown_keys(assertion, _ALL_ASSERTION_KEYS, prefix=key)
+        yield from _bad_assertion(kind, assertion, key)
+
+
+def _bad_assertion(kind: str, assertion: JsonObject, key: str) -> Iterator[KeyProblem]:
+    match kind:
+        case "console_clean" if not isinstance(assertion.get("network", False), bool):
+            yield KeyProblem(key=f"{key}.network", message=f"{key}.network must be true or false")
+        case "attr" | "visual" if not isinstance(name := assertion.get("name"), str) or not name:
+            yield KeyProblem(key=f"{key}.name", message=f"{key}.name must be a non-empty string")
+        case "count" if not is_integer(expected := assertion.get("expected")) or expected < 0:
+            yield KeyProblem(key=f"{key}.expected", message=f"{key}.expected must be an integer >= 0")
+        case "enabled" if not isinstance(assertion.get("expected", True), bool):
+            yield KeyProblem(key=f"{key}.expected", message=f"{key}.expected must be true or false")
+        case "form_validation" if not any(assertion.get(k) for k in FORM_TARGETS):
+            yield KeyProblem(
+                key=key, message=f"{key} (form_validation) needs at least one of {words(FORM_TARGETS)}"
+            )
+        case "a11y":
+            yield from _bad_a11y(assertion, key)
+        case "visual":
+            threshold = assertion.get("threshold", 0)
+            if not is_number(threshold) or not 0 <= threshold <= 1:
+                yield KeyProblem(
+                    key=f"{key}.threshold", message=f"{key}.threshold must be a number from 0 to 1"
+                )
+        case _:
+            pass
+
+
+def _bad_a11y(assertion: JsonObject, key: str) -> Iterator[KeyProblem]:
+    if assertion.get("severity", "serious") not in A11Y_SEVERITIES:
+        yield KeyProblem(
+            key=f"{key}.severity", message=f"{key}.severity must be one of {words(A11Y_SEVERITIES)}"
+        )
+    violations = assertion.get("max_violations", 0)
+    if not is_integer(violations) or violations < 0:
+        yield KeyProblem(key=f"{key}.max_violations", message=f"{key}.max_violations must be an integer >= 0")
+
+
+def _bad_viewports(viewport: Json) -> Iterator[KeyProblem]:
+    several = viewport if isinstance(viewport, Sequence) and not isinstance(viewport, str) else [viewport]
+    if not several or not all(_is_viewport(v) for v in several):
+        message = f"viewport must be one of {words(VIEWPORTS)}, a table {{width, height}}, or a list of these"
+        yield KeyProblem(key="viewport", message=message)
+
+
+def _is_viewport(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return set(value) == {"width", "height"} and all(is_integer(v) and v > 0 for v in value.values())
+    return value in VIEWPORTS
+
+
+HTTP_PROBE = KindSpec(
+    name="http_probe",
+    summary="sends one HTTP request, or several in a row, and asserts on the status and the body",
+    live=True,
+    built=True,
+    keys={
+        "url": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="http:// or https:// address"),
+        "method": KeySpec(type=KeyType.STRING, default="get", help="any case"),
+        "expect_status": KeySpec(type=KeyType.INTEGER, help="the only status that passes; a 2xx when absent"),
+        "expect_body": KeySpec(type=KeyType.STRING, help="text the body has to contain, or be"),
+        "body_match": KeySpec(
+            type=KeyType.STRING, default="contains", help="contains or exact; any other word means contains"
+        ),
+        "headers": KeySpec(type=KeyType.STRING_TABLE, help="request headers"),
+        "timeout_ms": TIMEOUT_MS,
+        "samples": KeySpec(
+            type=KeyType.POSITIVE_INTEGER, default=1, help="passing requests in a row that make one pass"
+        ),
+        "interval_ms": KeySpec(type=KeyType.NON_NEGATIVE_INTEGER, default=0, help="wait between samples"),
+        "path": KeySpec(type=KeyType.STRING, help="what the OpenAPI importer read; the url decides"),
+    },
+    check=_check_http_probe,
+)
+
+PROD_LOG = KindSpec(
+    name="prod_log",
+    summary="runs a log query and fails on panics, or on more 5xx lines than allowed",
+    live=True,
+    built=False,
+    keys={
+        "cmd": CMD,
+        "args": ARGS,
+        "env": ENV,
+        "window_minutes": KeySpec(type=KeyType.NUMBER, help="what the query covers, for people"),
+        "max_5xx": KeySpec(
+            type=KeyType.NON_NEGATIVE_INTEGER, default=0, help="5xx lines that are still green"
+        ),
+        "server_error_regex": KeySpec(type=KeyType.STRING, help="what a 5xx line looks like"),
+        "panic_regex": KeySpec(type=KeyType.STRING, default="panic", help="what a panic looks like"),
+        "correlate": KeySpec(
+            type=KeyType.TABLE, help="route and window: lines that belong to a failing probe"
+        ),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_prod_log,
+    deprecated_for="custom_script",
+)
+
+BROWSER = KindSpec(
+    name="browser",
+    summary="drives a page in a real browser and asserts on what a person would see",
+    live=True,
+    built=False,
+    keys={
+        "url": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="where the journey starts"),
+        "steps": KeySpec(
+            type=KeyType.TABLE_LIST, default=(), help="actions: click, fill, press, wait_for, goto"
+        ),
+        "assertions": KeySpec(
+            type=KeyType.TABLE_LIST, default=(), help=f"types: {', '.join(ASSERTION_KEYS)}"
+        ),
+        "viewport": KeySpec(
+            type=KeyType.ANY, help="mobile, tablet, desktop, {width, height}, or a list of these"
+        ),
+        "screenshot": KeySpec(type=KeyType.STRING, help="where a picture is kept"),
+        "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, default="node", help="the runner"),
+        "args": ARGS,
+        "env": ENV,
+        "timeout_ms": TIMEOUT_MS,
+        "samples": KeySpec(
+            type=KeyType.POSITIVE_INTEGER, default=1, help="passing journeys in a row that make one pass"
+        ),
+    },
+    check=_check_browser,
+)
+
+METRICS = KindSpec(
+    name="metrics",
+    summary="queries Prometheus and compares a value, a quantile or two burn rates",
+    live=True,
+    built=False,
+    keys={
+        "query_url": KeySpec(type=KeyType.STRING, help="base address; without one the verdict is unknown"),
+        "query": KeySpec(type=KeyType.STRING, help="PromQL"),
+        "pass_when": KeySpec(type=KeyType.STRING, help='a comparison, e.g. "< 0.5"'),
+        "quantile": KeySpec(
+            type=KeyType.ANY, help="0 to 1: compare this quantile of the histogram's buckets"
+        ),
+        "burn_rate": KeySpec(
+            type=KeyType.ANY, help="long, short (queries) and threshold: red when both reach it"
+        ),
+        "direction": KeySpec(
+            type=KeyType.STRING, choices=DIRECTIONS, default="lower_better", help="which way is better"
+        ),
+        "window": KeySpec(type=KeyType.ANY, help="recorded for people"),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_metrics,
+)
+
+KINDS = (HTTP_PROBE, PROD_LOG, BROWSER, METRICS)

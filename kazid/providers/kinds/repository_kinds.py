@@ -1,0 +1,90 @@
+"""Kinds that read a repository's changes, and those the daemon makes itself.
+
+Keys and load checks only (reference 4.15 to 4.18, 4.24, 4.25); the providers are elsewhere.
+"""
+
+from collections.abc import Iterator
+
+from kazid.core.json import JsonObject
+from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
+from kazid.providers.kinds.checks import bad_regexes
+
+_BASE = KeySpec(
+    type=KeyType.STRING, help="git ref that changes are counted from; found from origin/main when absent"
+)
+
+
+def _check_docs_updated(options: JsonObject) -> Iterator[KeyProblem]:
+    for key in ("surface_patterns", "doc_patterns"):
+        yield from bad_regexes(options.get(key), key)
+
+
+NO_STUBS = KindSpec(
+    name="no_stubs",
+    summary="the added lines hold no stub, mock, placeholder or todo",
+    live=False,
+    built=False,
+    keys={
+        "patterns": KeySpec(type=KeyType.STRING_LIST, help="words that are none of production's"),
+        "base": _BASE,
+        "exclude": KeySpec(type=KeyType.STRING_LIST, default=(), help="path prefixes that are not looked at"),
+    },
+)
+
+DOCS_UPDATED = KindSpec(
+    name="docs_updated",
+    summary="commits that change the surface change the documentation, too",
+    live=False,
+    built=False,
+    keys={
+        "base": _BASE,
+        "surface_patterns": KeySpec(type=KeyType.STRING_LIST, help="regular expressions of surface paths"),
+        "doc_patterns": KeySpec(type=KeyType.STRING_LIST, help="regular expressions of documentation paths"),
+    },
+    check=_check_docs_updated,
+)
+
+OSS_HYGIENE = KindSpec(
+    name="oss_hygiene",
+    summary="the added lines hold no private address, home folder or code name",
+    live=False,
+    built=False,
+    keys={
+        "codenames": KeySpec(type=KeyType.STRING_LIST, default=(), help="words that must not be published"),
+        "base_ref": KeySpec(
+            type=KeyType.STRING, default="origin/main", help="git ref that lines are added to"
+        ),
+    },
+)
+
+PLAN_EXPANDED = KindSpec(
+    name="plan_expanded",
+    summary="a phase of the plan has goals, each complete and approved",
+    live=False,
+    built=False,
+    keys={"phase": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="the roadmap or proposal")},
+)
+
+LANDED = KindSpec(
+    name="landed",
+    summary="the result is landed as far as [integration] mode says",
+    live=False,
+    built=False,
+    keys={
+        "mode": KeySpec(type=KeyType.STRING, required=True, help="commit, branch, pr or merge"),
+        "branch": KeySpec(type=KeyType.STRING, help="the branch it is landed on"),
+        "base": KeySpec(type=KeyType.STRING, help="what it is landed onto"),
+    },
+    synthesized=True,
+)
+
+SCOPE_GUARD = KindSpec(
+    name="scope_guard",
+    summary="nothing below the denied paths changed",
+    live=False,
+    built=False,
+    keys={"deny": KeySpec(type=KeyType.STRING_LIST, required=True, help="the denied paths")},
+    synthesized=True,
+)
+
+KINDS = (NO_STUBS, DOCS_UPDATED, OSS_HYGIENE, PLAN_EXPANDED, LANDED, SCOPE_GUARD)

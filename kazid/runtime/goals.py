@@ -1,0 +1,247 @@
+"""The set of goals and their tasks: what should run, runs; what crashes too often is parked; the others never notice.
+
+One_for_one: each goal has a child of its own. Also the one place that knows every goal by name, live or finished.
+"""
+
+import traceback
+from collections.abc import Iterator
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup, TaskStatus
+
+from kazid.core.cadence import is_observing
+from kazid.core.errors import JournalUnavailable
+from kazid.core.event import ClockStepped, Event, GoalParked, TaskRecovered
+from kazid.core.ids import GoalId, GoalUid, Owner, Seq
+from kazid.core.instant import Now, shift_s
+from kazid.core.progress import Desired
+from kazid.ports.clock import Clock
+from kazid.ports.journal import GoalHeader, Journal
+from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.health import Health
+from kazid.runtime.reconciler import Reconciler, World
+from kazid.runtime.state import GoalState
+from kazid.runtime.supervisor import run_transient
+from kazid.runtime.wakeup import Change
+
+log = structlog.get_logger(__name__)
+
+TRACEBACK_CHARS_MAX = 8000
+LOADS_AT_ONCE = 64
+
+
+class Goals:
+    """Every incarnation that is not forgotten, by uid and by name."""
+
+    def __init__(
+        self, *, journal: Journal, clock: Clock, health: Health, world: World, broadcaster: Broadcaster
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._health = health
+        self._world = world
+        self._broadcaster = broadcaster
+        self._states: dict[GoalUid, GoalState] = {}
+        self._by_name: dict[tuple[Owner, GoalId], GoalState] = {}
+        self._running: set[GoalUid] = set()
+        self._group: TaskGroup | None = None
+        self.change = Change()
+        """Bumped when the set of goals changes."""
+        self.restarts_total = 0
+
+    def __iter__(self) -> Iterator[GoalState]:
+        """Goals that are not deleted, by name."""
+        return iter([self._by_name[name] for name in sorted(self._by_name)])
+
+    def find(self, owner: Owner, goal_id: GoalId) -> GoalState | None:
+        """The live incarnation of that name."""
+        return self._by_name.get((owner, goal_id))
+
+    def by_uid(self, uid: GoalUid) -> GoalState | None:
+        """Any incarnation still known."""
+        return self._states.get(uid)
+
+    def new_state(self, header: GoalHeader) -> GoalState:
+        """A goal that is about to be recorded for the first time; `add` makes it known."""
+        return GoalState(
+            header=header,
+            journal=self._journal,
+            clock=self._clock,
+            health=self._health,
+            on_commit=self._broadcaster.committed,
+        )
+
+    def add(self, state: GoalState) -> None:
+        """Make a recorded goal known and run it."""
+        self._states[state.uid] = state
+        self._by_name[state.header.owner, state.header.id] = state
+        self.change.bump()
+        self.ensure_running(state)
+
+    async def run(self, *, task_status: TaskStatus[None]) -> None:
+        """Load every goal, run their tasks, and stay until cancelled."""
+        await self._load()
+        async with anyio.create_task_group() as group:
+            self._group = group
+            try:
+                for state in list(self._states.values()):
+                    self.ensure_running(state, is_restart=True)
+                task_status.started()
+                await anyio.sleep_forever()
+            finally:
+                self._group = None
+
+    def ensure_running(self, state: GoalState, *, is_restart: bool = False) -> None:
+        """Start the goal's task where it should have one and has none; wake it where it has."""
+        if state.uid in self._running:
+            state.wakeup.set()
+            return
+        if self._group is None or not _should_run(state):
+            return
+        self._running.add(state.uid)
+        self._group.start_soon(self._run_child, state, is_restart)
+
+    async def wake_all(self) -> None:
+        """Every goal decides again."""
+        for state in self._states.values():
+            state.wakeup.set()
+
+    async def wake_deferred(self) -> None:
+        """A lease was given back: whoever waits for one decides again."""
+        for state in self._states.values():
+            if state.progress.deferred is not None:
+                state.wakeup.set()
+
+    async def keep_house(self, *, events_kept: int) -> None:
+        """Drop history beyond what is kept, never what the fold still needs."""
+        for state in list(self._states.values()):
+            before = min(state.header.snapshot_seq, state.seq - events_kept)
+            if before > 1:
+                try:
+                    await self._journal.discard_before(state.uid, seq=Seq(before))
+                except JournalUnavailable:
+                    return
+
+    async def clock_stepped(self, delta_s: float) -> None:
+        """Everything is stale and is looked at again."""
+        log.warning("clock.stepped", delta_s=round(delta_s, 3))
+        for state in list(self._states.values()):
+            if state.uid in self._running:
+                try:
+                    await state.record(ClockStepped(delta_s=delta_s))
+                except JournalUnavailable:
+                    continue
+                state.wakeup.set()
+
+    async def _load(self) -> None:
+        headers = list(await self._journal.headers())
+        self._broadcaster.committed(await self._journal.head())
+        limiter = anyio.CapacityLimiter(LOADS_AT_ONCE)
+
+        async def load(header: GoalHeader) -> None:
+            async with limiter:
+                await self._load_one(header)
+
+        async with anyio.create_task_group() as group:
+            for header in headers:
+                group.start_soon(load, header)
+        log.info("goals.loaded", goals=len(self._by_name), unresolved=len(self._states) - len(self._by_name))
+
+    async def _load_one(self, header: GoalHeader) -> None:
+        state = self.new_state(header)
+        last = await state.load()
+        if last is None:
+            return
+        if _should_run(state):
+            await self._recovered(state, last)
+        elif header.is_deleted:
+            await self._journal.forget(header.uid)
+            return
+        self._states[state.uid] = state
+        if not header.is_deleted:
+            self._by_name[header.owner, header.id] = state
+
+    async def _recovered(self, state: GoalState, last: Now) -> None:
+        now = self._clock.now()
+        event = TaskRecovered(shift_s=shift_s(last, now), down_s=max(0.0, now.wall_s - last.wall_s))
+        try:
+            await state.record(event)
+        except JournalUnavailable:
+            log.warning("goal.recovered_in_memory", goal_id=state.spec.id)
+            state.take_over_unsaved(event)
+
+    async def _run_child(self, state: GoalState, is_restart: bool) -> None:
+        """The child guard around one goal's task."""
+        try:
+            while _should_run(state):
+                crash = await run_transient(
+                    f"goal:{state.header.owner}/{state.header.id}",
+                    lambda again: Reconciler(state, self._world, is_restart=is_restart or again).run(),
+                    clock=self._clock,
+                    on_restart=self._count_restart,
+                )
+                if crash is not None:
+                    await self._park(state, crash.error)
+                is_restart = False
+        finally:
+            self._running.discard(state.uid)
+        if state.progress.desired is Desired.DELETED and state.progress.act is None:
+            await self._forget(state)
+
+    def _count_restart(self) -> None:
+        self.restarts_total += 1
+
+    async def _park(self, state: GoalState, error: BaseException) -> None:
+        """Out of the way, with its traceback, and with nothing of it left running."""
+        act = state.progress.act
+        if act is not None:
+            attempt = await self._world.executor.recover(state.uid, act.attempt_id)
+            await attempt.cancel()
+            result = await attempt.wait()
+            await self._record_until_saved(
+                state, await self._world.executor.ended(state.uid, state.spec, act, result, self._clock.now())
+            )
+        self._world.executor.release(state.uid, state.spec)
+        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS_MAX:]
+        await self._record_until_saved(state, GoalParked(traceback=text, reason=_sentence(error)))
+
+    async def _record_until_saved(self, state: GoalState, event: Event) -> None:
+        while True:
+            try:
+                await state.record(event)
+            except JournalUnavailable:
+                await anyio.sleep(1.0)
+            else:
+                return
+
+    async def _forget(self, state: GoalState) -> None:
+        """A deleted goal with nothing left to resolve."""
+        self._states.pop(state.uid, None)
+        if self._by_name.get((state.header.owner, state.header.id)) is state:
+            del self._by_name[state.header.owner, state.header.id]
+        try:
+            await self._journal.forget(state.uid)
+        except JournalUnavailable:
+            log.warning("goal.unforgotten", goal_id=state.header.id)  # the next start forgets it
+        self.change.bump()
+
+    def unname(self, state: GoalState) -> None:
+        """A deleted goal frees its name at once; its task goes on until its executor is gone."""
+        if self._by_name.get((state.header.owner, state.header.id)) is state:
+            del self._by_name[state.header.owner, state.header.id]
+        self.change.bump()
+
+
+def _should_run(state: GoalState) -> bool:
+    """A goal has a task while it looks or an act of it is unresolved."""
+    if state.goal is None:
+        return False
+    return state.progress.act is not None or is_observing(state.goal, state.progress)
+
+
+def _sentence(error: BaseException) -> str:
+    """The exception in one line; of a group, the first that is not one."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,128 @@
+"""Looking at the world: one predicate, once, within its deadline, under the caps.
+
+The second step of the turn. Whatever goes wrong while looking becomes a verdict of `error`; a provider that raises is a
+bug and is logged as one. Knows when to look from nobody: `core/cadence.py` says that.
+"""
+
+from collections.abc import Callable, Mapping
+
+import anyio
+import msgspec
+import structlog
+
+from kazid.core.event import PredicateObserved
+from kazid.core.goal import Goal, Predicate
+from kazid.core.ids import GoalUid, TreeHash
+from kazid.core.progress import Progress
+from kazid.core.verdict import Verdict, errored
+from kazid.ports.clock import Clock
+from kazid.ports.commands import CommandRunner
+from kazid.ports.provider import Look, Provider
+from kazid.ports.workspace import Workspaces
+from kazid.runtime.slots import FairSlots
+
+log = structlog.get_logger(__name__)
+
+NETWORK_SLOTS = 64
+PROCESS_SLOTS = 16
+PROCESS_SLOTS_PER_GOAL = 4
+DEADLINE_GRACE_S = 2.0
+"""A provider ends by its deadline itself; this much later it is cancelled."""
+SLOW_FRACTION = 0.5
+"""A look that ran past this share of its deadline counts as slow."""
+
+
+class ObserverLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The caps of SEMANTICS §2."""
+
+    network: int = NETWORK_SLOTS
+    process: int = PROCESS_SLOTS
+    process_per_goal: int = PROCESS_SLOTS_PER_GOAL
+
+
+class Observer:
+    """Runs providers, bounded and fair."""
+
+    def __init__(
+        self,
+        *,
+        providers: Mapping[str, Provider],
+        network_kinds: frozenset[str],
+        commands: CommandRunner,
+        workspaces: Workspaces,
+        clock: Clock,
+        private_folder: Callable[[GoalUid], str],
+        limits: ObserverLimits,
+    ) -> None:
+        self._providers = providers
+        self._network_kinds = network_kinds
+        self._commands = commands
+        self._workspaces = workspaces
+        self._clock = clock
+        self._private_folder = private_folder
+        self._network = FairSlots(limits.network)
+        self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
+        self.looks_total = 0
+
+    async def look(self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress) -> PredicateObserved:
+        """One look, timed from its real start; never raises for what it finds."""
+        slots = self._network if predicate.provider in self._network_kinds else self._process
+        async with slots.hold(uid, is_slow=_was_slow(predicate, progress)):
+            self.looks_total += 1
+            if predicate.live or goal.workspace is None:
+                return await self._look_once(uid, goal, predicate, progress)
+            return await self._look_at_still_tree(uid, goal, predicate, progress)
+
+    async def tree_hash(self, goal: Goal) -> TreeHash | None:
+        """The content of the goal's workspace now; None when it has none or it cannot be told."""
+        if goal.workspace is None:
+            return None
+        return await self._workspaces.tree_hash(goal.workspace)
+
+    async def _look_at_still_tree(
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
+    ) -> PredicateObserved:
+        """A code verdict belongs to one tree: one that changed meanwhile is looked at once more, then it stands."""
+        before = await self.tree_hash(goal)
+        observed = await self._look_once(uid, goal, predicate, progress)
+        after = await self.tree_hash(goal)
+        if before != after:
+            observed = await self._look_once(uid, goal, predicate, progress)
+            after = await self.tree_hash(goal)
+        return msgspec.structs.replace(observed, tree=after)
+
+    async def _look_once(
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
+    ) -> PredicateObserved:
+        started_s = self._clock.now().boot_s
+        verdict = await self._verdict(uid, goal, predicate)
+        return PredicateObserved(
+            predicate_id=predicate.id,
+            verdict=verdict,
+            started_s=started_s,
+            ended_s=self._clock.now().boot_s,
+            generation=progress.generation,
+        )
+
+    async def _verdict(self, uid: GoalUid, goal: Goal, predicate: Predicate) -> Verdict:
+        provider = self._providers.get(predicate.provider)
+        if provider is None:
+            return errored("no_provider", f"no provider for {predicate.provider!r} is built into this kazid")
+        deadline_s = predicate.cadence.deadline_s
+        workspace = goal.workspace or self._private_folder(uid)
+        look = Look(predicate_id=predicate.id, workspace=workspace, deadline_s=deadline_s, path=goal.path)
+        verdict: Verdict | None = None
+        try:
+            with anyio.move_on_after(deadline_s + DEADLINE_GRACE_S):
+                verdict = await provider.evaluate(predicate.options, look, self._commands)
+        except Exception as error:  # provider call: one of the three places (STYLE 13); a bug there is ERROR, not a crash
+            log.exception("provider.raised", goal_id=goal.id, predicate_id=predicate.id, provider=predicate.provider)
+            return errored("provider_raised", f"{type(error).__name__}: {error}")
+        if verdict is None:
+            return errored("timeout", f"no answer within {deadline_s:g} s")
+        return verdict
+
+
+def _was_slow(predicate: Predicate, progress: Progress) -> bool:
+    state = progress.predicate(predicate.id)
+    return state.verdict is not None and state.ended_s - state.started_s > SLOW_FRACTION * predicate.cadence.deadline_s

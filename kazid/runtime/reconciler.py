@@ -1,0 +1,493 @@
+"""One goal's task: wake -> observe -> fold -> decide -> journal -> act, for as long as the goal lives.
+
+Looks and acts run as children of a task group that exists only while something runs, so an idle goal is one sleeping
+task. Nothing is awaited between reading the state and choosing; what is chosen is journalled before it is done. A crash of
+this task is a bug: the supervisor restarts it, and it takes over what runs from the journal.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+import anyio
+import structlog
+from anyio.abc import TaskGroup
+
+from kazid.core.budget import tokens_reserved
+from kazid.core.cadence import TREE_POLL_S, is_observing, schedule
+from kazid.core.decide import decide
+from kazid.core.decision import (
+    Act,
+    Cancel,
+    CloseEpisode,
+    Conclude,
+    Decision,
+    Hold,
+    Look,
+    OpenEpisode,
+    Resume,
+)
+from kazid.core.errors import JournalUnavailable
+from kazid.core.event import (
+    ActDeferred,
+    ActIntended,
+    EpisodeClosed,
+    EpisodeOpened,
+    GoalResumed,
+    ReconcileRequested,
+    StatusChanged,
+)
+from kazid.core.goal import Predicate
+from kazid.core.ids import AttemptId, PredicateId
+from kazid.core.instant import Now
+from kazid.core.jitter import fraction
+from kazid.core.progress import Desired, RunningAct
+from kazid.core.status import FINISHED, Cause, GoalStatus
+from kazid.core.vector import VerdictVector, assess
+from kazid.ports.clock import Clock
+from kazid.ports.runner import Attempt, AttemptResult
+from kazid.ports.workspace import WorkspaceId, Workspaces
+from kazid.runtime.executor import Executor
+from kazid.runtime.health import Health
+from kazid.runtime.observer import Observer
+from kazid.runtime.state import GoalState
+
+log = structlog.get_logger(__name__)
+
+STEPS_PER_TURN_MAX = 16
+"""Decisions in one turn before it must sleep; more than a handful is a bug in the rules."""
+DEFER_POLL_S = 1.0
+DISK_RETRY_S = 2.0
+TREE_LOOKS_MAX = 2
+"""A tree that changes with every look is acted on after this many (SEMANTICS §2)."""
+WIND_DOWN_S = 30.0
+SLEEP_S_MIN = 0.02
+"""Whatever is due was started in this turn; a time in the past must not make the loop spin."""
+SPREAD_S_MAX = 30.0
+"""After a daemon start first looks are spread over min(interval, this)."""
+
+
+class World:
+    """What every reconciler shares. `ends_attempts`: at shutdown attempts are ended (SIGTERM), not left to the shim."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        health: Health,
+        observer: Observer,
+        executor: Executor,
+        workspaces: Workspaces,
+        new_attempt_id: Callable[[], AttemptId],
+    ) -> None:
+        self.clock = clock
+        self.health = health
+        self.observer = observer
+        self.executor = executor
+        self.workspaces = workspaces
+        self.new_attempt_id = new_attempt_id
+        self.ends_attempts = True
+        self.turns_total = 0
+
+
+class Reconciler:
+    """The loop of one goal."""
+
+    def __init__(self, state: GoalState, world: World, *, is_restart: bool) -> None:
+        self._state = state
+        self._world = world
+        self._looking: set[PredicateId] = set()
+        self._forced: set[PredicateId] = set()
+        self._attempt: Attempt | None = None
+        self._act_runs = False
+        self._wants_cancel = False
+        self._cancel_sent = False
+        self._tree_looks = 0
+        self._workspace: WorkspaceId | None = None
+        self._next_tree_poll_s: float | None = None
+        self._spread_until_s = 0.0
+        if is_restart and state.progress.episode is None:
+            self._spread_until_s = world.clock.now().boot_s + self._spread_s()
+
+    async def run(self) -> None:
+        """Drive the goal until it is finished, stopped or deleted."""
+        try:
+            while not self._is_over():
+                until_s = await (self._busy() if self._has_work() else self._turn(None))
+                if not self._has_work() and not self._is_over():
+                    await self._sleep(until_s)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(WIND_DOWN_S, shield=True):
+                await self._wind_down()
+            raise
+        await self._flush_last_looks()
+
+    async def _busy(self) -> float | None:
+        """Run what is due, and go on turning while any of it runs; answers like `_turn`."""
+        async with anyio.create_task_group() as group:
+            until_s = await self._turn(group)
+            while (self._looking or self._act_runs) and not self._is_over():
+                await self._sleep(until_s)
+                until_s = await self._turn(group)
+            group.cancel_scope.cancel()
+        self._looking.clear()
+        return until_s
+
+    async def _sleep(self, until_s: float | None) -> None:
+        timeout_s = None if until_s is None else max(0.0, until_s - self._world.clock.now().boot_s)
+        await self._state.wakeup.wait(timeout_s)
+
+    def _is_over(self) -> bool:
+        progress = self._state.progress
+        if progress.act is not None or self._act_runs:
+            return False
+        if progress.desired in (Desired.STOPPED, Desired.DELETED):
+            return True
+        return not self._state.spec.standing and progress.status in FINISHED
+
+    def _has_work(self) -> bool:
+        return bool(self._due(self._world.clock.now())) or self._wants_act() or self._state.progress.act is not None
+
+    def _wants_act(self) -> bool:
+        return isinstance(self._state.decision, Act) and self._world.health.degraded is None
+
+    # --- one turn ---------------------------------------------------------------------------------------------
+
+    async def _turn(self, group: TaskGroup | None) -> float | None:
+        """Decide until there is nothing to do at once; the boot time of the next turn that needs no wake-up.
+
+        Without a task group nothing is started: the caller opens one when there is something to start.
+        """
+        self._world.turns_total += 1
+        try:
+            await self._maintain()
+            until_s = await self._decide_and_do(group)
+        except JournalUnavailable:
+            until_s = self._world.clock.now().boot_s + DISK_RETRY_S
+        if group is not None:
+            self._adopt_running_act(group)
+            self._start_looks(group)
+        return self._earliest(until_s)
+
+    async def _decide_and_do(self, group: TaskGroup | None) -> float | None:
+        for _ in range(STEPS_PER_TURN_MAX):
+            now = self._world.clock.now()
+            vector = assess(self._state.spec, self._state.progress, now)
+            decision = decide(self._state.spec, self._state.progress, vector, now)
+            self._publish(decision)
+            match decision:
+                case Hold():
+                    await self._hold(decision)
+                    return decision.until_s
+                case Look():
+                    self._forced.update(p for p in decision.predicates if p not in self._looking)
+                    await self._hold(decision.hold)
+                    return None
+                case Act():
+                    if self._world.health.degraded is not None:
+                        return now.boot_s + DISK_RETRY_S
+                    if group is None:
+                        return None  # the caller opens a group and turns again
+                    if await self._begin(decision, vector, group):
+                        continue
+                    return now.boot_s + DEFER_POLL_S
+                case Cancel():
+                    self._cancel(decision)
+                    return None
+                case OpenEpisode():
+                    await self._state.record(
+                        EpisodeOpened(number=self._state.progress.episodes + 1, red=decision.red)
+                    )
+                case CloseEpisode():
+                    await self._close_episode(now)
+                case Conclude():
+                    await self._conclude(decision)
+                case Resume():
+                    await self._state.record(GoalResumed(reason=decision.reason, by=decision.by))
+                case _:
+                    assert_never(decision)
+        log.error("turn.unfinished", goal_id=self._state.spec.id, decision=type(self._state.decision).__name__)
+        return self._world.clock.now().boot_s + DEFER_POLL_S
+
+    def _publish(self, decision: Decision) -> None:
+        if decision != self._state.decision:
+            self._state.decision = decision
+            self._state.change.bump()
+
+    async def _hold(self, hold: Hold) -> None:
+        progress = self._state.progress
+        if hold.status is progress.status and hold.cause is progress.cause:
+            return
+        await self._state.record(StatusChanged(status=hold.status, cause=hold.cause, reason=hold.reason))
+
+    async def _close_episode(self, now: Now) -> None:
+        episode = self._state.progress.episode
+        assert episode is not None
+        duration_s = now.boot_s - episode.opened_s
+        await self._state.record(EpisodeClosed(number=episode.number, duration_s=duration_s))
+        log.info("episode.closed", goal_id=self._state.spec.id, episode=episode.number, duration_s=round(duration_s, 3))
+
+    async def _conclude(self, decision: Conclude) -> None:
+        await self._state.record(
+            StatusChanged(
+                status=decision.status, cause=decision.cause, reason=decision.reason, proof=decision.proof
+            )
+        )
+        log.info(
+            f"goal.{decision.status.value}",
+            goal_id=self._state.spec.id,
+            owner=self._state.spec.owner,
+            cause=None if decision.cause is None else decision.cause.value,
+            reason=decision.reason,
+        )
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def _due(self, now: Now) -> list[PredicateId]:
+        goal, progress = self._state.spec, self._state.progress
+        if not is_observing(goal, progress):
+            return []
+        forced = [p.id for p in goal.predicates if p.id in self._forced and (p.live or progress.act is None)]
+        if now.boot_s < self._spread_until_s and not self._state.is_urgent:
+            return [p for p in forced if p not in self._looking]
+        due = [*schedule(goal, progress, now).due, *forced]
+        return [p for p in dict.fromkeys(due) if p not in self._looking]
+
+    def _start_looks(self, group: TaskGroup) -> None:
+        now = self._world.clock.now()
+        for predicate_id in self._due(now):
+            self._looking.add(predicate_id)
+            self._forced.discard(predicate_id)
+            group.start_soon(self._look, self._state.spec.predicate(predicate_id))
+
+    async def _look(self, predicate: Predicate) -> None:
+        state = self._state
+        try:
+            observed = await self._world.observer.look(state.uid, state.spec, predicate, state.progress)
+            await state.note(observed)
+        finally:
+            self._looking.discard(predicate.id)
+        state.wakeup.set()
+
+    # --- acting -----------------------------------------------------------------------------------------------
+
+    async def _begin(self, decision: Act, vector: VerdictVector, group: TaskGroup) -> bool:
+        """Journal the intent and start the act; False when it has to wait or its red is out of date."""
+        state, executor = self._state, self._world.executor
+        if not await self._is_workspace_same():
+            return True
+        if not await self._is_tree_same(decision):
+            return False
+        waits = executor.reserve(state.uid, state.spec, decision.rung)
+        if waits is not None:
+            await state.record(ActDeferred(waits_for=waits[0], holder=waits[1]))
+            return True
+        progress = state.progress
+        episode = progress.episode
+        assert episode is not None
+        intent = ActIntended(
+            attempt_id=self._world.new_attempt_id(),
+            rung=decision.rung,
+            predicates=decision.predicates,
+            epoch=progress.epoch,
+            generation=progress.generation,
+            fingerprint=decision.fingerprint,
+            number=progress.acts + 1,
+            title=decision.title,
+            half_open=decision.half_open,
+            tokens_reserved=tokens_reserved(state.spec.budget, episode)
+            if decision.rung.startswith("harness:")
+            else None,
+        )
+        is_recorded = False
+        try:
+            is_recorded = await state.record(
+                intent,
+                only_if=lambda p: p.epoch == intent.epoch
+                and p.generation == intent.generation
+                and p.desired is Desired.ACTIVE
+                and p.act is None
+                and p.episode is not None,
+            )
+        finally:
+            if not is_recorded:
+                executor.release(state.uid, state.spec)
+        if is_recorded:
+            self._tree_looks = 0
+            self._act_runs = True
+            group.start_soon(self._run_act, intent, vector)
+        return True
+
+    async def _is_workspace_same(self) -> bool:
+        """Opened once, checked before every act; a folder put in its place is not the one the goal was about."""
+        workspace = self._state.spec.workspace
+        if workspace is None:
+            return True
+        identity = await self._world.workspaces.identify(workspace)
+        if self._workspace is None:
+            self._workspace = identity
+        if identity is not None and identity == self._workspace:
+            return True
+        cause = Cause.WORKSPACE_MISSING if identity is None else Cause.WORKSPACE_MOVED
+        reason = f"{workspace} is gone" if identity is None else f"{workspace} is another folder than the one opened"
+        await self._conclude(Conclude(status=GoalStatus.STUCK, cause=cause, reason=reason))
+        self._workspace = None
+        return False
+
+    async def _is_tree_same(self, decision: Act) -> bool:
+        """No act on an old red: code verdicts count for the tree they saw (SEMANTICS §2)."""
+        goal, progress = self._state.spec, self._state.progress
+        code = [p for p in decision.predicates if not goal.predicate(p).live]
+        if not code or goal.workspace is None or self._tree_looks >= TREE_LOOKS_MAX:
+            return True
+        tree = await self._world.observer.tree_hash(goal)
+        stale = [p for p in code if progress.predicate(p).tree != tree]
+        if not stale:
+            return True
+        self._tree_looks += 1
+        self._forced.update(p for p in stale if p not in self._looking)
+        return False
+
+    async def _run_act(self, intent: ActIntended, vector: VerdictVector) -> None:
+        """From the durable intent to the durable end. Cancelled only with the daemon; the attempt outlives that."""
+        state, executor = self._state, self._world.executor
+        log.info("act.started", goal_id=state.spec.id, attempt=intent.number, rung=intent.rung, title=intent.title)
+        if self._wants_cancel:
+            result = AttemptResult(ending="never_started", reason="fenced before it started")
+        else:
+            order = executor.order(intent, state.uid, state.spec, state.progress, vector)
+            with anyio.CancelScope(shield=True):
+                attempt = await executor.start(order)
+            self._attempt = attempt
+            result = await self._wait(attempt)
+        await self._record_end(result)
+
+    async def _wait(self, attempt: Attempt) -> AttemptResult:
+        if self._wants_cancel:
+            await attempt.cancel()
+        return await attempt.wait()
+
+    async def _record_end(self, result: AttemptResult) -> None:
+        """Journal the end, however long the disk takes, then let go of lease and slot."""
+        state = self._state
+        act = state.progress.act
+        assert act is not None, "an attempt ends once"
+        ended = await self._world.executor.ended(state.uid, state.spec, act, result, self._world.clock.now())
+        while True:
+            try:
+                await state.record(ended)
+                break
+            except JournalUnavailable:
+                await anyio.sleep(DISK_RETRY_S)
+        self._attempt = None
+        self._act_runs = False
+        self._wants_cancel = False
+        self._cancel_sent = False
+        self._world.executor.release(state.uid, state.spec)
+        log.info(
+            "act.ended",
+            goal_id=state.spec.id,
+            attempt=act.number,
+            rung=act.rung,
+            ending=result.ending,
+            exit_code=result.exit_code,
+            duration_s=round(result.duration_s, 3),
+        )
+        state.wakeup.set()
+
+    def _cancel(self, decision: Cancel) -> None:
+        if self._wants_cancel:
+            return
+        self._wants_cancel = True
+        log.info("act.cancelled", goal_id=self._state.spec.id, attempt_id=decision.attempt_id, reason=decision.reason)
+
+    def _adopt_running_act(self, group: TaskGroup) -> None:
+        """An act in the journal without a task of ours: take it over from the daemon, or the task, that died."""
+        act = self._state.progress.act
+        if act is not None and not self._act_runs:
+            self._act_runs = True
+            group.start_soon(self._readopt, act)
+        if self._wants_cancel and self._attempt is not None and not self._cancel_sent:
+            self._cancel_sent = True
+            group.start_soon(self._attempt.cancel)
+
+    async def _readopt(self, act: RunningAct) -> None:
+        state, executor = self._state, self._world.executor
+        executor.reserve(state.uid, state.spec, act.rung)
+        attempt = await executor.recover(state.uid, act.attempt_id)
+        self._attempt = attempt
+        result = await self._wait(attempt)
+        log.info("act.recovered", goal_id=state.spec.id, attempt=act.number, ending=result.ending)
+        await self._record_end(result)
+
+    # --- keeping house ----------------------------------------------------------------------------------------
+
+    async def _maintain(self) -> None:
+        """What a turn does besides deciding: bulk flush, deferred acts, the tree poll."""
+        state, now = self._state, self._world.clock.now()
+        flush_s = state.flush_due_s()
+        if flush_s is not None and flush_s <= now.boot_s:
+            await state.flush()
+        deferred = state.progress.deferred
+        if deferred is not None and not self._act_runs:
+            if self._world.executor.reserve(state.uid, state.spec, _rung_waited_for(state)) is None:
+                await state.record(ReconcileRequested(by=deferred.waits_for))
+                self._world.executor.release(state.uid, state.spec)
+        await self._poll_tree(now)
+
+    async def _poll_tree(self, now: Now) -> None:
+        """A standing goal's code verdicts age with the tree: a bounded look at it every 30 s until push exists."""
+        goal, progress = self._state.spec, self._state.progress
+        code = [p for p in goal.predicates if not p.live]
+        if not (goal.standing and code and goal.workspace) or progress.act is not None:
+            return
+        if self._next_tree_poll_s is None:
+            self._next_tree_poll_s = now.boot_s + TREE_POLL_S
+        if now.boot_s < self._next_tree_poll_s:
+            return
+        self._next_tree_poll_s = now.boot_s + TREE_POLL_S
+        tree = await self._world.observer.tree_hash(goal)
+        for predicate in code:
+            seen = progress.predicate(predicate.id)
+            if seen.verdict is not None and seen.tree != tree and predicate.id not in self._looking:
+                self._forced.add(predicate.id)
+
+    def _earliest(self, until_s: float | None) -> float | None:
+        """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""
+        state, now = self._state, self._world.clock.now()
+        next_s = schedule(state.spec, state.progress, now).next_s
+        if now.boot_s < self._spread_until_s and not state.is_urgent:
+            next_s = self._spread_until_s
+        times = [until_s, next_s, self._next_tree_poll_s]
+        if self._world.health.degraded is None:
+            times.append(state.flush_due_s())
+        if state.progress.deferred is not None:
+            times.append(now.boot_s + DEFER_POLL_S)
+        known = [t for t in times if t is not None]
+        return max(min(known), now.boot_s + SLEEP_S_MIN) if known else None
+
+    def _spread_s(self) -> float:
+        goal = self._state.spec
+        intervals = [p.cadence.interval_s for p in goal.predicates if p.cadence.interval_s is not None]
+        return min([SPREAD_S_MAX, *intervals]) * fraction(goal.owner, goal.id, "first look")
+
+    async def _wind_down(self) -> None:
+        """The last words of a cancelled task: end a running attempt when the daemon is to end, flush looks."""
+        attempt = self._attempt
+        if attempt is not None and self._world.ends_attempts and self._state.progress.act is not None:
+            await attempt.cancel()
+            await self._record_end(await attempt.wait())
+        await self._flush_last_looks()
+
+    async def _flush_last_looks(self) -> None:
+        try:
+            await self._state.flush()
+        except JournalUnavailable:
+            log.warning("shutdown.unsaved", goal_id=self._state.spec.id)
+
+
+def _rung_waited_for(state: GoalState) -> str:
+    """Any rung of the right kind: slots are counted by kind."""
+    decision = state.decision
+    if isinstance(decision, Act):
+        return decision.rung
+    return "remedy:0" if state.spec.remedies else "harness:"

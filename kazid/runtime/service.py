@@ -1,0 +1,530 @@
+"""What clients may ask of the daemon: every verb, once, for every way in (CLI, agents, dashboard).
+
+Mutations are durable before they are acknowledged, and a fence (suspend, stop, delete, a new generation) is acknowledged
+only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; who may call is decided in api.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import anyio
+import msgspec
+from msgspec.structs import replace
+
+from kazid.core import admission
+from kazid.core.admission import Change, spec_sha256
+from kazid.core.decide import decide
+from kazid.core.decision import Guard, Hold, Look
+from kazid.core.errors import AdmissionRefused, JournalUnavailable, Problem, UnknownGoal
+from kazid.core.event import (
+    ActIntended,
+    Event,
+    GoalApplied,
+    GoalDeleted,
+    GoalResumed,
+    GoalStopped,
+    GoalSuspended,
+    PredicateObserved,
+    ReconcileRequested,
+    Recorded,
+)
+from kazid.core.goal import Goal, Predicate
+from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset, Owner, Seq
+from kazid.core.instant import Now
+from kazid.core.progress import Desired, PredicateState, Progress
+from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
+from kazid.core.vector import assess
+from kazid.core.verdict import Status
+from kazid.ports.clock import Clock
+from kazid.ports.journal import GoalHeader, Journal
+from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.goals import Goals
+from kazid.runtime.health import Health
+from kazid.runtime.reconciler import World
+from kazid.runtime.state import GoalState
+from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
+
+FENCE_S = 20.0
+"""How long a reply waits for fenced executors to be gone before it says `suspending` instead."""
+HEARTBEAT_S = 15.0
+"""Of a followed stream with nothing new to say."""
+SETTLED = {GoalStatus.HOLDING, GoalStatus.CONVERGED}
+
+
+class LogChunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of an attempt's log. `omitted` bytes before it were dropped; `is_over`: the attempt has ended."""
+
+    attempt: int
+    data: bytes
+    next_offset: int
+    omitted: int
+    is_over: bool
+
+
+class Service:
+    """The daemon's verbs."""
+
+    def __init__(
+        self,
+        *,
+        goals: Goals,
+        journal: Journal,
+        broadcaster: Broadcaster,
+        world: World,
+        clock: Clock,
+        health: Health,
+        new_uid: Callable[[], GoalUid],
+        file_sha256: Callable[[str], str | None],
+        attempt_of_pid: Callable[[int], AttemptId | None],
+        restart: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._goals = goals
+        self._journal = journal
+        self._broadcaster = broadcaster
+        self._world = world
+        self._clock = clock
+        self._health = health
+        self._new_uid = new_uid
+        self._file_sha256 = file_sha256
+        self._attempt_of_pid = attempt_of_pid
+        self._restart = restart
+        self._started = clock.now()
+        self._admission = anyio.Lock()
+        self.stopping = anyio.Event()
+
+    # --- applying ---------------------------------------------------------------------------------------------
+
+    async def apply(self, goal: Goal, *, caller: Caller, idempotency_key: str | None = None) -> Applied:
+        """Store a goal and drive it; the same spec again only attaches.
+
+        Raises AdmissionRefused (overlapping claims), JournalUnavailable (degraded; nothing was stored).
+        """
+        async with self._admission:
+            state = self._goals.find(goal.owner, goal.id)
+            if idempotency_key is not None and await self._journal.find_key(idempotency_key) is not None and state:
+                return Applied(outcome=Change.ATTACHED.value, view=self._view(state))
+            problems = admission.overlaps(goal, (s.spec for s in self._goals))
+            if problems:
+                raise AdmissionRefused(problems)
+            if state is None:
+                return Applied(outcome=Change.CREATED.value, view=self._view(await self._create(goal, caller, idempotency_key)))
+            outcome = admission.change(state.spec, state.progress, goal)
+            await self._reapply(state, goal, outcome, caller, idempotency_key)
+        await self._fenced(state)
+        return Applied(outcome=outcome.value, view=self._view(state))
+
+    async def _create(self, goal: Goal, caller: Caller, idempotency_key: str | None) -> GoalState:
+        header = GoalHeader(uid=self._new_uid(), owner=goal.owner, id=goal.id, is_deleted=False)
+        state = self._goals.new_state(header)
+        applied = GoalApplied(
+            goal=goal,
+            generation=Generation(1),
+            epoch=Epoch(1),
+            spec_sha256=spec_sha256(goal),
+            fresh=True,
+            by=caller.login,
+        )
+        await state.record(applied, header=header, idempotency_key=idempotency_key)
+        state.is_urgent = True
+        self._goals.add(state)
+        return state
+
+    async def _reapply(
+        self, state: GoalState, goal: Goal, outcome: Change, caller: Caller, idempotency_key: str | None
+    ) -> None:
+        progress = state.progress
+        event: Event
+        if outcome is Change.ATTACHED:
+            event = ReconcileRequested(by=caller.login)
+        else:
+            is_new = outcome is Change.GENERATION or (
+                outcome is Change.REVIVED and admission.acting_sha256(goal) != admission.acting_sha256(state.spec)
+            )
+            event = GoalApplied(
+                goal=goal,
+                generation=Generation(progress.generation + is_new),
+                epoch=Epoch(progress.epoch + is_new),
+                spec_sha256=spec_sha256(goal),
+                fresh=outcome in (Change.REVIVED, Change.REOPENED),
+                by=caller.login,
+            )
+        await state.record(event, idempotency_key=idempotency_key)
+        state.is_urgent = True
+        self._goals.ensure_running(state)
+
+    async def check(self, goal: Goal) -> Applied:
+        """Look at everything once, store nothing, act never. The view is `converged` when all pass, else `stuck`."""
+        uid = self._new_uid()
+        progress = Progress(generation=Generation(1), epoch=Epoch(1))
+        observed: dict[str, PredicateObserved] = {}
+
+        async def look(predicate: Predicate) -> None:
+            observed[predicate.id] = await self._world.observer.look(uid, goal, predicate, progress)
+
+        async with anyio.create_task_group() as group:
+            for predicate in goal.predicates:
+                group.start_soon(look, predicate)
+        progress = replace(progress, predicates={p.id: _checked(p, observed[p.id]) for p in goal.predicates})
+        now = self._clock.now()
+        vector = assess(goal, progress, now)
+        is_green = all(o.verdict.status is Status.PASS for o in observed.values())
+        view = GoalView(
+            uid=uid,
+            goal=goal,
+            progress=progress,
+            vector=vector,
+            status=GoalStatus.CONVERGED if is_green else GoalStatus.STUCK,
+            cause=None,
+            reason="every predicate passes" if is_green else "not every predicate passes",
+            decision="Check",
+            guards=(),
+            next_wake_s=None,
+            now=now,
+        )
+        return Applied(outcome="checked", view=view)
+
+    # --- steering ---------------------------------------------------------------------------------------------
+
+    async def suspend(
+        self,
+        owner: str,
+        goal_id: str,
+        *,
+        reason: str,
+        for_s: float | None,
+        caller: Caller,
+        idempotency_key: str | None = None,
+    ) -> GoalView:
+        """Stop acting, go on looking. The view is acknowledged once nothing of an older epoch runs."""
+        state = self._state(owner, goal_id)
+        until_wall_s = None if for_s is None else self._clock.now().wall_s + for_s
+        return await self._steer(
+            state,
+            lambda p: GoalSuspended(
+                epoch=Epoch(p.epoch + 1), reason=reason, by=caller.login, until_wall_s=until_wall_s
+            ),
+            idempotency_key,
+            is_urgent=True,
+        )
+
+    async def resume(
+        self, owner: str, goal_id: str, *, reason: str, caller: Caller, idempotency_key: str | None = None
+    ) -> GoalView:
+        """Act again; with fresh counters where the goal had stopped by itself."""
+        state = self._state(owner, goal_id)
+        return await self._steer(state, lambda _: GoalResumed(reason=reason, by=caller.login), idempotency_key)
+
+    async def stop(
+        self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
+    ) -> GoalView:
+        """End acting and looking; spec and history stay, and applying it again revives it."""
+        state = self._state(owner, goal_id)
+        return await self._steer(
+            state, lambda p: GoalStopped(epoch=Epoch(p.epoch + 1), by=caller.login), idempotency_key, is_urgent=True
+        )
+
+    async def delete(
+        self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
+    ) -> GoalView:
+        """Stop it and forget the spec; its events stay for retention."""
+        state = self._state(owner, goal_id)
+        header = replace(state.header, is_deleted=True)
+        view = await self._steer(
+            state,
+            lambda p: GoalDeleted(epoch=Epoch(p.epoch + 1), by=caller.login),
+            idempotency_key,
+            header=header,
+            is_urgent=True,
+        )
+        self._goals.unname(state)
+        return view
+
+    async def reconcile(
+        self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
+    ) -> GoalView:
+        """Look now. Only wakes: a stop, a suspension, a backoff stay what they are."""
+        state = self._state(owner, goal_id)
+        state.is_urgent = True
+        return await self._steer(state, lambda _: ReconcileRequested(by=caller.login), idempotency_key)
+
+    async def _steer(
+        self,
+        state: GoalState,
+        event: Callable[[Progress], Event],
+        idempotency_key: str | None,
+        *,
+        header: GoalHeader | None = None,
+        is_urgent: bool = False,
+    ) -> GoalView:
+        if idempotency_key is None or await self._journal.find_key(idempotency_key) is None:
+            await self._record_latest(state, event, idempotency_key, header=header, is_urgent=is_urgent)
+        self._goals.ensure_running(state)
+        await self._fenced(state)
+        return self._view(state)
+
+    async def _record_latest(
+        self,
+        state: GoalState,
+        event: Callable[[Progress], Event],
+        idempotency_key: str | None,
+        *,
+        header: GoalHeader | None,
+        is_urgent: bool,
+    ) -> None:
+        """Record an event that was made from the present epoch; made again when somebody raised it meanwhile."""
+        while True:
+            epoch = state.progress.epoch
+            if await state.record(
+                event(state.progress),
+                header=header,
+                idempotency_key=idempotency_key,
+                is_urgent=is_urgent,
+                only_if=lambda p, seen=epoch: p.epoch == seen,  # type: ignore[misc]
+            ):
+                return
+
+    async def _fenced(self, state: GoalState) -> None:
+        """Wait until no executor of an older epoch is left, within a bound."""
+        with anyio.move_on_after(FENCE_S):
+            while not _is_fenced(state.progress):
+                version = state.change.version
+                if _is_fenced(state.progress):
+                    return
+                await state.change.wait_beyond(version)
+
+    # --- looking ----------------------------------------------------------------------------------------------
+
+    def view(self, owner: str, goal_id: str) -> GoalView:
+        """One goal as it stands now. Raises UnknownGoal."""
+        state = self._state(owner, goal_id)
+        view = self._view(state)
+        notices = list(view.notices)
+        if state.spec.source_path is not None and state.spec.source_sha256 is not None:
+            digest = self._file_sha256(state.spec.source_path)
+            if digest is not None and digest != state.spec.source_sha256:
+                notices.append("file differs from the applied spec")
+        return replace(view, notices=notices)
+
+    def views(self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()) -> Sequence[GoalView]:
+        """Every goal that matches, by owner and id."""
+        return [
+            self._view(state)
+            for state in self._goals
+            if (owner is None or state.header.owner == owner)
+            and all(state.spec.labels.get(key) == value for key, value in labels)
+        ]
+
+    async def wait(self, owner: str, goal_id: str, *, state: GoalStatus, timeout_s: float) -> Waited:
+        """Wait for a status: `reached`, `unreachable` without a person, `timeout`, or `gone`."""
+        goal_state = self._state(owner, goal_id)
+        goal_state.is_urgent = True
+        with anyio.move_on_after(timeout_s):
+            while not self.stopping.is_set():
+                version = goal_state.change.version
+                if goal_state.progress.desired is Desired.DELETED:
+                    return Waited(outcome="gone", view=self._view(goal_state))
+                view = self._view(goal_state)
+                if view.status is state or (view.status in SETTLED and state in SETTLED):
+                    return Waited(outcome="reached", view=view)
+                if needs_person(view):
+                    return Waited(outcome="unreachable", view=view)
+                await self._next_change(goal_state, version, view)
+        return Waited(outcome="timeout", view=self._view(goal_state))
+
+    async def follow(self, owner: str, goal_id: str) -> AsyncIterator[FollowStep]:
+        """Each act and each status as they come; `outcome` last, when the goal settled or only a person can help."""
+        state = self._state(owner, goal_id)
+        seen_act = state.progress.acts if state.progress.act is None else state.progress.acts - 1
+        seen_status: tuple[GoalStatus, Cause | None] | None = None
+        while True:
+            version = state.change.version
+            view = self._view(state)
+            act = view.progress.act
+            if act is not None and act.number > seen_act:
+                seen_act = act.number
+                yield FollowStep(kind="iteration", view=view, text=act.title)
+            if (view.status, view.cause) != seen_status:
+                seen_status = (view.status, view.cause)
+                yield FollowStep(kind="status", view=view, text=view.reason or "")
+            if self._has_outcome(view) or self.stopping.is_set():
+                yield FollowStep(kind="outcome" if self._has_outcome(view) else "interrupted", view=view)
+                return
+            with anyio.move_on_after(HEARTBEAT_S) as scope:
+                await self._next_change(state, version, view)
+            if scope.cancelled_caught:
+                yield FollowStep(kind="heartbeat", view=self._view(state))
+
+    def _has_outcome(self, view: GoalView) -> bool:
+        return view.progress.act is None and (view.status in SETTLED or needs_person(view))
+
+    async def _next_change(self, state: GoalState, version: int, view: GoalView) -> None:
+        """Return when the goal changed, or when its view changes by time alone."""
+        delay_s = None if view.next_wake_s is None else max(0.05, view.next_wake_s - view.now.boot_s)
+        with anyio.move_on_after(delay_s):
+            await state.change.wait_beyond(version)
+
+    async def events(
+        self, *, after: Offset, owner: str | None = None, goal_id: str | None = None, limit: int
+    ) -> Sequence[Recorded]:
+        """Events in commit order, of all goals or one. Raises UnknownGoal."""
+        uid = None if owner is None or goal_id is None else self._state(owner, goal_id).uid
+        return await self._journal.tail(after=after, uid=uid, limit=limit)
+
+    def names(self, uid: str) -> tuple[Owner, GoalId] | None:
+        """Whose incarnation this is; None when it is forgotten."""
+        state = self._goals.by_uid(GoalUid(uid))
+        return None if state is None else (state.header.owner, state.header.id)
+
+    async def wait_news(self, after: Offset) -> None:
+        """Return when something newer is committed, or at shutdown."""
+        if not self.stopping.is_set():
+            await self._broadcaster.wait_beyond(after)
+
+    async def read_log(
+        self, owner: str, goal_id: str, *, attempt: int | None, stream: str, offset: int
+    ) -> LogChunk:
+        """A piece of an attempt's log; the newest attempt when none is named. Raises UnknownGoal."""
+        state = self._state(owner, goal_id)
+        progress = state.progress
+        wanted = await self._attempt(state, attempt)
+        if wanted is None:
+            raise UnknownGoal(f"{owner}/{goal_id}: no attempt {'yet' if attempt is None else attempt}")
+        is_over = progress.act is None or progress.act.attempt_id != wanted[1]
+        data, next_offset, omitted = await self._world.executor.read_log(
+            state.uid, wanted[1], stream=stream, offset=offset
+        )
+        return LogChunk(attempt=wanted[0], data=data, next_offset=next_offset, omitted=omitted, is_over=is_over)
+
+    async def _attempt(self, state: GoalState, number: int | None) -> tuple[int, AttemptId] | None:
+        """(number, id) of an attempt: from what is in memory, else from the journal."""
+        progress = state.progress
+        for episode in (progress.episode, progress.last_episode):
+            for act in reversed(() if episode is None else episode.acts):
+                if number is None or act.number == number:
+                    return act.number, act.attempt_id
+        after = Seq(0)
+        while number is not None and (records := await self._journal.read(state.uid, after_seq=after)):
+            for record in records:
+                after = record.seq
+                if isinstance(record.event, ActIntended) and record.event.number == number:
+                    return number, record.event.attempt_id
+        return None
+
+    def state(self) -> DaemonState:
+        """The daemon about itself."""
+        by_status: dict[str, int] = {}
+        for goal_state in self._goals:
+            key = goal_state.progress.status.value
+            by_status[key] = by_status.get(key, 0) + 1
+        return DaemonState(
+            started=self._started,
+            now=self._clock.now(),
+            degraded=self._health.degraded,
+            head=self._broadcaster.head,
+            by_status=by_status,
+            looks_total=self._world.observer.looks_total,
+            acts_total=self._world.executor.acts_total,
+            turns_total=self._world.turns_total,
+            children_restarted_total=self._goals.restarts_total,
+        )
+
+    async def request_restart(self, reason: str) -> None:
+        """Replace the process; running attempts are left to their shims and taken over."""
+        await self._restart(reason)
+
+    async def is_agent(self, pid: int) -> GoalUid | None:
+        """The goal whose live attempt this process belongs to (SEMANTICS §8), None for everybody else."""
+        attempt_id = self._attempt_of_pid(pid)
+        if attempt_id is None:
+            return None
+        for state in self._goals:
+            act = state.progress.act
+            if act is not None and act.attempt_id == attempt_id:
+                return state.uid
+        return None
+
+    def stop_streams(self) -> None:
+        """The daemon goes down: every stream and wait ends itself."""
+        self.stopping.set()
+        self._broadcaster.wake()
+        for state in self._goals:
+            state.change.bump()
+
+    # --- views ------------------------------------------------------------------------------------------------
+
+    def _state(self, owner: str, goal_id: str) -> GoalState:
+        state = self._goals.find(Owner(owner), GoalId(goal_id))
+        if state is None:
+            raise UnknownGoal(f"{owner}/{goal_id}")
+        return state
+
+    def _view(self, state: GoalState) -> GoalView:
+        now = self._clock.now()
+        goal, progress = state.spec, state.progress
+        vector = assess(goal, progress, now)
+        status, cause, reason = progress.status, progress.cause, progress.reason
+        decision = decide(goal, progress, vector, now)
+        guards: Sequence[Guard] = ()
+        until_s: float | None = None
+        hold = decision.hold if isinstance(decision, Look) else decision
+        if isinstance(hold, Hold):
+            guards, until_s = hold.guards, hold.until_s
+            if hold.reason is not None and hold.status is status:
+                reason = hold.reason
+        if status is GoalStatus.HOLDING and not vector.is_satisfied:
+            status, cause, reason = GoalStatus.OBSERVING, Cause.STALE, "the last look is too old to count"
+        if progress.desired is Desired.SUSPENDED and progress.act is None:
+            status, cause, reason = GoalStatus.SUSPENDED, None, progress.suspend_reason
+        if progress.desired in (Desired.STOPPED, Desired.DELETED) and progress.act is None:
+            status, cause, reason = GoalStatus.STOPPED, None, progress.desired.value
+        notices = [] if self._health.degraded is None else [f"degraded: {self._health.degraded}"]
+        is_acknowledged = _is_fenced(progress)
+        return GoalView(
+            uid=state.uid,
+            goal=goal,
+            progress=progress,
+            vector=vector,
+            status=status,
+            cause=cause,
+            reason=reason,
+            decision=type(decision).__name__,
+            guards=guards,
+            next_wake_s=_earliest(until_s, state.next_look_s(now)),
+            now=now,
+            notices=notices,
+            pids=() if is_acknowledged else self._world.executor.pids(state.uid),
+            is_acknowledged=is_acknowledged,
+        )
+
+
+def needs_person(view: GoalView) -> bool:
+    """True when the status cannot change for the better without somebody doing something."""
+    if view.status in STOPPED_ACTING or view.status is GoalStatus.STOPPED:
+        return True
+    if view.status is GoalStatus.SUSPENDED:
+        return view.progress.suspend_until_wall_s is None
+    return not view.goal.standing and view.status in FINISHED
+
+
+def _is_fenced(progress: Progress) -> bool:
+    act = progress.act
+    if act is None:
+        return True
+    return act.epoch >= progress.epoch and progress.desired is Desired.ACTIVE
+
+
+def _checked(predicate: Predicate, observed: PredicateObserved) -> PredicateState:
+    verdict = observed.verdict
+    return PredicateState(
+        verdict=verdict,
+        started_s=observed.started_s,
+        ended_s=observed.ended_s,
+        tree=observed.tree,
+        generation=observed.generation,
+        looks=1,
+        fails=predicate.cadence.confirm if verdict.status is Status.FAIL else 0,
+        passes=predicate.cadence.recover if verdict.status is Status.PASS else 0,
+    )
+
+
+def _earliest(*times: float | None) -> float | None:
+    return min((t for t in times if t is not None), default=None)

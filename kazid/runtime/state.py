@@ -1,0 +1,270 @@
+"""One goal in memory and the only way to change it: record events, then fold them.
+
+Holds the lock that makes "append, then fold" one step, so that memory is never ahead of the journal but for looks that
+changed nothing; those are folded at once, gathered, and journalled in bulk (SEMANTICS §7).
+"""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import msgspec
+
+from kazid.core.cadence import schedule
+from kazid.core.decision import Decision
+from kazid.core.errors import JournalUnavailable
+from kazid.core.event import Event, PredicateObserved, SnapshotTaken, SteadyObserved, SteadyTick
+from kazid.core.fold import Folded, advance, fold
+from kazid.core.goal import Goal
+from kazid.core.ids import GoalUid, Offset, Seq
+from kazid.core.instant import Now
+from kazid.core.progress import Progress
+from kazid.core.stuck import normalise
+from kazid.core.verdict import Status, Verdict
+from kazid.ports.clock import Clock
+from kazid.ports.journal import GoalHeader, Journal
+from kazid.runtime.health import Health
+from kazid.runtime.wakeup import Change, Wakeup
+
+TICKS_MAX = 64
+TICK_AGE_S_MAX = 60.0
+"""Steady looks become one event at the next transition, at this many, or after this long (SEMANTICS §7)."""
+UNSAVED_MAX = 256
+"""Looks kept while the disk refuses writes; the oldest are dropped beyond it."""
+SNAPSHOT_EVERY = 256
+"""Events between snapshots, so that a start folds a bounded tail."""
+
+
+class GoalState:
+    """A goal, its progress and its place in the journal. One per incarnation; shared by its task and the API."""
+
+    __slots__ = (
+        "_clock",
+        "_health",
+        "_journal",
+        "_lock",
+        "_on_commit",
+        "_pending",
+        "_since_snapshot",
+        "change",
+        "decision",
+        "goal",
+        "header",
+        "is_urgent",
+        "progress",
+        "seq",
+        "uid",
+        "wakeup",
+    )
+
+    def __init__(
+        self,
+        *,
+        header: GoalHeader,
+        journal: Journal,
+        clock: Clock,
+        health: Health,
+        on_commit: Callable[[Offset], None],
+    ) -> None:
+        self.uid: GoalUid = header.uid
+        self.header = header
+        self.goal: Goal | None = None
+        self.progress = Progress()
+        self.seq = Seq(0)
+        self.decision: Decision | None = None
+        self.wakeup = Wakeup()
+        self.change = Change()
+        self.is_urgent = False
+        """A client waits: the first look after a start is not delayed."""
+        self._journal = journal
+        self._clock = clock
+        self._health = health
+        self._on_commit = on_commit
+        self._lock = anyio.Lock(fast_acquire=True)
+        self._pending: list[tuple[PredicateObserved, bool]] | None = None
+        """Looks not journalled yet, each with whether it changed nothing. None when empty: most goals, mostly."""
+        self._since_snapshot = 0
+
+    @property
+    def spec(self) -> Goal:
+        """The goal; every recorded incarnation has one."""
+        assert self.goal is not None, "an incarnation begins with goal.applied"
+        return self.goal
+
+    async def load(self) -> Now | None:
+        """Fold what the journal has, and say when it last changed."""
+        folded = Folded(self.goal, self.progress)
+        after = Seq(max(0, self.header.snapshot_seq - 1))
+        last: Now | None = None
+        while records := await self._journal.read(self.uid, after_seq=after):
+            for record in records:
+                assert record.seq == after + 1, "no gap in an incarnation's events"
+                folded = fold(folded, record.event, at=record.at)
+                after = record.seq
+                last = record.at
+        self.goal, self.progress, self.seq = folded.goal, folded.progress, after
+        self._since_snapshot = self.seq - self.header.snapshot_seq
+        return last
+
+    async def record(
+        self,
+        *events: Event,
+        header: GoalHeader | None = None,
+        idempotency_key: str | None = None,
+        is_urgent: bool = False,
+        only_if: Callable[[Progress], bool] | None = None,
+    ) -> bool:
+        """Make events durable and fold them; False, and nothing written, when `only_if` no longer holds.
+
+        Raises JournalUnavailable (the health is told); then nothing of `events` happened.
+        """
+        async with self._lock:
+            if only_if is not None and not only_if(self.progress):
+                return False
+            now = self._clock.now()
+            batch: list[Event] = [*self._gathered(), *events]
+            if not batch:
+                return True
+            await self._append(batch, now, header=header, idempotency_key=idempotency_key, is_urgent=is_urgent)
+            self._pending = None
+            folded = Folded(self.goal, self.progress)
+            for event in events:
+                folded = fold(folded, event, at=now)
+            self.goal, self.progress = folded.goal, folded.progress
+            await self._maybe_snapshot(now)
+        self.change.bump()
+        return True
+
+    async def note(self, observed: PredicateObserved) -> None:
+        """Fold a look at once; journal it now when it changed something, else with the next bulk."""
+        async with self._lock:
+            goal = self.spec
+            if observed.predicate_id not in goal.predicate_ids:
+                return
+            before = self.progress
+            is_steady = _is_steady(before, observed)
+            self.progress = advance(goal, before, observed, at=self._clock.now())
+            pending = self._pending if self._pending is not None else []
+            pending.append((observed, is_steady))
+            del pending[:-UNSAVED_MAX]
+            self._pending = pending
+        if not is_steady:
+            await self._flush_quietly()
+            self.change.bump()
+
+    def next_look_s(self, now: Now) -> float | None:
+        """When the next look falls due, in boot seconds."""
+        return schedule(self.spec, self.progress, now).next_s
+
+    def take_over_unsaved(self, event: Event) -> None:
+        """Fold an event that the disk refused at start-up: the next start records it again, so nothing is lost."""
+        folded = fold(Folded(self.goal, self.progress), event, at=self._clock.now())
+        self.progress = folded.progress
+
+    def flush_due_s(self) -> float | None:
+        """When gathered looks must be journalled, in boot seconds; None when there are none."""
+        if not self._pending:
+            return None
+        if len(self._pending) >= TICKS_MAX:
+            return 0.0
+        return self._pending[0][0].ended_s + TICK_AGE_S_MAX
+
+    async def flush(self) -> None:
+        """Journal gathered looks now. Raises JournalUnavailable; they are kept then."""
+        await self.record()
+
+    async def _flush_quietly(self) -> None:
+        try:
+            await self.record()
+        except JournalUnavailable:
+            return  # kept in memory; health knows, and the next append carries them
+
+    async def _append(
+        self,
+        batch: Sequence[Event],
+        now: Now,
+        *,
+        header: GoalHeader | None = None,
+        idempotency_key: str | None = None,
+        is_urgent: bool = False,
+    ) -> None:
+        try:
+            with anyio.CancelScope(shield=True):
+                receipt = await self._journal.append(
+                    self.uid,
+                    batch,
+                    at=now,
+                    expected_seq=self.seq,
+                    header=header,
+                    idempotency_key=idempotency_key,
+                    is_urgent=is_urgent,
+                )
+        except JournalUnavailable as error:
+            self._health.report_disk_error(str(error))
+            raise
+        self._health.report_disk_ok()
+        assert receipt.seq == self.seq + len(batch), "the journal numbers events without a gap"
+        self.seq = receipt.seq
+        self._on_commit(receipt.offset)
+        if header is not None:
+            self.header = header
+        self._since_snapshot += len(batch)
+
+    async def _maybe_snapshot(self, now: Now) -> None:
+        """A fresh starting point for the fold, every `SNAPSHOT_EVERY` events."""
+        if self._since_snapshot < SNAPSHOT_EVERY or self.goal is None:
+            return
+        header = msgspec.structs.replace(self.header, snapshot_seq=Seq(self.seq + 1))
+        snapshot = SnapshotTaken(progress=msgspec.Raw(msgspec.json.encode(self.progress)), goal=self.goal)
+        try:
+            await self._append([snapshot], now, header=header)
+        except JournalUnavailable:
+            return  # the next append tries again
+        self._since_snapshot = 0
+
+    def _gathered(self) -> list[Event]:
+        """Pending looks as events: runs of steady ones in bulk, transitions one by one."""
+        events: list[Event] = []
+        run: list[PredicateObserved] = []
+        for observed, is_steady in self._pending or ():
+            if is_steady and (not run or run[0].generation == observed.generation):
+                run.append(observed)
+                continue
+            events.extend(self._bulk(run))
+            run = [observed] if is_steady else []
+            if not is_steady:
+                events.append(observed)
+        events.extend(self._bulk(run))
+        return events
+
+    def _bulk(self, run: Sequence[PredicateObserved]) -> list[Event]:
+        if not run:
+            return []
+        base_s = run[0].started_s
+        index = {p.id: i for i, p in enumerate(self.spec.predicates)}
+        ticks = tuple(
+            SteadyTick(
+                predicate=index[o.predicate_id],
+                after_ms=round((o.started_s - base_s) * 1000),
+                took_ms=round((o.ended_s - o.started_s) * 1000),
+            )
+            for o in run
+            if o.predicate_id in index
+        )
+        return [SteadyObserved(base_s=base_s, ticks=ticks, generation=run[0].generation)] if ticks else []
+
+
+def _is_steady(progress: Progress, observed: PredicateObserved) -> bool:
+    """True when a look says what the one before it said, so that its time is all there is to keep."""
+    state = progress.predicate(observed.predicate_id)
+    before, after = state.verdict, observed.verdict
+    if before is None or state.is_stale or state.tree != observed.tree:
+        return False
+    if before.status is not after.status or before.reason != after.reason:
+        return False
+    if after.status is Status.FAIL and progress.episode is not None:
+        return _text(before) == _text(after)
+    return True
+
+
+def _text(verdict: Verdict) -> str:
+    return normalise(f"{verdict.detail} {verdict.evidence}")

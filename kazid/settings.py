@@ -1,0 +1,100 @@
+"""The daemon's settings: what an operator wrote in `kazid.toml`, checked whole before anything starts.
+
+Every key is documented in `config/kazid.toml`, which a test loads and compares. A bad file is one clear message with
+every problem, and kazid does not start; on SIGHUP a bad file changes nothing and is logged.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+import tomli
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kazid.core.errors import StartRefused
+
+SYSTEM_SETTINGS = "/etc/kazi/kazid.toml"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class HarnessSettings(_Table):
+    """Which agent is used where a goal-file names none, and how long one may run."""
+
+    default: str = "claude"
+    idle_timeout_s: float = Field(default=600.0, gt=0)
+    total_timeout_s: float = Field(default=3600.0, gt=0)
+
+
+class CeilingSettings(_Table):
+    """Applied to goals that can dispatch an agent and author no ceiling of their own."""
+
+    dispatches_per_episode: int = Field(default=10, gt=0)
+    dispatches_per_day: int = Field(default=20, gt=0)
+
+
+class ConcurrencySettings(_Table):
+    """How much runs at once over all goals."""
+
+    network_looks: int = Field(default=64, ge=4, le=1024)
+    process_looks: int = Field(default=16, ge=4, le=256)
+    process_looks_per_goal: int = Field(default=4, ge=1, le=64)
+    remedies: int = Field(default=8, ge=1, le=64)
+    agents: int = Field(default=2, ge=1, le=64)
+
+
+class RetentionSettings(_Table):
+    """How much history is kept per goal; the fold never needs more than the last snapshot."""
+
+    events_per_goal: int = Field(default=10_000, ge=1000)
+    attempts_per_goal: int = Field(default=50, ge=1)
+
+
+class LogSettings(_Table):
+    """Logging to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Settings(_Table):
+    """All of `kazid.toml`."""
+
+    admins: tuple[str, ...] = ()
+    """Logins that may use a system daemon, root apart."""
+    harness: HarnessSettings = HarnessSettings()
+    ceilings: CeilingSettings = CeilingSettings()
+    concurrency: ConcurrencySettings = ConcurrencySettings()
+    retention: RetentionSettings = RetentionSettings()
+    log: LogSettings = LogSettings()
+
+
+def load_settings(path: str | None) -> Settings:
+    """The settings in this file, or the defaults when there is none.
+
+    Raises StartRefused with every problem in one line each.
+    """
+    if path is None:
+        return Settings()
+    try:
+        table = tomli.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartRefused(f"cannot read settings {path}: {error.strerror}") from error
+    except (tomli.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StartRefused(f"settings {path}: {error}") from error
+    if isinstance(table.get("admins"), list):
+        table["admins"] = tuple(table["admins"])
+    try:
+        return Settings.model_validate(table)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise StartRefused(f"settings {path}: {problems}") from error
+
+
+def settings_path(flag: str | None, *, is_system: bool, config_home: str) -> str | None:
+    """Which file is read: the flag, else the mode's own when it exists."""
+    if flag is not None:
+        return flag
+    candidate = Path(SYSTEM_SETTINGS) if is_system else Path(config_home) / "kazi" / "kazid.toml"
+    return str(candidate) if candidate.exists() else None

@@ -1,0 +1,330 @@
+"""The API's bodies: JSON objects as msgspec Structs, from which the OpenAPI document is generated too.
+
+Wire types are not core types; `kazid/api/translate.py` maps them. What is unknown is absent or null, never zero.
+Unknown request fields are refused, so that a misspelt one is never silently ignored.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
+
+import msgspec
+from msgspec import Meta
+
+from kazid.wire.names import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    Json: TypeAlias = Union[None, bool, int, float, str, "Sequence[Json]", "Mapping[str, Json]"]
+else:
+    Json = Any  # msgspec builds no decoder for a recursive alias
+TEXT_MAX = 4096
+GOAL_FILE_CHARS_MAX = 1_000_000
+SEARCH_PATH_CHARS_MAX = 65_536
+SUSPEND_S_MAX = 366 * 86_400.0
+"""A year, as for every duration in a goal-file."""
+
+GoalFileText: TypeAlias = Annotated[str, Meta(max_length=GOAL_FILE_CHARS_MAX)]
+ReasonText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+PathText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, pattern=r"^[^\x00]*$")]
+"""No file has a NUL in its name, and no system call takes one."""
+NameText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+SearchPathText: TypeAlias = Annotated[str, Meta(max_length=SEARCH_PATH_CHARS_MAX, pattern=r"^[^\x00]*$")]
+
+
+class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of request bodies."""
+
+
+class _Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """Base of reply bodies; every document says which schema it follows."""
+
+    schema_version: int = SCHEMA_VERSION
+
+
+class ApplyRequest(_Request, frozen=True, kw_only=True):
+    """A goal-file as text and where it came from. Relative paths are the caller's."""
+
+    goal_file: GoalFileText
+    source_path: PathText | None = None
+    cwd: PathText | None = None
+    workspace: PathText | None = None
+    standing: bool = False
+    harness: NameText | None = None
+    model: NameText | None = None
+    path: SearchPathText | None = None
+    """The caller's PATH: commands are looked up with it."""
+    allow_vacuous: bool = False
+
+
+class LintRequest(_Request, frozen=True, kw_only=True):
+    """A goal-file to judge, not to store."""
+
+    goal_file: GoalFileText
+    source_path: PathText | None = None
+    cwd: PathText | None = None
+    workspace: PathText | None = None
+
+
+class SuspendRequest(_Request, frozen=True, kw_only=True):
+    """Stop acting, go on looking. `for_s`: until then; null: until resumed."""
+
+    reason: ReasonText
+    for_s: Annotated[float, Meta(gt=0, le=SUSPEND_S_MAX)] | None = None
+
+
+class ResumeRequest(_Request, frozen=True, kw_only=True):
+    """Act again; a goal that had stopped gets fresh counters."""
+
+    reason: ReasonText
+
+
+class RestartRequest(_Request, frozen=True, kw_only=True):
+    """Replace the daemon's process; running attempts are re-adopted."""
+
+    reason: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
+
+
+class ProblemItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing wrong, with its place in the goal-file where it has one."""
+
+    message: str
+    line: int | None = None
+    key: str | None = None
+    hint: str | None = None
+
+
+class ProblemDetails(_Reply, frozen=True, kw_only=True):
+    """application/problem+json: what went wrong and what to do (RFC 9457), every problem listed."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    problems: Sequence[ProblemItem] = ()
+
+
+class FindingItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A located complaint of a checker."""
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    rule: str | None = None
+    level: str | None = None
+
+
+class PredicateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One predicate as it counts now. `verdict` unknown with reason stale or pending is neither green nor red."""
+
+    id: str
+    provider: str
+    verdict: str
+    live: bool
+    reason: str | None = None
+    detail: str | None = None
+    score: float | None = None
+    direction: str | None = None
+    evidence: Mapping[str, Json] | None = None
+    findings: Sequence[FindingItem] = ()
+    observed_at: float | None = None
+    """Wall seconds when the last look started."""
+    next_look_at: float | None = None
+    guard: bool = False
+    acceptance: bool = False
+
+
+class BudgetSpent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the present (or last) episode has cost. Null: not reported."""
+
+    iterations: int
+    dispatches: int
+    tokens: int | None
+    wall_clock_ms: int | None
+    cost_usd: float | None
+    tokens_estimated: bool = False
+
+
+class EpisodeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The present episode: number and start (wall seconds)."""
+
+    number: int
+    opened_at: float
+
+
+class AttemptItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One executor attempt. `ending` null: it is running."""
+
+    number: int
+    id: str
+    rung: str
+    title: str
+    predicates: Sequence[str]
+    ending: str | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    reason: str | None = None
+    tokens: int | None = None
+
+
+class GuardItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that holds the goal. `until`: wall seconds of the earliest moment it opens; null: an event opens it."""
+
+    name: str
+    reason: str
+    until: float | None = None
+    predicates: Sequence[str] = ()
+
+
+class GoalDocument(_Reply, frozen=True, kw_only=True):
+    """A goal, whole: what `apply`, `status REF` and `wait` print."""
+
+    goal_id: str
+    owner: str
+    ref: str
+    uid: str
+    name: str | None
+    status: str
+    cause: str | None
+    reason: str | None
+    since: float
+    standing: bool
+    mode: str
+    generation: int
+    epoch: int
+    workspace: str | None
+    labels: Mapping[str, str]
+    predicates: Sequence[PredicateItem]
+    iterations: int
+    dispatches: int
+    budget_spent: BudgetSpent
+    budget: Mapping[str, Json]
+    episode: EpisodeItem | None
+    next_action: str
+    """One of: done, wait, investigate, raise_budget, resume, apply."""
+    next_wake_at: float | None
+    guards: Sequence[GuardItem]
+    attempts: Sequence[AttemptItem]
+    notices: Sequence[str] = ()
+    problem: str | None = None
+    """`degraded`, `suspending`, `conflict`, … where one stands in the way."""
+    pids: Sequence[int] = ()
+    """Executors still running, where that matters (`suspending`)."""
+    applied: str | None = None
+    """On apply: created, attached, updated, generation, revived, reopened, checked."""
+    exit_code: int
+
+
+class GoalSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A goal as one row."""
+
+    goal_id: str
+    owner: str
+    ref: str
+    status: str
+    cause: str | None
+    reason: str | None
+    since: float
+    standing: bool
+    green: int
+    total: int
+    failing: Sequence[str]
+    iterations: int
+    labels: Mapping[str, str]
+
+
+class GoalList(_Reply, frozen=True, kw_only=True):
+    """One page of goals; `next` goes into `after` for the following page, null on the last."""
+
+    goals: Sequence[GoalSummary]
+    next: str | None
+    degraded: bool
+
+
+class Explanation(_Reply, frozen=True, kw_only=True):
+    """The last vector, the rule that fired and what holds the goal until when, in the words of the code."""
+
+    goal_id: str
+    owner: str
+    ref: str
+    status: str
+    cause: str | None
+    reason: str | None
+    decision: str
+    guards: Sequence[GuardItem]
+    predicates: Sequence[PredicateItem]
+    next_wake_at: float | None
+    exit_code: int
+
+
+class EventItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One journalled event. Null names: the goal was deleted and is forgotten; `uid` still tells it apart."""
+
+    offset: int
+    seq: int
+    goal_id: str | None
+    owner: str | None
+    uid: str
+    at: float
+    type: str
+    event: Mapping[str, Json]
+
+
+class LintFindingItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One doubt about a goal that loads."""
+
+    predicate: str | None
+    code: str
+    severity: str
+    why: str
+
+
+class LintReport(_Reply, frozen=True, kw_only=True):
+    """`problems`: why it does not load. `findings`: what is doubtful though it loads. Both always present."""
+
+    goal_id: str | None
+    problems: Sequence[ProblemItem]
+    findings: Sequence[LintFindingItem]
+    notices: Sequence[str]
+    exit_code: int
+
+
+class Info(_Reply, frozen=True, kw_only=True):
+    """The daemon about itself."""
+
+    version: str
+    pid: int
+    mode: str
+    socket: str
+    state_dir: str
+    started_at: float
+    goals: Mapping[str, int]
+    """How many goals, by status."""
+    degraded: str | None
+    settings_file: str | None
+
+
+class HealthReply(_Reply, frozen=True, kw_only=True):
+    """`ok`, or `degraded` with why: it answers and observes, and nothing acts."""
+
+    status: str
+    degraded: str | None
+
+
+class Acknowledged(_Reply, frozen=True, kw_only=True):
+    """A request that changes the daemon, not a goal, was taken."""
+
+    message: str
+
+
+class FollowItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of a followed goal: `notice`, `iteration`, `status`, `heartbeat`, and last `outcome`."""
+
+    event: str
+    goal_id: str | None = None
+    iteration: int | None = None
+    status: str | None = None
+    failing: Sequence[str] = ()
+    next_action: str | None = None
+    text: str | None = None
+    at: float | None = None
+    document: GoalDocument | None = None

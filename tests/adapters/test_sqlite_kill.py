@@ -1,0 +1,71 @@
+"""kill -9 of a real process in the middle of its appends, again and again on one file."""
+
+import random
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from kazid.core.event import ReconcileRequested
+from kazid.core.ids import Offset
+from tests.adapters.sqlite_lab import running
+
+pytestmark = pytest.mark.anyio
+
+CHILD = Path(__file__).with_name("journal_child.py")
+ROUNDS = 12
+AFTER_FIRST_S_MAX = 0.15
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def killed(path: Path, round_name: str, *, after_s: float) -> list[str]:
+    """What a child had acknowledged when it was killed, this long after its first acknowledgement."""
+    command = [sys.executable, str(CHILD), str(path), round_name]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        first = child.stdout.readline()
+        assert first, "the child ended before its first append"
+        rest: list[str] = []
+        try:
+            rest.append(child.communicate(timeout=after_s)[0])
+        except subprocess.TimeoutExpired:
+            child.kill()
+            rest.append(child.communicate()[0])
+    assert child.returncode == -9
+    return [line for line in (first + "".join(rest)).splitlines(keepends=True) if line.endswith("\n")]
+
+
+async def test_after_kill_9_every_acknowledged_event_is_there_and_no_sequence_has_a_gap(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    path = tmp_path / "journal.db"
+    acknowledged: list[str] = []
+    for number in range(ROUNDS):
+        after_s = rng.uniform(0.0, AFTER_FIRST_S_MAX)
+        lines = await anyio.to_thread.run_sync(lambda: killed(path, f"round-{number}", after_s=after_s))
+        acknowledged += [line.rstrip("\n") for line in lines]
+        stored: set[str] = set()
+        seqs: dict[str, list[int]] = defaultdict(list)
+        async with running(path) as journal:
+            after = Offset(0)
+            while page := await journal.tail(after=after):
+                for record in page:
+                    assert record.offset > after
+                    after = record.offset
+                    assert isinstance(record.event, ReconcileRequested)
+                    stored.add(f"{record.uid} {record.seq} {record.offset} {record.event.by}")
+                    seqs[record.uid].append(record.seq)
+        assert [line for line in acknowledged if line not in stored] == [], f"lost in round {number}"
+        for uid, found in seqs.items():
+            assert found == list(range(1, len(found) + 1)), f"{uid} has a gap after round {number}"
+    print(f"{len(acknowledged)} acknowledged, {len(stored)} stored, {ROUNDS} kills")
+    assert len(acknowledged) > ROUNDS * 20

@@ -1,0 +1,257 @@
+"""A daemon behind the API without goals that run: the service's own signatures over values that a test sets.
+
+Views are real (folded values, assessed by core), events are a list in memory, and everything a route hands over is
+kept in `asked`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import anyio
+from msgspec.structs import replace
+
+from kazid.core.errors import AdmissionRefused, Conflict, JournalUnavailable, Problem, UnknownGoal
+from kazid.core.event import Event, Recorded, ReconcileRequested
+from kazid.core.goal import Goal
+from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
+from kazid.core.instant import Now
+from kazid.core.progress import Progress
+from kazid.core.status import GoalStatus
+from kazid.core.vector import assess
+from kazid.runtime.service import LogChunk
+from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
+from kazid.runtime.wakeup import Change
+from tests.builders import PASS, WALL_0, a_goal, a_progress, a_state
+
+NOW = Now(boot_s=100.0, wall_s=WALL_0 + 100.0, boot_id="boot-1")
+HEARTBEAT_S = 0.2
+
+
+def a_view(goal: Goal | None = None, progress: Progress | None = None, **fields: Any) -> GoalView:
+    """A goal whose one predicate was seen green just now: converged."""
+    goal = goal or a_goal()
+    progress = progress or a_progress(
+        states={p.id: a_state(PASS, started_s=99.0, ended_s=99.5, passes=2) for p in goal.predicates},
+        status=GoalStatus.CONVERGED,
+        status_since_wall_s=WALL_0 + 99.5,
+    )
+    return GoalView(
+        **{
+            "uid": GoalUid(f"uid-{goal.owner}-{goal.id}"),
+            "goal": goal,
+            "progress": progress,
+            "vector": assess(goal, progress, NOW),
+            "status": progress.status,
+            "cause": progress.cause,
+            "reason": progress.reason,
+            "decision": "Hold",
+            "guards": (),
+            "next_wake_s": None,
+            "now": NOW,
+            **fields,
+        }
+    )
+
+
+class FakeService:
+    """Stands where `kazid.runtime.service.Service` does."""
+
+    def __init__(self) -> None:
+        self.stopping = anyio.Event()
+        self.known: dict[tuple[str, str], GoalView] = {}
+        self.records: list[Recorded] = []
+        self.news = Change()
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.fails: dict[str, BaseException] = {}
+        """What a verb raises, by its name."""
+        self.agent_of: GoalUid | None = None
+        """Set: whoever asks belongs to an attempt of this goal."""
+        self.log: dict[str, bytes] = {"stdout": b"", "stderr": b""}
+        self.log_is_over = True
+        self.log_omitted = 0
+        self.degraded: str | None = None
+        self.waiting = 0
+        self.following = 0
+        self.is_settled = True
+        """False: wait and follow do not end by themselves."""
+
+    # --- for tests ---
+
+    def add(self, view: GoalView) -> GoalView:
+        self.known[view.goal.owner, view.goal.id] = view
+        return view
+
+    def append(self, uid: str, event: Event | None = None) -> None:
+        offset = Offset(len(self.records) * 3 + 1)
+        recorded = Recorded(
+            offset=offset,
+            uid=uid,
+            seq=Seq(1 + sum(r.uid == uid for r in self.records)),
+            at=NOW,
+            event=event or ReconcileRequested(by="ada"),
+        )
+        self.records.append(recorded)
+        self.news.bump()
+
+    def stop_streams(self) -> None:
+        self.stopping.set()
+        self.news.bump()
+
+    def _heard(self, verb: str, **what: Any) -> None:
+        self.asked.append((verb, what))
+        if verb in self.fails:
+            raise self.fails[verb]
+
+    def _find(self, owner: str, goal_id: str) -> GoalView:
+        if (owner, goal_id) not in self.known:
+            raise UnknownGoal(f"{owner}/{goal_id}")
+        return self.known[owner, goal_id]
+
+    # --- the service ---
+
+    async def apply(self, goal: Goal, *, caller: Caller, idempotency_key: str | None = None) -> Applied:
+        self._heard("apply", goal=goal, caller=caller, key=idempotency_key)
+        is_new = (goal.owner, goal.id) not in self.known
+        view = self.add(a_view(goal, a_progress(status_since_wall_s=WALL_0)))
+        return Applied(outcome="created" if is_new else "attached", view=view)
+
+    async def check(self, goal: Goal) -> Applied:
+        self._heard("check", goal=goal)
+        while not self.is_settled:
+            self.waiting += 1
+            try:
+                await anyio.sleep_forever()
+            finally:
+                self.waiting -= 1
+        return Applied(outcome="checked", view=a_view(goal))
+
+    def view(self, owner: str, goal_id: str) -> GoalView:
+        self._heard("view", owner=owner, goal_id=goal_id)
+        return self._find(owner, goal_id)
+
+    def views(self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()) -> Sequence[GoalView]:
+        self._heard("views", owner=owner, labels=labels)
+        return [
+            view
+            for name, view in sorted(self.known.items())
+            if owner in (None, name[0]) and all(view.goal.labels.get(k) == v for k, v in labels)
+        ]
+
+    async def suspend(self, owner: str, goal_id: str, **what: Any) -> GoalView:
+        return self._steer("suspend", owner, goal_id, GoalStatus.SUSPENDED, **what)
+
+    async def resume(self, owner: str, goal_id: str, **what: Any) -> GoalView:
+        return self._steer("resume", owner, goal_id, GoalStatus.OBSERVING, **what)
+
+    async def stop(self, owner: str, goal_id: str, **what: Any) -> GoalView:
+        return self._steer("stop", owner, goal_id, GoalStatus.STOPPED, **what)
+
+    async def delete(self, owner: str, goal_id: str, **what: Any) -> GoalView:
+        view = self._steer("delete", owner, goal_id, GoalStatus.STOPPED, **what)
+        del self.known[owner, goal_id]
+        return view
+
+    async def reconcile(self, owner: str, goal_id: str, **what: Any) -> GoalView:
+        return self._steer("reconcile", owner, goal_id, None, **what)
+
+    def _steer(self, verb: str, owner: str, goal_id: str, status: GoalStatus | None, **what: Any) -> GoalView:
+        self._heard(verb, owner=owner, goal_id=goal_id, **what)
+        view = self._find(owner, goal_id)
+        return self.add(replace(view, status=status or view.status))
+
+    async def wait(self, owner: str, goal_id: str, *, state: GoalStatus, timeout_s: float) -> Waited:
+        self._heard("wait", owner=owner, goal_id=goal_id, state=state, timeout_s=timeout_s)
+        view = self._find(owner, goal_id)
+        self.waiting += 1
+        try:
+            with anyio.move_on_after(timeout_s):
+                while not self.is_settled and not self.stopping.is_set():
+                    await anyio.sleep(0.01)
+        finally:
+            self.waiting -= 1
+        if not self.is_settled:
+            return Waited(outcome="timeout", view=view)
+        is_reached = view.status is state
+        return Waited(outcome="reached" if is_reached else "unreachable", view=view)
+
+    async def follow(self, owner: str, goal_id: str) -> AsyncIterator[FollowStep]:
+        self._heard("follow", owner=owner, goal_id=goal_id)
+        self.following += 1
+        try:
+            while True:
+                view = self._find(owner, goal_id)
+                yield FollowStep(kind="status", view=view, text=view.reason or "")
+                if self.is_settled or self.stopping.is_set():
+                    yield FollowStep(kind="outcome" if self.is_settled else "interrupted", view=view)
+                    return
+                with anyio.move_on_after(HEARTBEAT_S) as scope:
+                    await self.stopping.wait()
+                if scope.cancelled_caught:
+                    yield FollowStep(kind="heartbeat", view=view)
+        finally:
+            self.following -= 1
+
+    async def events(
+        self, *, after: Offset, owner: str | None = None, goal_id: str | None = None, limit: int
+    ) -> Sequence[Recorded]:
+        self._heard("events", after=after, limit=limit)
+        uid = None if owner is None or goal_id is None else self._find(owner, goal_id).uid
+        found = [r for r in self.records if r.offset > after and uid in (None, r.uid)]
+        await anyio.sleep(0)
+        return found[:limit]
+
+    def names(self, uid: str) -> tuple[Owner, GoalId] | None:
+        for view in self.known.values():
+            if view.uid == uid:
+                return view.goal.owner, view.goal.id
+        return None
+
+    async def wait_news(self, after: Offset) -> None:
+        version = self.news.version
+        if self.stopping.is_set() or (self.records and self.records[-1].offset > after):
+            return
+        await self.news.wait_beyond(version)
+
+    async def read_log(
+        self, owner: str, goal_id: str, *, attempt: int | None, stream: str, offset: int
+    ) -> LogChunk:
+        self._heard("read_log", attempt=attempt, stream=stream, offset=offset)
+        self._find(owner, goal_id)
+        if attempt not in (None, 3):
+            raise UnknownGoal(f"{owner}/{goal_id}: no attempt {attempt}")
+        data = self.log[stream][offset : offset + 1000]
+        return LogChunk(
+            attempt=3,
+            data=data,
+            next_offset=offset + len(data),
+            omitted=self.log_omitted if offset == 0 else 0,
+            is_over=self.log_is_over,
+        )
+
+    def state(self) -> DaemonState:
+        by_status: dict[str, int] = {}
+        for view in self.known.values():
+            by_status[view.status.value] = by_status.get(view.status.value, 0) + 1
+        return DaemonState(
+            started=Now(boot_s=0.0, wall_s=WALL_0),
+            now=NOW,
+            degraded=self.degraded,
+            head=self.records[-1].offset if self.records else Offset(0),
+            by_status=by_status,
+            looks_total=12,
+            acts_total=3,
+            turns_total=7,
+            children_restarted_total=1,
+        )
+
+    async def request_restart(self, reason: str) -> None:
+        self._heard("request_restart", reason=reason)
+
+    async def is_agent(self, pid: int) -> GoalUid | None:
+        return self.agent_of
+
+
+REFUSED = AdmissionRefused([Problem(message="overlaps with ada/other", key="scope.owns")])
+UNAVAILABLE = JournalUnavailable("disk full")
+CONFLICT = Conflict(uid="u", expected_seq=1, actual_seq=2)
+

@@ -1,0 +1,536 @@
+"""Values for tests: valid by default, so that a test shows only what matters to it; and a player of short stories.
+
+`Played` is one goal in virtual time. Boot time is the story's own clock, in seconds from 0; wall time runs beside it.
+It folds events as the journal would and decides as the reconciler would, with no task, clock or disk in between.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from kazid.core.admission import spec_sha256
+from kazid.core.cadence import schedule
+from kazid.core.decide import decide
+from kazid.core.decision import (
+    Act,
+    Cancel,
+    CloseEpisode,
+    Conclude,
+    Decision,
+    Guard,
+    Hold,
+    Look,
+    OpenEpisode,
+    Resume,
+)
+from kazid.core.event import (
+    ActDeferred,
+    ActEnded,
+    ActIntended,
+    ClockStepped,
+    EpisodeClosed,
+    EpisodeOpened,
+    Event,
+    GoalApplied,
+    GoalDeleted,
+    GoalParked,
+    GoalResumed,
+    GoalStopped,
+    GoalSuspended,
+    PredicateObserved,
+    ReconcileRequested,
+    Recorded,
+    StatusChanged,
+    TaskRecovered,
+    Usage,
+)
+from kazid.core.fold import Folded, fold
+from kazid.core.goal import Budget, Cadence, Goal, HarnessChoice, Mode, Predicate, Remedy
+from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, Offset, Owner, PredicateId, Seq, TreeHash
+from kazid.core.instant import Now
+from kazid.core.progress import Episode, PredicateState, Progress, RunningAct
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.vector import VerdictVector, assess
+from kazid.core.verdict import Verdict, errored, failed, passed, unknown
+
+PASS = passed()
+FAIL = failed("unreachable")
+ERROR = errored("dns_failure")
+UNKNOWN = unknown("not_applicable")
+
+WALL_0 = 1_700_000_000.0
+"""Wall time at boot time 0 of every story."""
+STEPS_PER_TURN_MAX = 16
+"""The reconciler's own figure: more decisions than this in one turn are a bug in the rules."""
+
+
+# --- goals ------------------------------------------------------------------------------------------------------------
+
+
+def a_cadence(
+    *,
+    interval_s: float | None = None,
+    deadline_s: float = 600.0,
+    confirm: int = 1,
+    recover: int = 1,
+    recheck_s: float = 2.0,
+) -> Cadence:
+    """The cadence of a code predicate of a one-shot goal."""
+    return Cadence(
+        interval_s=interval_s,
+        deadline_s=deadline_s,
+        confirm=confirm,
+        recover=recover,
+        recheck_s=recheck_s,
+    )
+
+
+def a_predicate(
+    predicate_id: str = "tests",
+    *,
+    live: bool = False,
+    cadence: Cadence | None = None,
+    group: str | None = None,
+    acceptance: bool = False,
+    provider: str | None = None,
+    **cadence_keys: Any,
+) -> Predicate:
+    """A code predicate; with `live=True` an http probe. The cadence is the default of the kind, key by key."""
+    default = (
+        a_cadence(interval_s=30.0, deadline_s=10.0, confirm=2, recover=2, recheck_s=2.0)
+        if live
+        else a_cadence()
+    )
+    return Predicate(
+        id=PredicateId(predicate_id),
+        provider=provider or ("http_probe" if live else "test_runner"),
+        cadence=replace(cadence or default, **cadence_keys),
+        live=live,
+        group=group,
+        acceptance=acceptance,
+    )
+
+
+def a_remedy(
+    *predicates: str, cmd: str = "restart", attempts: int = 2, on_error: bool = False, timeout_s: float = 60.0
+) -> Remedy:
+    """A command that may repair these predicates; without any it may repair whatever fails."""
+    return Remedy(
+        cmd=cmd,
+        predicates=tuple(map(PredicateId, predicates)),
+        attempts=attempts,
+        on_error=on_error,
+        timeout_s=timeout_s,
+    )
+
+
+def a_harness(*predicates: str, harness_id: str = "claude") -> HarnessChoice:
+    """An agent; `predicates` is its `for`, the live predicates it may work on as well."""
+    return HarnessChoice(id=harness_id, predicates=tuple(map(PredicateId, predicates)))
+
+
+def a_goal(
+    *predicates: Predicate,
+    remedies: Sequence[Remedy] = (),
+    harness: HarnessChoice | None = None,
+    standing: bool = False,
+    budget: Budget | None = None,
+    mode: Mode = Mode.REPAIR,
+    goal_id: str = "web",
+    **others: Any,
+) -> Goal:
+    """A one-shot goal with one code predicate and nobody to repair it.
+
+    As the loader does, a standing goal's code predicates are given an interval of 10 minutes, and a goal that can
+    dispatch the ceilings of the settings.
+    """
+    chosen = predicates or (a_predicate("livez" if standing else "tests", live=standing),)
+    if standing:
+        chosen = tuple(
+            replace(p, cadence=replace(p.cadence, interval_s=600.0)) if p.cadence.interval_s is None else p
+            for p in chosen
+        )
+    if budget is None:
+        budget = Budget(dispatches_max=10, dispatches_per_day_max=20) if harness is not None else Budget()
+    return Goal(
+        id=GoalId(goal_id),
+        owner=Owner("ada"),
+        predicates=chosen,
+        remedies=tuple(remedies),
+        harness=harness,
+        standing=standing,
+        budget=budget,
+        mode=mode,
+        **others,
+    )
+
+
+def a_service(**others: Any) -> Goal:
+    """A standing goal: `livez` is probed, and `restart` may repair it twice an episode."""
+    return a_goal(
+        a_predicate("livez", live=True), standing=True, **{"remedies": [a_remedy("livez")], **others}
+    )
+
+
+def a_task(**others: Any) -> Goal:
+    """A one-shot goal: an agent makes `tests` pass."""
+    return a_goal(a_predicate("tests"), **{"harness": a_harness(), **others})
+
+
+# --- progress and events ----------------------------------------------------------------------------------------------
+
+
+def a_state(verdict: Verdict | None = PASS, **fields: Any) -> PredicateState:
+    """A predicate seen once, at 0, in the first generation."""
+    return PredicateState(**{"verdict": verdict, "generation": Generation(1), "looks": 1, **fields})
+
+
+def an_episode(**fields: Any) -> Episode:
+    """The first episode, opened at 0, nothing spent."""
+    return Episode(**{"number": 1, "opened_s": 0.0, "opened_wall_s": WALL_0, "clock_since_s": 0.0, **fields})
+
+
+def a_progress(*, states: Mapping[str, PredicateState] | None = None, **fields: Any) -> Progress:
+    """A goal of the first generation that was never looked at."""
+    return Progress(
+        **{
+            "generation": Generation(1),
+            "epoch": Epoch(1),
+            "spec_sha256": "spec",
+            "predicates": {PredicateId(k): v for k, v in (states or {}).items()},
+            **fields,
+        }
+    )
+
+
+def a_running_act(**fields: Any) -> RunningAct:
+    """The first attempt of the first remedy, started at 0."""
+    return RunningAct(
+        **{
+            "attempt_id": AttemptId("a1"),
+            "number": 1,
+            "rung": "remedy:0",
+            "title": "restart",
+            "predicates": (PredicateId("livez"),),
+            "epoch": Epoch(1),
+            "started_s": 0.0,
+            **fields,
+        }
+    )
+
+
+def goal_applied(goal: Goal, **fields: Any) -> GoalApplied:
+    """The first apply of a goal."""
+    return GoalApplied(
+        **{
+            "goal": goal,
+            "generation": Generation(1),
+            "epoch": Epoch(1),
+            "spec_sha256": spec_sha256(goal),
+            "fresh": True,
+            "by": "ada",
+            **fields,
+        }
+    )
+
+
+def predicate_observed(predicate_id: str, verdict: Verdict, *, at: float, **fields: Any) -> PredicateObserved:
+    """A look that took no time."""
+    return PredicateObserved(
+        **{
+            "predicate_id": PredicateId(predicate_id),
+            "verdict": verdict,
+            "started_s": at,
+            "ended_s": at,
+            "generation": Generation(1),
+            **fields,
+        }
+    )
+
+
+def act_intended(predicates: Sequence[str] = ("livez",), **fields: Any) -> ActIntended:
+    """The first attempt of the first remedy."""
+    return ActIntended(
+        **{
+            "attempt_id": AttemptId("a1"),
+            "rung": "remedy:0",
+            "predicates": tuple(map(PredicateId, predicates)),
+            "epoch": Epoch(1),
+            "generation": Generation(1),
+            "fingerprint": "f",
+            "number": 1,
+            "title": "restart",
+            **fields,
+        }
+    )
+
+
+def act_ended(*, at: float, **fields: Any) -> ActEnded:
+    """The first attempt exited with 0."""
+    return ActEnded(
+        **{"attempt_id": AttemptId("a1"), "ending": "exited", "exit_code": 0, "ended_s": at, **fields}
+    )
+
+
+# --- stories ----------------------------------------------------------------------------------------------------------
+
+
+class Played:
+    """One goal, its events and its decisions in virtual time.
+
+    `decide` only asks; `turn` also does what the reconciler does at once (episodes, statuses, expiries) and gives back
+    the decision that waits for the world: Hold, Look, Act or Cancel.
+    """
+
+    def __init__(self, goal: Goal, *, at: float = 0.0) -> None:
+        self.now = Now(boot_s=at, wall_s=WALL_0 + at, boot_id="boot-1")
+        self.folded = Folded(None, Progress())
+        self.records: list[Recorded] = []
+        self.record(goal_applied(goal))
+
+    # --- what there is ---
+
+    @property
+    def goal(self) -> Goal:
+        assert self.folded.goal is not None
+        return self.folded.goal
+
+    @property
+    def progress(self) -> Progress:
+        return self.folded.progress
+
+    @property
+    def vector(self) -> VerdictVector:
+        return assess(self.goal, self.progress, self.now)
+
+    @property
+    def status(self) -> GoalStatus:
+        return self.progress.status
+
+    @property
+    def cause(self) -> Cause | None:
+        return self.progress.cause
+
+    @property
+    def episode(self) -> Episode:
+        assert self.progress.episode is not None, "no episode is open"
+        return self.progress.episode
+
+    @property
+    def due(self) -> tuple[PredicateId, ...]:
+        """What the cadence wants to be looked at now."""
+        return tuple(schedule(self.goal, self.progress, self.now).due)
+
+    def state(self, predicate_id: str) -> PredicateState:
+        return self.progress.predicate(PredicateId(predicate_id))
+
+    # --- time and events ---
+
+    def at(self, boot_s: float) -> "Played":
+        """Let time pass until this moment."""
+        assert boot_s >= self.now.boot_s, "time does not run backwards"
+        return self.advance(boot_s - self.now.boot_s)
+
+    def advance(self, by_s: float) -> "Played":
+        self.now = replace(self.now, boot_s=self.now.boot_s + by_s, wall_s=self.now.wall_s + by_s)
+        return self
+
+    def record(self, event: Event) -> "Played":
+        number = len(self.records) + 1
+        self.records.append(
+            Recorded(offset=Offset(number), uid="u1", seq=Seq(number), at=self.now, event=event)
+        )
+        self.folded = fold(self.folded, event, at=self.now)
+        return self
+
+    def look(
+        self,
+        predicate_id: str,
+        verdict: Verdict,
+        *,
+        at: float | None = None,
+        took_s: float = 0.0,
+        tree: str | None = None,
+    ) -> "Played":
+        """Look at one predicate: from now, or `at`, for `took_s`."""
+        if at is not None:
+            self.at(at)
+        started_s = self.now.boot_s
+        self.advance(took_s)
+        return self.record(
+            predicate_observed(
+                predicate_id,
+                verdict,
+                at=started_s,
+                ended_s=self.now.boot_s,
+                generation=self.progress.generation,
+                tree=None if tree is None else TreeHash(tree),
+            )
+        )
+
+    def looks(self, *verdicts: Verdict, of: str | None = None, every: float = 2.0) -> "Played":
+        """Several looks at one predicate (the only one, unless named), the first now."""
+        predicate_id = of or self.goal.predicates[0].id
+        for position, verdict in enumerate(verdicts):
+            if position:
+                self.advance(every)
+            self.look(predicate_id, verdict)
+        return self
+
+    def reapply(self, goal: Goal, *, generation: int | None = None, fresh: bool = False) -> "Played":
+        """Apply a spec: in place, unless `generation` names a newer one."""
+        newer = generation is not None and generation > self.progress.generation
+        return self.record(
+            goal_applied(
+                goal,
+                generation=Generation(generation or self.progress.generation),
+                epoch=Epoch(self.progress.epoch + newer),
+                fresh=fresh,
+            )
+        )
+
+    def suspend(self, *, for_s: float | None = None, reason: str = "maintenance") -> "Played":
+        until_wall_s = None if for_s is None else self.now.wall_s + for_s
+        epoch = Epoch(self.progress.epoch + 1)
+        return self.record(GoalSuspended(epoch=epoch, reason=reason, by="ada", until_wall_s=until_wall_s))
+
+    def resume(self, *, by: str = "ada") -> "Played":
+        return self.record(GoalResumed(reason="it was fixed by hand", by=by))
+
+    def stop(self) -> "Played":
+        return self.record(GoalStopped(epoch=Epoch(self.progress.epoch + 1), by="ada"))
+
+    def delete(self) -> "Played":
+        return self.record(GoalDeleted(epoch=Epoch(self.progress.epoch + 1), by="ada"))
+
+    def park(self) -> "Played":
+        return self.record(GoalParked(traceback="Traceback\nValueError: a bug"))
+
+    def reconcile(self) -> "Played":
+        return self.record(ReconcileRequested(by="ada"))
+
+    def step_clock(self, by_s: float) -> "Played":
+        """The wall clock jumps."""
+        self.now = replace(self.now, wall_s=self.now.wall_s + by_s)
+        return self.record(ClockStepped(delta_s=by_s))
+
+    def restart_daemon(self, *, down_s: float = 0.0, boot_s: float | None = None) -> "Played":
+        """The daemon was away for `down_s`; with `boot_s` the machine rebooted and counts from there."""
+        self.advance(down_s)
+        shift_s = 0.0
+        if boot_s is not None:
+            shift_s = boot_s - self.now.boot_s
+            self.now = replace(self.now, boot_s=boot_s, boot_id=self.now.boot_id + "'")
+        return self.record(TaskRecovered(shift_s=shift_s, down_s=down_s))
+
+    # --- deciding and acting ---
+
+    def decide(self) -> Decision:
+        """What decide says now; nothing is recorded."""
+        return decide(self.goal, self.progress, self.vector, self.now)
+
+    def turn(self) -> Hold | Look | Act | Cancel:
+        """One turn of the reconciler, without its looks and acts."""
+        for _ in range(STEPS_PER_TURN_MAX):
+            decision = self.decide()
+            match decision:
+                case OpenEpisode():
+                    self.record(EpisodeOpened(number=self.progress.episodes + 1, red=decision.red))
+                case CloseEpisode():
+                    duration_s = self.now.boot_s - self.episode.opened_s
+                    self.record(EpisodeClosed(number=self.episode.number, duration_s=duration_s))
+                case Conclude(status=status, cause=cause, reason=reason):
+                    self.record(
+                        StatusChanged(status=status, cause=cause, reason=reason, proof=decision.proof)
+                    )
+                case Resume():
+                    self.record(GoalResumed(reason=decision.reason, by=decision.by))
+                case Hold():
+                    self._show(decision)
+                    return decision
+                case Look():
+                    self._show(decision.hold)
+                    return decision
+                case Act() | Cancel():
+                    return decision
+        raise AssertionError(f"the turn does not end: {self.decide()}")
+
+    def _show(self, hold: Hold) -> None:
+        if (hold.status, hold.cause) != (self.progress.status, self.progress.cause):
+            self.record(StatusChanged(status=hold.status, cause=hold.cause, reason=hold.reason))
+
+    def act_intended(self, *, tokens_reserved: int | None = None) -> Act:
+        """The turn ends in an act, and its intent is journalled."""
+        decision = self.turn()
+        assert isinstance(decision, Act), f"an act was due, not {decision}"
+        self.record(
+            ActIntended(
+                attempt_id=AttemptId(f"a{self.progress.acts + 1}"),
+                rung=decision.rung,
+                predicates=decision.predicates,
+                epoch=self.progress.epoch,
+                generation=self.progress.generation,
+                fingerprint=decision.fingerprint,
+                number=self.progress.acts + 1,
+                title=decision.title,
+                half_open=decision.half_open,
+                tokens_reserved=tokens_reserved,
+            )
+        )
+        return decision
+
+    def act_ended(
+        self,
+        *,
+        after: float = 0.0,
+        ending: str = "exited",
+        exit_code: int | None = 0,
+        usage: Usage | None = None,
+        tokens: int | None = None,
+        cause: Cause | None = None,
+    ) -> "Played":
+        """The running act ends, `after` so long."""
+        act = self.progress.act
+        assert act is not None, "no act is running"
+        self.turn()
+        self.advance(after)
+        return self.record(
+            ActEnded(
+                attempt_id=act.attempt_id,
+                ending=ending,
+                ended_s=self.now.boot_s,
+                exit_code=exit_code if ending == "exited" else None,
+                usage=usage,
+                tokens_charged=tokens,
+                cause=cause,
+            )
+        )
+
+    def acted(self, **ended: Any) -> Act:
+        """An act was due, ran and ended."""
+        act = self.act_intended()
+        self.act_ended(**ended)
+        return act
+
+    def act_deferred(self, *, waits_for: str = "lease", holder: str = "ada/other") -> "Played":
+        return self.record(ActDeferred(waits_for=waits_for, holder=holder))
+
+    def held(self) -> Hold:
+        """The turn ends in a Hold."""
+        decision = self.turn()
+        assert isinstance(decision, Hold), f"a hold was due, not {decision}"
+        return decision
+
+    def guard(self, name: str) -> Guard:
+        """The turn ends in a Hold that names this guard."""
+        hold = self.held()
+        found = [g for g in hold.guards if g.name == name]
+        assert found, f"no guard {name!r} among {hold.guards}"
+        return found[0]
+
+
+def as_json(value: Any) -> bytes:
+    """The stored form, in which a tuple and a list are the same."""
+    return msgspec.json.encode(value, order="deterministic")

@@ -1,0 +1,127 @@
+"""What the predecessor answered for the kinds that are built: our verdict, score and facts are the same.
+
+Where we differ is a row of `OURS`, with its reason; a row that no longer differs fails, so the table stays true.
+"""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.core.verdict import Verdict
+from kazid.ports.provider import Look
+from kazid.providers.builtin import BUILTIN
+
+pytestmark = pytest.mark.anyio
+
+OBSERVED = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "observed"
+ROWS: list[dict[str, Any]] = [
+    row for row in json.loads((OBSERVED / "providers.json").read_text()) if row["provider"] in BUILTIN
+]
+THEIR_PORT = "18088"
+
+OURS = {
+    "hp-noassert-500": ("fail", "with no assertion only a 2xx passes (SEMANTICS §1)"),
+    "hp-refused": ("fail", "a refused connection is what a dead service looks like (SEMANTICS §1)"),
+    "hp-post": ("pass", "POST is sent, without a body; the predecessor cannot"),
+    "hp-status-str": ("error", "wrong type: nobody means a status that can never be equal (goal-files §14)"),
+    "hp-bodyint": (
+        "error",
+        "wrong type: the predecessor raises and takes the whole machine down (observed D11)",
+    ),
+}
+
+REASONS = {
+    "timeout_ms": "timeout",
+    "failed_connect": "dns_failed",
+    "invalid_uri": "invalid_config",
+    "invalid_method": "invalid_config",
+}
+"""Their words for an error, where ours is another."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("observed")
+    environment = {"PATH": os.environ["PATH"], "HOME_DIR": str(folder / "home"), "WS": str(folder / "ws")}
+    subprocess.run(["sh", str(OBSERVED / "workspace.sh")], env=environment, check=True, capture_output=True)
+    return folder / "ws"
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = int(listener.getsockname()[1])
+    program = (OBSERVED / "server.py").read_text().replace("PORT", str(free))
+    with subprocess.Popen([sys.executable, "-c", program]) as server:
+        try:
+            _wait_for(free)
+            yield free
+        finally:
+            server.kill()
+
+
+def _wait_for(port: int) -> None:
+    ends_s = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            assert time.monotonic() < ends_s, "the observed server does not start"
+            time.sleep(0.02)
+        else:
+            return
+
+
+async def answer(row: Mapping[str, Any], *, workspace: Path, port: int) -> Verdict:
+    config = json.loads(json.dumps(row["config"]).replace(THEIR_PORT, str(port)))
+    look = Look(predicate_id=row["id"], workspace=str(workspace), deadline_s=10, path=os.environ["PATH"])
+    runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+    return await BUILTIN[row["provider"]]().evaluate(config, look, runner)
+
+
+def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What the predecessor's evidence claims, without the text of its errors."""
+    return {key: value for key, value in row.get("evidence", {}).items() if key != "reason"}
+
+
+def reason_of(row: Mapping[str, Any]) -> str | None:
+    tag = re.match(r"\{?:(\w+)", row.get("evidence", {}).get("reason", ""))
+    return REASONS.get(tag[1], tag[1]) if tag else None
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["id"] not in OURS], ids=lambda row: row["id"])
+async def test_the_verdict_is_the_predecessors(row: dict[str, Any], workspace: Path, port: int) -> None:
+    verdict = await answer(row, workspace=workspace, port=port)
+    assert verdict.status.value == row["status"], verdict
+    assert {key: verdict.evidence.get(key) for key in facts_of(row)} == facts_of(row)
+    assert verdict.score == row.get("score")
+    assert (verdict.direction.value if verdict.direction else None) == row.get("direction")
+    if row["status"] == "error":
+        assert verdict.reason == reason_of(row)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["id"] in OURS], ids=lambda row: row["id"])
+async def test_we_differ_where_we_say_so(row: dict[str, Any], workspace: Path, port: int) -> None:
+    expected, reason = OURS[row["id"]]
+    assert expected != row["status"], "no longer a difference"
+    assert reason
+    assert (await answer(row, workspace=workspace, port=port)).status.value == expected
+
+
+def test_every_difference_is_a_row() -> None:
+    assert OURS.keys() <= {row["id"] for row in ROWS}

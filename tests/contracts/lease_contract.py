@@ -1,0 +1,84 @@
+"""What every lease store promises: each sentence of `ports/lease.py` is a test with its words."""
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from kazid.ports.lease import Leases
+
+
+class LeaseContract:
+    """Inherit, and provide the fixtures `leases` (none held) and `anyio_backend`."""
+
+    @pytest.mark.parametrize(
+        ("held", "wanted"),
+        [
+            pytest.param("/srv/app", "/srv/app", id="the-same"),
+            pytest.param("/srv/app", "/srv/app/", id="written-otherwise"),
+            pytest.param("/srv", "/srv/app/web", id="nested-in-it"),
+            pytest.param("/srv/app/web", "/srv", id="around-it"),
+            pytest.param("/", "/srv", id="the-root"),
+        ],
+    )
+    async def test_a_tree_and_a_tree_nested_in_it_conflict(self, leases: Leases, held: str, wanted: str) -> None:
+        assert leases.acquire(tree=held, holder="ada/web") is None
+        assert leases.acquire(tree=wanted, holder="ada/docs") == "ada/web"
+        leases.release(tree=held, holder="ada/web")
+        assert leases.acquire(tree=wanted, holder="ada/docs") is None
+
+    @pytest.mark.parametrize(
+        ("held", "wanted"), [("/srv/app", "/srv/app-2"), ("/srv/app/a", "/srv/app/b"), ("/srv/ab", "/srv/a")]
+    )
+    async def test_trees_side_by_side_do_not_conflict(self, leases: Leases, held: str, wanted: str) -> None:
+        assert leases.acquire(tree=held, holder="ada/web") is None
+        assert leases.acquire(tree=wanted, holder="ada/docs") is None
+
+    async def test_acquiring_what_one_holds_already_succeeds(self, leases: Leases) -> None:
+        for _ in range(2):
+            assert leases.acquire(tree="/srv/app", holder="ada/web") is None
+        leases.release(tree="/srv/app", holder="ada/web")
+        assert leases.acquire(tree="/srv/app", holder="ada/docs") is None
+
+    async def test_a_refused_acquire_takes_nothing(self, leases: Leases) -> None:
+        leases.acquire(tree="/srv/app/web", holder="ada/web")
+        assert leases.acquire(tree="/srv", holder="ada/docs") == "ada/web"
+        leases.release(tree="/srv/app/web", holder="ada/web")
+        assert leases.acquire(tree="/srv/other", holder="ada/third") is None
+
+    async def test_only_the_holder_releases_so_a_stale_release_cannot_free_anothers_lease(
+        self, leases: Leases
+    ) -> None:
+        leases.acquire(tree="/srv/app", holder="ada/web")
+        leases.release(tree="/srv/app", holder="ada/web")
+        leases.acquire(tree="/srv/app", holder="ada/docs")
+        leases.release(tree="/srv/app", holder="ada/web")
+        assert leases.acquire(tree="/srv/app", holder="ada/web") == "ada/docs"
+
+    async def test_releasing_what_is_not_held_is_harmless(self, leases: Leases) -> None:
+        leases.release(tree="/srv/app", holder="ada/web")
+        assert leases.acquire(tree="/srv/app", holder="ada/docs") is None
+
+    async def test_a_release_wakes_whoever_waits(self, leases: Leases) -> None:
+        woken: list[int] = []
+
+        async def waiter(number: int) -> None:
+            await leases.wait_released()
+            woken.append(number)
+
+        leases.acquire(tree="/srv/app", holder="ada/web")
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                for number in range(3):
+                    group.start_soon(waiter, number)
+                await anyio.wait_all_tasks_blocked()
+                leases.release(tree="/srv/app", holder="ada/docs")
+                await anyio.wait_all_tasks_blocked()
+                assert woken == [], "a release by someone else is none"
+                leases.release(tree="/srv/app", holder="ada/web")
+        assert sorted(woken) == [0, 1, 2]
+
+    async def test_a_release_is_not_missed_by_who_was_busy_then(self, leases: Leases) -> None:
+        leases.acquire(tree="/srv/app", holder="ada/web")
+        leases.release(tree="/srv/app", holder="ada/web")
+        with anyio.fail_after(5):
+            await leases.wait_released()

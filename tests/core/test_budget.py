@@ -1,0 +1,157 @@
+"""What an episode may cost, and whether it has (SEMANTICS §4)."""
+
+import pytest
+
+from kazid.core.budget import (
+    DAY_S,
+    TOKENS_PER_DISPATCH_RESERVED,
+    Ceiling,
+    clock_deadline_s,
+    clock_exceeded,
+    clock_used_s,
+    daily_renewal_wall_s,
+    dispatches_exceeded,
+    dispatches_today,
+    exceeded,
+    tokens_reserved,
+    tokens_used,
+)
+from kazid.core.event import Usage
+from kazid.core.goal import Budget
+from kazid.core.instant import Now
+from tests.builders import an_episode, a_progress
+
+NOW = Now(boot_s=1000.0, wall_s=1_000_000.0)
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "ceiling"),
+    [
+        pytest.param(Budget(), {"iterations": 99, "tokens": 10**9, "cost_usd": 1e6}, None, id="no-ceiling"),
+        pytest.param(Budget(iterations_max=3), {"iterations": 2}, None, id="below"),
+        pytest.param(Budget(iterations_max=3), {"iterations": 3}, Ceiling.ITERATIONS, id="at"),
+        pytest.param(Budget(iterations_max=3), {"iterations": 4}, Ceiling.ITERATIONS, id="beyond"),
+        pytest.param(Budget(tokens_max=10), {"tokens": 10}, Ceiling.TOKENS, id="tokens"),
+        pytest.param(Budget(tokens_max=10), {}, None, id="no-usage-yet"),
+        pytest.param(Budget(cost_usd_max=1.0), {"cost_usd": 1.0}, Ceiling.COST, id="cost"),
+        pytest.param(Budget(wall_clock_s_max=1000.0), {}, Ceiling.WALL_CLOCK, id="clock"),
+    ],
+)
+def test_a_ceiling_trips_at_the_limit(
+    budget: Budget, spent: dict[str, float], ceiling: Ceiling | None
+) -> None:
+    over = exceeded(budget, an_episode(**spent), now_s=NOW.boot_s)
+    assert (None if over is None else over.ceiling) is ceiling
+
+
+def test_ceilings_trip_in_a_fixed_order() -> None:
+    left = {
+        Ceiling.ITERATIONS: {"iterations_max": 1},
+        Ceiling.WALL_CLOCK: {"wall_clock_s_max": 1.0},
+        Ceiling.TOKENS: {"tokens_max": 1},
+        Ceiling.COST: {"cost_usd_max": 1.0},
+    }
+    episode = an_episode(iterations=1, tokens=1, cost_usd=1.0)
+    for ceiling in list(left):
+        limits = {k: v for keys in left.values() for k, v in keys.items()}
+        over = exceeded(Budget(**limits), episode, now_s=NOW.boot_s)
+        assert over is not None
+        assert over.ceiling is ceiling
+        del left[ceiling]
+
+
+@pytest.mark.parametrize(
+    ("since_s", "used_s", "expected_s"),
+    [(900.0, 0.0, 100.0), (900.0, 50.0, 150.0), (None, 50.0, 50.0), (1100.0, 0.0, 0.0)],
+    ids=["running", "resumed", "standing-still", "never-negative"],
+)
+def test_wall_clock_is_what_ran_before_and_what_runs_now(
+    since_s: float | None, used_s: float, expected_s: float
+) -> None:
+    episode = an_episode(clock_since_s=since_s, clock_used_s=used_s)
+    assert clock_used_s(episode, now_s=NOW.boot_s) == expected_s
+
+
+@pytest.mark.parametrize("used_s", [0.0, 0.1, 1 / 3, 17.3])
+@pytest.mark.parametrize("since_s", [0.1, 1e6 / 7, 12345.678])
+def test_the_clock_is_exceeded_exactly_at_its_deadline(used_s: float, since_s: float) -> None:
+    budget = Budget(wall_clock_s_max=100.1)
+    episode = an_episode(clock_since_s=since_s, clock_used_s=used_s)
+    deadline_s = clock_deadline_s(budget, episode)
+    assert deadline_s is not None
+    assert clock_exceeded(budget, episode, now_s=deadline_s) is not None
+    assert clock_exceeded(budget, episode, now_s=deadline_s - 0.001) is None
+
+
+def test_a_clock_that_stands_still_has_no_deadline() -> None:
+    budget = Budget(wall_clock_s_max=100.0)
+    assert clock_deadline_s(budget, an_episode(clock_since_s=None)) is None
+    assert clock_deadline_s(budget, None) is None
+    assert clock_deadline_s(Budget(), an_episode()) is None
+    assert clock_exceeded(budget, an_episode(clock_since_s=None, clock_used_s=100.0), now_s=0.0) is not None
+    assert clock_exceeded(budget, an_episode(clock_since_s=None, clock_used_s=99.0), now_s=1e9) is None
+
+
+def test_dispatches_are_counted_per_episode_and_per_day() -> None:
+    progress = a_progress(
+        episode=an_episode(dispatches=2), dispatched_wall_s=(NOW.wall_s - DAY_S, NOW.wall_s - 5, NOW.wall_s)
+    )
+    assert len(dispatches_today(progress, NOW)) == 2
+    assert dispatches_exceeded(Budget(), progress, NOW) is None
+    assert dispatches_exceeded(Budget(dispatches_max=3, dispatches_per_day_max=3), progress, NOW) is None
+    episode_over = dispatches_exceeded(Budget(dispatches_max=2, dispatches_per_day_max=2), progress, NOW)
+    day_over = dispatches_exceeded(Budget(dispatches_max=3, dispatches_per_day_max=2), progress, NOW)
+    assert episode_over is not None
+    assert day_over is not None
+    assert (episode_over.ceiling, day_over.ceiling) == (Ceiling.DISPATCHES, Ceiling.DISPATCHES_PER_DAY)
+
+
+@pytest.mark.parametrize(
+    ("limit", "renewal_wall_s"),
+    [
+        pytest.param(None, None, id="no-ceiling"),
+        pytest.param(4, None, id="does-not-bind"),
+        pytest.param(3, 900_000 + DAY_S + 50_000, id="when-the-oldest-leaves"),
+        pytest.param(1, 900_000 + DAY_S + 90_000, id="when-enough-have-left"),
+    ],
+)
+def test_the_day_renews_when_a_dispatch_leaves_the_window(
+    limit: int | None, renewal_wall_s: float | None
+) -> None:
+    progress = a_progress(
+        episode=an_episode(), dispatched_wall_s=(950_000.0, 960_000.0, 990_000.0)
+    )
+    budget = Budget(dispatches_per_day_max=limit)
+    assert daily_renewal_wall_s(budget, progress, NOW) == renewal_wall_s
+    if renewal_wall_s is not None:
+        then = Now(boot_s=0.0, wall_s=renewal_wall_s)
+        assert dispatches_exceeded(budget, progress, then) is None
+
+
+@pytest.mark.parametrize(
+    ("tokens_max", "used", "expected"),
+    [
+        (None, 5, None),
+        (1_000_000, None, TOKENS_PER_DISPATCH_RESERVED),
+        (1_000_000, 900_000, 100_000),
+        (1_000, 5_000, 0),
+    ],
+)
+def test_a_dispatch_reserves_what_is_left_and_no_more_than_one_costs(
+    tokens_max: int | None, used: int | None, expected: int | None
+) -> None:
+    assert tokens_reserved(Budget(tokens_max=tokens_max), an_episode(tokens=used)) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        pytest.param(Usage(), None, id="nothing-reported-is-not-zero"),
+        pytest.param(Usage(cost_usd=1.0), None, id="money-is-no-tokens"),
+        pytest.param(Usage(input_tokens=100, output_tokens=50), 150, id="in-and-out"),
+        pytest.param(Usage(input_tokens=100, cached_input_tokens=1000), 200, id="cached-reads-weigh-a-tenth"),
+        pytest.param(Usage(output_tokens=0), 0, id="zero-reported"),
+    ],
+)
+def test_cached_reads_count_by_their_weight(usage: Usage, expected: int | None) -> None:
+    assert tokens_used(usage, cached_read_weight=0.1) == expected

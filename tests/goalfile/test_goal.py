@@ -1,0 +1,111 @@
+"""The goal a file means, and that it is stored without loss."""
+
+import msgspec
+
+from kazid.core.goal import Budget, Goal
+from kazid.providers.catalog import KINDS
+from tests.goalfile.loading import PREDICATE, PROBE, goal_of, loaded
+
+TABLES = """\
+[metadata]
+since = 1979-05-27
+"a.b" = [1, { c = inf }]
+[enforcement]
+enabled = false
+[[enforcement.guard]]
+id = "count"
+metric = { cmd = "wc" }
+[integration]
+mode = "branch"
+[economy]
+debrief = true
+[memory]
+corpus = []
+[conventions]
+extra_rules = ["one"]
+[escalation]
+[seal]
+sealed_inputs = ["x"]
+[[capture]]
+name = "a"
+launch_cmd = "x"
+output = "o.png"
+"""
+
+
+def test_tables_that_are_not_built_are_stored_as_written() -> None:
+    tables = goal_of(f'id = "g"\n{PREDICATE}{TABLES}').tables
+    assert tables == {
+        "metadata": {"since": "1979-05-27", "a.b": [1, {"c": "inf"}]},
+        "enforcement": {"enabled": False, "guard": [{"id": "count", "metric": {"cmd": "wc"}}]},
+        "integration": {"mode": "branch"},
+        "economy": {"debrief": True},
+        "memory": {"corpus": []},
+        "conventions": {"extra_rules": ["one"]},
+        "escalation": {},
+        "seal": {"sealed_inputs": ["x"]},
+        "capture": [{"name": "a", "launch_cmd": "x", "output": "o.png"}],
+    }
+
+
+def test_a_stored_goal_is_the_loaded_goal() -> None:
+    goal = goal_of(f'id = "g"\n{PREDICATE}{PROBE}headers = {{ A = "b" }}\n{TABLES}')
+    stored = msgspec.json.encode(goal)
+    assert msgspec.json.encode(msgspec.json.decode(stored, type=Goal)) == stored
+
+
+def test_what_importers_wrote_is_kept_apart_from_options() -> None:
+    goal = goal_of(f'id = "g"\n{PREDICATE}feature = "f"\nsteps = ["Given x"]\nrole = "ops"\nname = "n"\n')
+    assert goal.predicates[0].options == {"cmd": "./check"}
+    assert goal.tables["predicate"] == {
+        "p": {"name": "n", "feature": "f", "steps": ["Given x"], "role": "ops"}
+    }
+
+
+def test_options_are_the_providers_own_keys_as_authored() -> None:
+    keys = (
+        'interval = "5s"\nconfirm = 1\nsamples = 3\ntimeout_ms = 900\ndescription = "d"\nacceptance = true\n'
+    )
+    (predicate,) = goal_of(f'id = "g"\n{PROBE}{keys}').predicates
+    assert predicate.options == {"url": "http://x/", "expect_status": 200, "samples": 3, "timeout_ms": 900}
+    assert predicate.options.keys() <= KINDS["http_probe"].keys.keys()
+    assert (predicate.description, predicate.acceptance) == ("d", True)
+
+
+def test_budget_ceilings_of_any_size_load() -> None:
+    table = (
+        "[budget]\nmax_iterations = 3\nmax_wall_clock_ms = 1500\nmax_tokens = 99999999999999999999999\n"
+        "max_dispatches = 2\nmax_cost_usd = 2\ncached_read_weight = 0\n"
+    )
+    assert goal_of(f'id = "g"\n{PREDICATE}{table}').budget == Budget(
+        iterations_max=3,
+        wall_clock_s_max=1.5,
+        tokens_max=99999999999999999999999,
+        dispatches_max=2,
+        cost_usd_max=2.0,
+        cached_read_weight=0.0,
+    )
+
+
+def test_landed_is_last_of_the_predicates_and_before_guards() -> None:
+    text = f'id = "My Goal: é/x"\n{PREDICATE}guard = true\n{PROBE}[integration]\nmode = "pr"\nbase = "main"\n'
+    goal = goal_of(text)
+    assert goal.predicate_ids == ("live", "landed", "p")
+    assert goal.predicates[1].options == {"mode": "pr", "branch": "task/My-Goal-x", "base": "main"}
+
+
+def test_an_authored_branch_is_the_one_it_lands_on() -> None:
+    goal = goal_of(f'id = "g"\n{PREDICATE}[integration]\nmode = "pr"\nbranch = "mine"\n')
+    assert goal.predicate(goal.predicate_ids[-1]).options["branch"] == "mine"
+
+
+def test_where_a_goal_came_from_is_part_of_it() -> None:
+    goal = goal_of(f'id = "g"\n{PREDICATE}', owner="ops", caller_path="/bin:/usr/bin")
+    assert (goal.owner, goal.path, goal.source_path) == ("ops", "/bin:/usr/bin", "/goals/g.goal.toml")
+    assert goal.source_sha256 is not None
+    assert goal.source_sha256 != goal_of(f'id = "h"\n{PREDICATE}').source_sha256
+
+
+def test_labels_and_dependencies_arrive() -> None:
+    goal = loaded(f'id = "g"\ndepends_on = ["db", "ops/net"]\n{PREDICATE}[labels]\nteam = "a"\n').goal
+    assert (goal.labels, goal.depends_on) == ({"team": "a"}, ("db", "ops/net"))

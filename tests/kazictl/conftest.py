@@ -1,0 +1,75 @@
+"""Fixtures: a fake daemon on a short socket path, and `kazictl` as a real process or in this one."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kazictl.fake_daemon import FakeDaemon
+
+ROOT = Path(__file__).resolve().parents[2]
+TIMEOUT_S = 30
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A private folder whose path is short enough for a socket."""
+    path = Path(tempfile.mkdtemp(prefix="kz"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def daemon(folder: Path) -> Iterator[FakeDaemon]:
+    fake = FakeDaemon(str(folder / "s"))
+    fake.start()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def environment(folder: Path) -> dict[str, str]:
+    """Nothing of the person who runs the tests."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "XDG_RUNTIME_DIR": str(folder / "run"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "PYTHONPATH": str(ROOT),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+    }
+
+
+Kazictl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def kazictl(daemon: FakeDaemon, environment: dict[str, str], folder: Path) -> Kazictl:
+    """Run a real kazictl against the fake daemon."""
+
+    def run(*arguments: str, cwd: Path | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "kazictl", *arguments],
+            env={**environment, "KAZI_SOCKET": daemon.path, **extra},
+            cwd=cwd or folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture
+def goal_file(folder: Path) -> Path:
+    path = folder / "goal.toml"
+    path.write_text('id = "web"\n')
+    return path

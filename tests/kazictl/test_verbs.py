@@ -1,0 +1,439 @@
+"""Every verb as a real process: its exit code, what it asked for, and `--json` as one document."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from kazid.wire import exit_codes
+from kazid.wire.messages import (
+    Acknowledged,
+    LintFindingItem,
+    LintRequest,
+    ProblemItem,
+    ResumeRequest,
+    SuspendRequest,
+)
+from tests.kazictl.conftest import TIMEOUT_S, Kazictl
+from tests.kazictl.fake_daemon import (
+    Answer,
+    FakeDaemon,
+    a_converged_goal,
+    a_goal,
+    a_list,
+    a_report,
+    a_summary,
+    an_event,
+    an_explanation,
+    an_info,
+    document,
+    lines,
+    refusal,
+)
+
+GOAL = "/v1/goals/@me/web"
+PROBLEMS = [ProblemItem(message="unknown key", line=3, key="budgett", hint="did you mean budget?")]
+
+
+def _one_document(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The document on stdout, which holds nothing else, and says the exit code that the process had."""
+    told: dict[str, Any] = json.loads(finished.stdout)
+    assert finished.stdout.endswith("}\n")
+    assert told.get("exit_code", finished.returncode) == finished.returncode
+    return told
+
+
+@pytest.mark.parametrize(("status", "code"), exit_codes.BY_STATUS.items())
+def test_status_exits_by_the_goals_status(
+    daemon: FakeDaemon, kazictl: Kazictl, status: str, code: int
+) -> None:
+    daemon.on("GET", GOAL, document(a_goal(status=status, exit_code=code)))
+    finished = kazictl("status", "web")
+    assert finished.returncode == code
+    assert finished.stderr == ""
+    assert finished.stdout.startswith(f"ops/web  {status}")
+
+
+def test_status_json_is_the_daemons_own_document(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/goals/ann/a~1b%20c", document(a_goal(status="stuck", exit_code=3)))
+    finished = kazictl("--json", "status", "ann/a/b c")
+    assert finished.returncode == exit_codes.STUCK
+    assert finished.stdout.encode() == msgspec.json.encode(a_goal(status="stuck", exit_code=3)) + b"\n"
+    assert finished.stderr == ""
+
+
+def test_control_characters_of_a_goal_never_reach_the_terminal(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", GOAL, document(a_goal(reason="\x1b]0;x\x07a\x1b[2Jb\u202e\nc", workspace="/\x9bs")))
+    shown = kazictl("status", "web").stdout
+    assert "ab c" in shown
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(shown)
+
+
+@pytest.mark.parametrize("verb", ["list", "status"])
+def test_list_and_bare_status_exit_0_whatever_the_goals_are(
+    daemon: FakeDaemon, kazictl: Kazictl, verb: str
+) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list(a_summary(status="stuck"), a_summary(ref="ops/db"))))
+    finished = kazictl(verb)
+    assert finished.returncode == 0
+    assert "2 goals: 1 acting, 1 stuck" in finished.stdout
+    assert len(_one_document(kazictl(verb, "--json"))["goals"]) == 2
+
+
+def test_an_empty_list_says_how_to_begin(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list()))
+    assert "kazictl apply GOAL.toml" in kazictl("list").stdout
+
+
+def test_list_selects_by_label_and_joins_pages(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    first, last = a_list(a_summary(ref="ops/a"), following="ops/a"), a_list(a_summary(ref="ops/b"))
+    daemon.on("GET", "/v1/goals", document(first), document(last))
+    told = _one_document(kazictl("list", "-l", "team=a b", "-l", "x=y", "--json"))
+    assert [goal["ref"] for goal in told["goals"]] == ["ops/a", "ops/b"]
+    assert told["next"] is None
+    asked = [request.target for request in daemon.requests]
+    assert asked == ["/v1/goals?l=team%3Da%20b&l=x%3Dy", "/v1/goals?l=team%3Da%20b&l=x%3Dy&after=ops%2Fa"]
+
+
+def test_wait_exits_by_what_it_waited_for(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    early = document(a_goal(problem="timeout", exit_code=124))
+    daemon.on("GET", f"{GOAL}/wait", early, Answer(raw=b""), document(a_converged_goal()))
+    finished = kazictl("wait", "web", "--for", "holding")
+    assert finished.returncode == 0
+    assert finished.stdout.startswith("ops/web: converged; 2 of 2 pass")
+    assert "for=holding&timeout_s=" in daemon.requests[0].target
+    assert len(daemon.requests) == 3
+
+
+def test_wait_times_out_with_124(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    timed_out = document(a_goal(problem="timeout", exit_code=124))
+    timed_out.before = lambda: time.sleep(0.25)
+    daemon.on("GET", f"{GOAL}/wait", timed_out)
+    finished = kazictl("wait", "web", "--timeout", "0.2s", "--json")
+    assert finished.returncode == exit_codes.TIMED_OUT
+    assert _one_document(finished)["problem"] == "timeout"
+    assert daemon.requests[0].target.startswith(f"{GOAL}/wait?for=converged&timeout_s=0.")
+
+
+def test_wait_ends_with_the_goals_code_when_the_state_cannot_come(
+    daemon: FakeDaemon, kazictl: Kazictl
+) -> None:
+    daemon.on("GET", f"{GOAL}/wait", document(a_goal(status="stuck", exit_code=3)))
+    assert kazictl("wait", "web").returncode == exit_codes.STUCK
+
+
+def test_wait_refuses_a_state_that_does_not_exist(kazictl: Kazictl) -> None:
+    finished = kazictl("wait", "web", "--for", "convergd")
+    assert finished.returncode == exit_codes.USAGE
+    assert "did you mean converged?" in finished.stderr
+
+
+def test_explain_names_the_rule_and_what_holds(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", f"{GOAL}/explain", document(an_explanation()))
+    finished = kazictl("explain", "web")
+    assert finished.returncode == 0
+    assert "decided: Hold" in finished.stdout
+    assert "backoff: second try" in finished.stdout
+    assert _one_document(kazictl("explain", "web", "--json"))["decision"] == "Hold"
+
+
+@pytest.mark.parametrize(
+    ("argv", "action", "kind", "body"),
+    [
+        pytest.param(["reconcile", "web"], "reconcile", None, None, id="reconcile"),
+        pytest.param(["stop", "web"], "stop", None, None, id="stop"),
+        pytest.param(
+            ["suspend", "web", "--reason", "disk", "--for", "2h"],
+            "suspend",
+            SuspendRequest,
+            SuspendRequest(reason="disk", for_s=7200.0),
+            id="suspend",
+        ),
+        pytest.param(
+            ["resume", "web", "--reason", "fixed"],
+            "resume",
+            ResumeRequest,
+            ResumeRequest(reason="fixed"),
+            id="resume",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [(None, 0), ("suspending", exit_codes.UNDER_WAY), ("degraded", exit_codes.ERROR)],
+)
+def test_steering_exits_by_what_became_of_it(
+    daemon: FakeDaemon,
+    kazictl: Kazictl,
+    argv: list[str],
+    action: str,
+    kind: type[msgspec.Struct] | None,
+    body: msgspec.Struct | None,
+    problem: str | None,
+    code: int,
+) -> None:
+    daemon.on(
+        "POST",
+        f"{GOAL}/{action}",
+        document(a_goal(status="suspended", problem=problem, pids=[41], exit_code=6)),
+    )
+    finished = kazictl(*argv)
+    assert finished.returncode == code
+    assert finished.stdout.startswith("ops/web: ")
+    assert ("pid 41" in finished.stdout) == (problem == "suspending")
+    told = _one_document(kazictl(*argv, "--json"))
+    assert (told["status"], told["exit_code"]) == ("suspended", code)
+    if kind is not None:
+        assert msgspec.json.decode(daemon.requests[0].body, type=kind) == body
+
+
+@pytest.mark.parametrize("verb", ["reconcile", "stop", "suspend", "resume"])
+def test_steering_by_label_acts_on_each_and_reports_each(
+    daemon: FakeDaemon, kazictl: Kazictl, verb: str
+) -> None:
+    goals = [a_summary(goal_id=name, ref=f"ops/{name}") for name in ("a", "b", "c")]
+    daemon.on("GET", "/v1/goals", document(a_list(*goals)))
+    daemon.on("POST", f"/v1/goals/ops/a/{verb}", document(a_goal(ref="ops/a")))
+    daemon.on("POST", f"/v1/goals/ops/b/{verb}", refusal(403, "denied"))
+    daemon.on("POST", f"/v1/goals/ops/c/{verb}", document(a_goal(ref="ops/c", problem="suspending")))
+    reason = ["--reason", "x"] if verb in ("suspend", "resume") else []
+    finished = kazictl(verb, "-l", "team=web", *reason)
+    assert finished.returncode == exit_codes.ERROR
+    assert [line.split(":")[0] for line in finished.stdout.splitlines()] == ["ops/a", "ops/b", "ops/c"]
+    assert "refused" in finished.stdout
+    told = _one_document(kazictl(verb, "-l", "team=web", *reason, "--json"))
+    assert [goal["exit_code"] for goal in told["goals"]] == [0, exit_codes.ERROR, exit_codes.UNDER_WAY]
+
+
+def test_steering_needs_a_goal_or_a_label_that_matches(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list()))
+    assert kazictl("stop").returncode == exit_codes.USAGE
+    assert kazictl("stop", "web", "-l", "a=b").returncode == exit_codes.USAGE
+    finished = kazictl("stop", "-l", "a=b")
+    assert finished.returncode == exit_codes.USAGE
+    assert "no goal matches -l a=b" in finished.stderr
+
+
+def test_delete_removes_one_goal(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("DELETE", GOAL, document(a_goal(status="stopped", exit_code=1)))
+    finished = kazictl("delete", "web")
+    assert finished.returncode == 0
+    assert finished.stdout == "ops/web: deleted; now stopped\n"
+    assert _one_document(kazictl("delete", "web", "--json"))["exit_code"] == 0
+    assert kazictl("delete", "-l", "a=b").returncode == exit_codes.USAGE
+
+
+def test_lint_exits_0_1_2_and_names_every_finding(
+    daemon: FakeDaemon, kazictl: Kazictl, goal_file: Path
+) -> None:
+    finding = LintFindingItem(
+        predicate="livez", code="no_assertion", severity="warning", why="any 2xx passes"
+    )
+    reports = [
+        a_report(0),
+        a_report(1, findings=[finding]),
+        a_report(2, problems=PROBLEMS),
+    ]
+    daemon.on("POST", "/v1/lint", *(document(report) for report in reports))
+    finished = [kazictl("lint", "goal.toml") for _ in range(3)]
+    assert [f.returncode for f in finished] == [0, 1, 2]
+    assert finished[0].stdout == "goal.toml: clean\n"
+    assert finished[1].stdout == (
+        "  warning: livez: any 2xx passes [no_assertion]\ngoal.toml: loads, with 1 doubt\n"
+    )
+    assert finished[2].stdout == (
+        "  goal.toml:3: budgett: unknown key\n    did you mean budget?\ngoal.toml: does not load: 1 problem\n"
+    )
+    sent = msgspec.json.decode(daemon.requests[0].body, type=LintRequest)
+    assert (sent.goal_file, sent.source_path) == ('id = "web"\n', str(goal_file))
+    assert _one_document(kazictl("lint", "goal.toml", "--json"))["problems"][0]["line"] == 3
+
+
+def test_schema_asks_for_one_kind_or_all(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/schema", Answer(body=b'{"kinds":["http_probe"]}'))
+    daemon.on("GET", "/v1/schema/http_probe", Answer(body=b'{"name":"http_probe","x":"\\u001b[2J"}'))
+    assert json.loads(kazictl("schema").stdout)["kinds"] == ["http_probe"]
+    finished = kazictl("schema", "http_probe", "--json")
+    assert finished.returncode == 0
+    assert _one_document(finished)["name"] == "http_probe"
+    assert kazictl("schema", "htp").returncode == exit_codes.USAGE
+
+
+def test_info_shows_the_daemon(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/info", document(an_info(degraded="no space left")))
+    finished = kazictl("info")
+    assert finished.returncode == 0
+    assert "2 holding" in finished.stdout
+    assert "no space left" in finished.stdout
+    assert _one_document(kazictl("info", "--json"))["pid"] == 4711
+
+
+def test_version_needs_no_daemon(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/info", document(an_info()))
+    assert "kazid 9.9.9" in kazictl("version").stdout
+    assert _one_document(kazictl("--version", "--json"))["daemon"] == "9.9.9"
+    daemon.stop()
+    finished = kazictl("version")
+    assert finished.returncode == 0
+    assert "kazid: no daemon listens" in finished.stdout
+    assert _one_document(kazictl("version", "--json"))["daemon"] is None
+
+
+def test_restart_waits_for_the_next_daemon(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    old, new = document(an_info()), document(an_info(started_at=9.0))
+    for options in ([], ["--json"]):
+        daemon.on("GET", "/v1/info", old, old, Answer(raw=b""), new)
+        daemon.on("POST", "/v1/restart", document(Acknowledged(message="restarting")))
+        finished = kazictl("restart", *options)
+        assert finished.returncode == 0
+    assert _one_document(finished)["message"] == "restarting"
+
+
+def test_events_are_one_document_or_a_line_each(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/events", lines(an_event(7), an_event(9)))
+    finished = kazictl("events", "web", "--after", "6")
+    assert finished.returncode == 0
+    assert daemon.requests[0].target == "/v1/events?after=6&goal=%40me%2Fweb"
+    assert finished.stdout.splitlines()[0] == ("7 2023-11-14 22:13:20 ops/web act.finished attempt=3 text=x")
+    told = _one_document(kazictl("events", "--json"))
+    assert [event["offset"] for event in told["events"]] == [7, 9]
+    daemon.on("GET", "/v1/events", lines())
+    assert _one_document(kazictl("events", "--json")) == {"events": [], "schema_version": 2, "exit_code": 0}
+
+
+def test_followed_events_go_on_without_gap_or_duplicate(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    hold = threading.Event()
+    cut = Answer(body=msgspec.json.encode(an_event(2)) + b'\n{"offset": 3, "se', is_stream=True)
+    daemon.on("GET", "/v1/events", lines(an_event(1)), cut, lines(an_event(3), hold=hold))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kazictl", "events", "--follow", "--json"],
+        env={**environment, "KAZI_SOCKET": daemon.path},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    offsets = [json.loads(process.stdout.readline())["offset"] for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=TIMEOUT_S)
+    hold.set()
+    assert offsets == [1, 2, 3]
+    assert process.returncode == exit_codes.INTERRUPTED
+    assert "lost the daemon" in stderr
+    assert [request.target for request in daemon.requests] == [
+        "/v1/events?follow=true",
+        "/v1/events?after=1&follow=true",
+        "/v1/events?after=2&follow=true",
+    ]
+
+
+def test_logs_are_text_without_control_characters(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    log = "one\x1b[31m\ntwo ünï\r\nlast".encode()
+    daemon.on("GET", f"{GOAL}/log", Answer(body=log, is_stream=True))
+    finished = kazictl("logs", "web", "--attempt", "2", "--stderr")
+    assert finished.returncode == 0
+    assert finished.stdout == "one\ntwo ünï\nlast\n"
+    assert daemon.requests[0].target == f"{GOAL}/log?attempt=2&stream=stderr&offset=0"
+    assert _one_document(kazictl("logs", "web", "--json"))["text"] == log.decode()
+
+
+def test_followed_logs_go_on_where_they_broke(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on(
+        "GET",
+        f"{GOAL}/log",
+        Answer(body="a\nb\xc3".encode("latin-1"), is_cut=True),
+        Answer(body=b"\xa9\nc\n"),
+    )
+    finished = kazictl("logs", "web", "--follow", "--json")
+    assert [json.loads(line)["text"] for line in finished.stdout.splitlines()] == ["a\n", "bé\n", "c\n"]
+    assert "offset=4&follow=true" in daemon.requests[1].target
+
+
+@pytest.mark.parametrize(
+    ("argv", "code"),
+    [
+        pytest.param(["status", "nope"], exit_codes.USAGE, id="unknown-goal"),
+        pytest.param(["statsu"], exit_codes.USAGE, id="unknown-verb"),
+        pytest.param(["run", "g.toml"], exit_codes.USAGE, id="replaced-verb"),
+        pytest.param(["status", "/x"], exit_codes.USAGE, id="no-reference"),
+        pytest.param(["list", "--socket", "/nowhere/s"], exit_codes.NO_DAEMON, id="no-daemon"),
+    ],
+)
+def test_under_json_a_failure_is_one_document_too(kazictl: Kazictl, argv: list[str], code: int) -> None:
+    finished = kazictl(*argv, "--json")
+    assert finished.returncode == code
+    assert finished.stderr == ""
+    told = _one_document(finished)
+    assert told["exit_code"] == code
+    assert told["schema_version"] == 2
+    assert {"error", "type", "detail", "problems"} <= set(told)
+    people = kazictl(*argv)
+    assert (people.returncode, people.stdout) == (code, "")
+    assert people.stderr.startswith("kazictl: ")
+
+
+def test_events_that_end_in_a_failure_are_still_one_document(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    cut = Answer(body=msgspec.json.encode(an_event(2)) + b'\n{"of', is_stream=True)
+    daemon.on("GET", "/v1/events", cut, refusal(403, "denied"))
+    finished = kazictl("events", "--json")
+    told = _one_document(finished)
+    assert (finished.returncode, told["type"]) == (exit_codes.ERROR, "denied")
+    assert [event["offset"] for event in told["events"]] == [2]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["people", "json"])
+def test_a_reader_that_leaves_is_no_crash(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path, options: list[str]
+) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list(*(a_summary() for _ in range(3000)))))
+    reading, writing = os.pipe()
+    os.close(reading)
+    finished = subprocess.run(
+        [sys.executable, "-m", "kazictl", "list", *options],
+        env={**environment, "KAZI_SOCKET": daemon.path},
+        cwd=folder,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    os.close(writing)
+    assert (finished.returncode, finished.stderr) == (exit_codes.ERROR, "")
+
+
+def test_a_full_disk_behind_stdout_is_said(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list(a_summary())))
+    with open("/dev/full", "w") as full:
+        finished = subprocess.run(
+            [sys.executable, "-m", "kazictl", "list"],
+            env={**environment, "KAZI_SOCKET": daemon.path},
+            cwd=folder,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    assert finished.returncode == exit_codes.ERROR
+    assert finished.stderr == "kazictl: cannot write: No space left on device\n"
+
+
+def test_a_terminal_without_unicode_is_no_crash(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list(a_summary(reason="läuft ✓"))))
+    finished = kazictl("list", PYTHONIOENCODING="ascii")
+    assert finished.returncode == 0
+    assert "l?uft ?" in finished.stdout

@@ -1,0 +1,122 @@
+"""`watch` on a terminal (a real pty) and off one."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from kazid.wire import exit_codes
+from tests.kazictl.conftest import TIMEOUT_S, Kazictl
+from tests.kazictl.fake_daemon import (
+    FakeDaemon,
+    a_converged_goal,
+    a_goal,
+    a_list,
+    a_summary,
+    document,
+    refusal,
+)
+
+GOAL = "/v1/goals/@me/web"
+
+
+def _watch(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path, *arguments: str, stdout: int
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "kazictl", "watch", *arguments],
+        env={**environment, "KAZI_SOCKET": daemon.path, "TERM": "xterm"},
+        cwd=folder,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def test_off_a_terminal_only_changes_are_printed(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    red = document(a_goal())
+    daemon.on("GET", GOAL, red, red, document(a_converged_goal()))
+    process = _watch(daemon, environment, folder, "web", "--json", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    told = [json.loads(process.stdout.readline())["status"] for _ in range(2)]
+    process.send_signal(signal.SIGINT)
+    rest, stderr = process.communicate(timeout=TIMEOUT_S)
+    assert told == ["acting", "converged"]
+    assert (process.returncode, rest, stderr) == (exit_codes.INTERRUPTED, "", "")
+    assert len(daemon.requests) >= 3
+
+
+def test_off_a_terminal_people_get_snapshots(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    daemon.on("GET", "/v1/goals", document(a_list(a_summary())))
+    process = _watch(daemon, environment, folder, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    shown = [process.stdout.readline() for _ in range(3)]
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=TIMEOUT_S)
+    assert shown[1].startswith("GOAL")
+    assert "\x1b" not in "".join(shown)
+
+
+def test_on_a_terminal_it_redraws_in_place_and_leaves_the_last_frame(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    daemon.on("GET", GOAL, document(a_goal()))
+    master, slave = pty.openpty()
+    process = _watch(daemon, environment, folder, "web", stdout=slave)
+    os.close(slave)
+    _until(lambda: len(daemon.requests) >= 2)
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    shown = b""
+    try:
+        while piece := os.read(master, 65536):
+            shown += piece
+    except OSError:  # the other side is closed
+        pass
+    os.close(master)
+    assert process.wait(TIMEOUT_S) == exit_codes.INTERRUPTED
+    process.communicate()
+    text = shown.decode()
+    assert text.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
+    drawn, last = text.split("\x1b[?25h\x1b[?1049l")
+    assert drawn.count("\x1b[H") >= 2
+    assert "\x1b[34macting\x1b[0m" in drawn
+    assert "livez" in last
+    assert "\x1b[H" not in last
+
+
+def test_a_daemon_that_restarts_is_waited_for(
+    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+) -> None:
+    daemon.on("GET", GOAL, document(a_goal()), document(a_converged_goal()))
+    process = _watch(daemon, environment, folder, "web", "--json", stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["status"] == "acting"
+    daemon.stop()
+    assert process.stderr is not None
+    assert process.stderr.readline() == "kazictl: lost the daemon; trying again\n"
+    daemon.start()
+    assert json.loads(process.stdout.readline())["status"] == "converged"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=TIMEOUT_S)
+
+
+def test_a_goal_that_is_not_there_ends_the_watching(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", GOAL, refusal(404, "unknown_goal"))
+    assert kazictl("watch", "web").returncode == exit_codes.USAGE

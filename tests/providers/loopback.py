@@ -1,0 +1,120 @@
+"""A server on loopback that misbehaves on request: each path is one way for a service to be."""
+
+import contextlib
+import socket
+import socketserver
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+HUGE_BYTES = 64 * 1024 * 1024
+
+
+class Loopback(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.port = self.server_address[1]
+        self.requests: list[str] = []
+        self.closing = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}{path}"
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: Loopback
+
+    def handle(self) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            chunk = self.request.recv(65536)
+            if not chunk:
+                return
+            head += chunk
+        text = head.decode("latin-1")
+        self.server.requests.append(text)
+        path = text.split(" ")[1]
+        with contextlib.suppress(OSError):
+            self.answer(path.split("?")[0], text)
+
+    def send(self, data: bytes) -> None:
+        self.request.sendall(data)
+
+    def reply(self, status: int, body: bytes = b"", *headers: str) -> None:
+        lines = [f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", "Connection: close", *headers]
+        self.send("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+
+    def answer(self, path: str, text: str) -> None:
+        match path.strip("/").split("/"):
+            case ["status", code]:
+                self.reply(int(code), f"status {code}".encode())
+            case ["ok"]:
+                self.reply(200, b"ok")
+            case ["ok-newline"]:
+                self.reply(200, b"ok\n")
+            case ["echo"]:
+                self.reply(200, text.encode())
+            case ["flaky"]:
+                self.reply(503 if len(self.server.requests) % 3 == 0 else 200, b"flaky")
+            case ["blackhole"]:
+                self.server.closing.wait(30)
+            case ["reset"]:
+                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.request.close()
+            case ["early-close"]:
+                self.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf of")
+            case ["silent-close"]:
+                pass
+            case ["garbage"]:
+                self.send(b"\x00\x01\x02 this is not HTTP\r\n\r\n")
+            case ["drip"]:
+                self.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                while not self.server.closing.wait(0.02):
+                    self.send(b"x")
+            case ["drip-head"]:
+                self.send(b"HTTP/1.1 200 OK\r\n")
+                while not self.server.closing.wait(0.02):
+                    self.send(b"X-A: 1\r\n")
+            case ["huge"]:
+                self.send(f"HTTP/1.1 200 OK\r\nContent-Length: {HUGE_BYTES}\r\n\r\n".encode())
+                for _ in range(HUGE_BYTES // 65536):
+                    self.send(b"y" * 65536)
+            case ["needle"]:
+                self.reply(200, b"x" * 200_000 + b"needle" + b"x" * 200_000)
+            case ["endless"]:
+                self.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+                while not self.server.closing.is_set():
+                    self.send(b"z" * 65536)
+            case ["redirect", "loop"]:
+                self.reply(302, b"", "Location: /redirect/loop")
+            case ["redirect", "refused"]:
+                self.reply(302, b"", "Location: http://127.0.0.1:1/")
+            case ["redirect", "ftp"]:
+                self.reply(302, b"", "Location: ftp://127.0.0.1/x")
+            case ["redirect", "other"]:
+                self.reply(302, b"", f"Location: http://localhost:{self.server.port}/echo")
+            case ["redirect", count]:
+                left = int(count)
+                self.reply(302, b"", f"Location: /redirect/{left - 1}" if left > 1 else "Location: /echo")
+            case ["binary"]:
+                self.reply(200, b"\xff\xfe\x00abc")
+            case _:
+                self.reply(404, b"not here")
+
+
+@contextmanager
+def serving() -> Iterator[Loopback]:
+    with Loopback() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.shutdown()
+            thread.join(5)

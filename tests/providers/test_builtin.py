@@ -1,0 +1,42 @@
+"""The table of built kinds agrees with the catalog, so that a key that loads is a key that is read."""
+
+import pytest
+
+from kazid.providers.builtin import BUILTIN
+from kazid.providers.catalog import KINDS
+from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
+from kazid.providers.http_probe import HttpProbeOptions
+from kazid.providers.test_runner import FIXED
+
+OPTIONS = {
+    "custom_script": CustomScriptOptions,
+    "test_runner": CustomScriptOptions,
+    "http_probe": HttpProbeOptions,
+}
+
+
+def test_a_kind_is_built_exactly_when_it_has_a_provider() -> None:
+    assert {name for name, kind in KINDS.items() if kind.built} == BUILTIN.keys()
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN))
+def test_every_key_that_loads_is_read(name: str) -> None:
+    assert KINDS[name].keys.keys() - set(OPTIONS[name].__struct_fields__) == set()
+
+
+@pytest.mark.parametrize("name", sorted(BUILTIN))
+def test_every_key_that_is_read_loads(name: str) -> None:
+    fixed = FIXED.keys() if name == "test_runner" else set()
+    assert set(OPTIONS[name].__struct_fields__) - KINDS[name].keys.keys() - fixed <= {
+        "path",
+        "pass_when",
+        "match_regex",
+        "pass_codes",
+        "fail_codes",
+    }
+
+
+def test_every_vocabulary_that_loads_is_known() -> None:
+    keys = KINDS["custom_script"].keys
+    assert set(keys["verdict"].choices) == {rule.value for rule in Rule}
+    assert set(keys["evidence_format"].choices) == {known.value for known in EvidenceFormat}

@@ -1,0 +1,189 @@
+"""A daemon in memory for runtime tests: the real runtime on trio's virtual clock, scripted world, nothing real.
+
+`House` survives its daemon: crash it and open another on what was durable, as a restart would.
+"""
+
+import itertools
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import anyio
+
+from kazid.adapters.memory.clock import MemoryClock
+from kazid.adapters.memory.journal import MemoryJournal
+from kazid.adapters.memory.lease import MemoryLeases
+from kazid.adapters.memory.runner import Script, ScriptedRunner
+from kazid.adapters.memory.workspace import MemoryWorkspaces
+from kazid.core.event import Recorded
+from kazid.core.goal import Goal
+from kazid.core.ids import AttemptId, GoalUid, Offset
+from kazid.core.json import Json
+from kazid.core.verdict import Verdict, failed, passed
+from kazid.ports.commands import CommandRunner
+from kazid.ports.provider import Look
+from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.executor import Executor, ExecutorLimits
+from kazid.runtime.goals import Goals
+from kazid.runtime.health import Health
+from kazid.runtime.lease_keeper import LeaseKeeper
+from kazid.runtime.observer import Observer, ObserverLimits
+from kazid.runtime.pulse import Pulse
+from kazid.runtime.reconciler import World
+from kazid.runtime.service import Service
+from kazid.runtime.views import Caller
+from tests.fakes import ScriptedHarness
+
+ME = Caller(uid=1000, login="me", pid=4242)
+
+
+class Scene:
+    """The world that providers look at: what is up, how long a look takes, what a look does."""
+
+    def __init__(self) -> None:
+        self.up: dict[str, bool] = {}
+        self.takes_s: dict[str, float] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.crashes: set[str] = set()
+        self.looks: dict[str, int] = {}
+
+    async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
+        name = look.predicate_id
+        self.looks[name] = self.looks.get(name, 0) + 1
+        await anyio.sleep(self.takes_s.get(name, 0.01))
+        if name in self.crashes:
+            raise ZeroDivisionError("a bug in a provider")
+        if name in self.verdicts:
+            return self.verdicts[name]
+        return passed() if self.up.get(name, False) else failed("unreachable")
+
+
+class House:
+    """Adapters that outlive one daemon, and the daemons opened on them."""
+
+    def __init__(self) -> None:
+        self.clock = MemoryClock()
+        self.journal = MemoryJournal()
+        self.workspaces = MemoryWorkspaces("/w", "/w2")
+        self.scene = Scene()
+        self.scripts: dict[str, Script] = {}
+        self.runner = ScriptedRunner(clock=self.clock, scripts=lambda order: self._script(order.argv[0]))
+        self.harness = ScriptedHarness()
+        self._numbers = itertools.count(1)
+
+    def _script(self, command: str) -> Script:
+        return self.scripts.get(command, Script(duration_s=1.0))
+
+    def repairs(self, command: str, *predicates: str, duration_s: float = 1.0) -> None:
+        """Running this command brings these predicates up."""
+
+        def effect(_: object) -> None:
+            self.scene.up.update(dict.fromkeys(predicates, True))
+
+        self.scripts[command] = Script(duration_s=duration_s, effect=effect)
+
+    @asynccontextmanager
+    async def daemon(self, *, is_crashed_at_end: bool = False) -> AsyncIterator["Daemon"]:
+        """A daemon on what is durable now; ends attempts at its end, unless it crashes."""
+        daemon = Daemon(self)
+        async with anyio.create_task_group() as group:
+            await group.start(daemon.goals.run)
+            await group.start(daemon.lease_keeper.run)
+            await group.start(daemon.pulse.run)
+            try:
+                yield daemon
+            finally:
+                daemon.world.ends_attempts = not is_crashed_at_end
+                group.cancel_scope.cancel()
+        if is_crashed_at_end:
+            self.journal = self.journal.snapshot()
+
+    async def events(self) -> list[Recorded]:
+        """Everything journalled so far."""
+        return list(await self.journal.tail(after=Offset(0)))
+
+
+class Daemon:
+    """The runtime, wired as main wires it."""
+
+    def __init__(self, house: House) -> None:
+        self.health = Health()
+        self.broadcaster = Broadcaster()
+        leases = MemoryLeases()
+        providers = {kind: house.scene for kind in ("http_probe", "test_runner", "custom_script")}
+        self.observer = Observer(
+            providers=providers,
+            network_kinds=frozenset({"http_probe"}),
+            commands=_no_commands(),
+            workspaces=house.workspaces,
+            clock=house.clock,
+            private_folder=lambda uid: f"/private/{uid}",
+            limits=ObserverLimits(),
+        )
+        self.executor = Executor(
+            runner=house.runner,
+            leases=leases,
+            harnesses={"claude": house.harness},
+            build_prompt=lambda goal, progress, vector, predicates: f"fix {', '.join(predicates)}",
+            private_folder=lambda uid: f"/private/{uid}",
+            limits=ExecutorLimits(),
+        )
+        numbers = house._numbers
+        self.world = World(
+            clock=house.clock,
+            health=self.health,
+            observer=self.observer,
+            executor=self.executor,
+            workspaces=house.workspaces,
+            new_attempt_id=lambda: AttemptId(f"attempt-{next(numbers)}"),
+        )
+        self.goals = Goals(
+            journal=house.journal,
+            clock=house.clock,
+            health=self.health,
+            world=self.world,
+            broadcaster=self.broadcaster,
+        )
+        self.lease_keeper = LeaseKeeper(leases, self.goals)
+        self.fed = 0
+        self.pulse = Pulse(
+            clock=house.clock,
+            journal=house.journal,
+            health=self.health,
+            goals=self.goals,
+            feed_watchdog=self._feed,
+            keep_house=self._keep_house,
+            start_lived=lambda: None,
+        )
+        self.service = Service(
+            goals=self.goals,
+            journal=house.journal,
+            broadcaster=self.broadcaster,
+            world=self.world,
+            clock=house.clock,
+            health=self.health,
+            new_uid=lambda: GoalUid(f"uid-{next(numbers)}"),
+            file_sha256=lambda path: None,
+            attempt_of_pid=lambda pid: None,
+            restart=self._restart,
+        )
+
+    async def apply(self, goal: Goal) -> str:
+        return (await self.service.apply(goal, caller=ME)).outcome
+
+    def _feed(self) -> None:
+        self.fed += 1
+
+    async def _keep_house(self) -> None:
+        await self.goals.keep_house(events_kept=10_000)
+
+    async def _restart(self, reason: str) -> None:
+        raise NotImplementedError(reason)
+
+
+class _NoCommands:
+    async def run(self, command: object) -> object:
+        raise AssertionError("scenes run no commands")
+
+
+def _no_commands() -> CommandRunner:
+    return _NoCommands()  # type: ignore[return-value]

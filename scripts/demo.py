@@ -16,7 +16,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = ROOT / "scripts" / "demo_project"
@@ -80,9 +82,9 @@ def play(daemon: "Daemon", goal_file: Path, port: int) -> None:
     daemon.kazictl("delete", REF)
 
 
-def drift(daemon: "Daemon", port: int, predicate_id: str, harm: "object") -> None:
+def drift(daemon: "Daemon", port: int, predicate_id: str, harm: Callable[[], object]) -> None:
     """Do harm, then wait until kazid noticed it, repaired it and saw it green again; says how long each took."""
-    offset = json.loads(daemon.kazictl("events", REF, "--json").stdout.splitlines()[-1])["offset"]
+    offset = daemon.events(after=0)[-1]["offset"]
     began = time.time()
     harm()
     noticed = repaired = None
@@ -90,8 +92,7 @@ def drift(daemon: "Daemon", port: int, predicate_id: str, harm: "object") -> Non
     while repaired is None:
         if time.monotonic() > deadline:
             raise DemoFailed(f"{predicate_id} was not repaired within {STEP_S_MAX:.0f} s")
-        for line in daemon.kazictl("events", REF, "--after", str(offset), "--json").stdout.splitlines():
-            item = json.loads(line)
+        for item in daemon.events(after=offset):
             offset = item["offset"]
             body = item["event"]
             if item["type"] == "episode.opened" and predicate_id in body.get("red", ()):
@@ -137,6 +138,10 @@ class Daemon:
             raise DemoFailed("kazid did not stop within 30 s") from None
         if self.process.returncode != 0:
             raise DemoFailed(f"kazid ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+
+    def events(self, *, after: int) -> list[dict[str, Any]]:
+        document = json.loads(self.kazictl("events", REF, "--after", str(after), "--json").stdout)
+        return list(document["events"])
 
     def kazictl(
         self, *arguments: str, timeout_s: float = 15.0, is_shown: bool = False

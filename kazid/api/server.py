@@ -21,8 +21,9 @@ from kazid.api.connection import Connection
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 1
-"""How long replies in progress may take at shutdown, in the whole seconds uvicorn takes; streams end before that."""
+GRACE_S = 1.0
+"""How long replies in progress may take at shutdown; streams end before that."""
+POLL_S = 0.01
 KEEP_ALIVE_S = 15
 HEAD_BYTES_MAX = 64 * 1024
 BACKLOG = 1024
@@ -41,7 +42,6 @@ async def serve(
         async def run() -> None:
             with anyio.CancelScope(shield=True):
                 await server.serve(sockets=list(sockets))
-                await server.cut_off()
             group.cancel_scope.cancel()
 
         group.start_soon(run)
@@ -71,7 +71,6 @@ def _config(app: ASGIApp) -> uvicorn.Config:
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
         h11_max_incomplete_event_size=HEAD_BYTES_MAX,
     )
 
@@ -98,12 +97,28 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         await self.exiting.wait()
 
-    async def cut_off(self) -> None:
-        """End what outlasted the grace: a reader that does not read holds neither the daemon nor a descriptor."""
-        for connection in list(self.server_state.connections):
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept nothing more, let replies in progress end for a while, then cut off whoever is left.
+
+        uvicorn's own would sleep between steps and leave a reader that does not read with its connection.
+        """
+        for server in self.servers:
+            server.close()
+        for listener in sockets or ():
+            listener.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with anyio.move_on_after(GRACE_S):
+            while state.connections or state.tasks:
+                await anyio.sleep(POLL_S)
+        for connection in list(state.connections):
             connection.transport.abort()
-        if tasks := list(self.server_state.tasks):
-            await asyncio.wait(tasks, timeout=GRACE_S)
+        for task in list(state.tasks):
+            task.cancel()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks), timeout=GRACE_S)
 
 
 class _Guard:

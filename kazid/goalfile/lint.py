@@ -30,7 +30,8 @@ SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 ALWAYS_TRUE = frozenset({"true", ":"})
 
 _SUCCESS = re.compile(r"\s*(true|:|exit\s+0)\s*;?\s*")
-_HIDDEN_EXIT = re.compile(r"(\|\||;|&)\s*(true|:|exit\s+0)\s*;?\s*$")
+_HIDDEN_EXIT = re.compile(r"(\|\||;|(?<!&)&)\s*(true|:|exit\s+0)\s*;?\s*$")
+_ERREXIT = re.compile(r"\bset\s+-\w*e")
 _WHOLE_TREE = frozenset({".", "*", "**", "**/*", "/"})
 
 
@@ -145,7 +146,7 @@ def _cannot_fail(predicate: Predicate, cmd: str) -> Iterator[LintFinding]:
     script = _script(name, predicate.options)
     if name in ALWAYS_TRUE or (script is not None and _SUCCESS.fullmatch(script)):
         yield _refuse(predicate, "cannot-fail", "its command always succeeds, so it can never be red")
-    elif script is not None and _HIDDEN_EXIT.search(script):
+    elif script is not None and _hides_exit(script):
         yield _doubt(
             predicate,
             "hidden-exit",
@@ -153,10 +154,16 @@ def _cannot_fail(predicate: Predicate, cmd: str) -> Iterator[LintFinding]:
         )
 
 
+def _hides_exit(script: str) -> bool:
+    """True when a success stands last and what comes before it cannot end the script."""
+    last = _HIDDEN_EXIT.search(script)
+    return last is not None and (last[1] == "||" or not _ERREXIT.search(script))
+
+
 def _script(shell: str, options: JsonObject) -> str | None:
     """The text of `sh -c TEXT`; None for any other command."""
     args = options.get("args", ())
-    if shell in SHELLS and isinstance(args, list) and len(args) == 2 and args[0] in ("-c", "-ec", "-lc"):
+    if shell in SHELLS and isinstance(args, list) and len(args) == 2 and args[0] in ("-c", "-lc"):
         return str(args[1])
     return None
 

@@ -5,7 +5,9 @@ stand between log lines; what comes before and after them is passed over.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from xml.parsers import expat
 
 import msgspec
@@ -17,7 +19,11 @@ from kazid.providers.evidence import shortened
 FINDINGS_MAX = 100
 """Kept of one look; the total is told. Nobody repairs a hundred things at once."""
 
+DOCUMENTS_MAX = 100
+"""Places in the output at which a report may begin."""
+
 _MESSAGE_CHARS_MAX = 1000
+_DOCUMENT_START = re.compile(r"^[{\[]", re.MULTILINE)
 _LEVELS = frozenset({"error", "warning", "note", "info"})
 _NOTHING: JsonObject = {}
 _LIST_KEYS = ("findings", "results", "diagnostics", "issues", "errors", "violations", "problems")
@@ -47,9 +53,9 @@ def read_report(text: str, evidence_format: str) -> Report | None:
 
 
 def _read_sarif(text: str) -> Report:
-    document = _json_in(text)
-    runs = _object(document).get("runs")
-    if not isinstance(runs, list):
+    reports = (_object(document).get("runs") for document in _documents(text))
+    runs = next((found for found in reports if isinstance(found, list)), None)
+    if runs is None:
         return Report(note="no SARIF report in the output")
     results = [result for run in _objects(runs) for result in _objects(run.get("results"))]
     if not runs:
@@ -155,13 +161,12 @@ def _refuse_doctype(*_: object) -> None:
 
 
 def _read_json(text: str) -> Report:
-    document = _json_in(text)
-    entries = document
-    if isinstance(document, Mapping):
-        entries = next((document[key] for key in _LIST_KEYS if isinstance(document.get(key), list)), None)
-    if not isinstance(entries, list):
-        return Report(note="no list of findings in the output")
-    return _report(_json_finding(entry) for entry in _objects(entries))
+    for document in _documents(text):
+        lists = [document, *(_object(document).get(key) for key in _LIST_KEYS)]
+        entries = next((found for found in lists if isinstance(found, list)), None)
+        if entries is not None and len(_objects(entries)) == len(entries):
+            return _report(_json_finding(entry) for entry in _objects(entries))
+    return Report(note="no list of findings in the output")
 
 
 def _json_finding(entry: JsonObject) -> Finding:
@@ -188,17 +193,21 @@ def _report(findings: Iterator[Finding]) -> Report:
     return Report(findings=kept, total=total)
 
 
-def _json_in(text: str) -> Json:
-    """Return the JSON document of the output, whole or the first one between other lines; None where there is none."""
+def _documents(text: str) -> Iterator[Json]:
+    """Yield the JSON documents of the output: the whole of it, or what begins on a line of its own between others."""
     decoder = json.JSONDecoder()
-    starts = [0, *(at for mark in "{[" if (at := text.find(mark)) > 0)]
-    for start in sorted(starts):
+    first = len(text) - len(text.lstrip())
+    starts = [first, *(match.start() for match in islice(_DOCUMENT_START.finditer(text), DOCUMENTS_MAX))]
+    end = 0
+    for start in starts:
+        if start < end:
+            continue
         try:
-            document: Json = decoder.raw_decode(text[start:].lstrip())[0]
+            document: Json
+            document, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             continue
-        return document
-    return None
+        yield document
 
 
 def _objects(value: Json) -> list[JsonObject]:

@@ -1,163 +1,172 @@
 """Bounded logs of one attempt on disk, readable while they are written.
 
-Stdlib only. Each stream keeps its head (half of the bound) and its tail as a ring of two segments (a quarter each); file
-names carry the position, so a reader needs no index: `stdout.head`, `stdout.seg-K`. Offsets are of the redacted stream.
+A stream keeps its head (half of the bound) and its tail as a ring of two segments (a quarter each). Each file is named by the
+offset of its first byte, `stdout.0`, `stdout.2097152`, and is only ever appended to: what is missing between two names
+was omitted, and a reader needs no index and no lock. Offsets are of the redacted stream, and go on over what was omitted.
+Takes bytes that are redacted already (kazid/shim/lines.py); never raises for the disk.
 """
 
 import os
-from collections.abc import Callable
+import time
 
-OPEN_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-LINE_BYTES_MAX = 64 * 1024
-"""A longer line is redacted and written in pieces, cut where a word ends."""
+from kazid.shim.protocol import open_regular
+
+SEGMENTS_KEPT = 2
+RETRY_S = 1.0
+"""A disk that refused is asked again after this long; what comes in between is omitted, and the attempt goes on."""
+
+READ_BYTES_MAX = 1024 * 1024
+_LOOKS_MAX = 8
+"""How often a reader looks again because the ring turned under it; it turns far more slowly than a look takes."""
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class LogWriter:
-    """Writes one stream: line by line through the redaction, head first, then the ring. Never raises for the disk."""
+class BoundedLog:
+    """Writes one stream."""
 
-    def __init__(self, folder: str, stream: str, *, bytes_max: int, redact: Callable[[bytes], bytes]) -> None:
-        self._folder, self._stream, self._redact = folder, stream, redact
-        self._head_max, self._segment_max = bytes_max // 2, max(1, bytes_max // 4)
-        self._partial = b""
-        self._is_in_key = False
+    def __init__(self, folder: str, stream: str, *, bytes_max: int) -> None:
+        self._folder, self._stream = folder, stream
+        self.segment_bytes = max(1024, bytes_max // 4)
         self._offset = 0
-        self._fd: int | None = None
-        self._open_name = ""
-        self.bytes_total = 0
-        """Raw bytes that came in."""
-        self.bytes_dropped = 0
-        """Bytes the disk refused."""
-
-    def feed(self, data: bytes) -> None:
-        """Take raw output; whole lines go on, the last partial one waits for its end or `flush`."""
-        self.bytes_total += len(data)
-        data = self._partial + data
-        end = data.rfind(b"\n") + 1
-        if end == 0 and len(data) > LINE_BYTES_MAX:
-            end = max(data.rfind(b" ", 0, LINE_BYTES_MAX), data.rfind(b'"', 0, LINE_BYTES_MAX)) + 1 or LINE_BYTES_MAX
-        self._partial = data[end:]
-        if end:
-            self._write(self._clean(data[:end]))
-
-    def flush(self) -> None:
-        """Write the partial line too."""
-        if self._partial:
-            data, self._partial = self._partial, b""
-            self._write(self._clean(data))
+        self._segments: list[str] = []
+        """The files of the ring, oldest first; the head is not among them."""
+        self._fd = -1
+        self._room = 0
+        self._is_head_open = True
+        self._refused_s: float | None = None
+        self.dropped_bytes = 0
+        """What the disk refused."""
 
     @property
-    def has_partial(self) -> bool:
-        """True while a line without an end waits."""
-        return bool(self._partial)
+    def is_head_full(self) -> bool:
+        """True once what is written may be omitted again."""
+        return not self._is_head_open
+
+    def write(self, data: bytes) -> None:
+        """Append; what does not fit the disk is dropped and counted."""
+        beyond = len(data) - self._room - SEGMENTS_KEPT * self.segment_bytes
+        if self.is_head_full and beyond > 0:
+            self.omit(beyond)
+            data = data[beyond:]
+        while data:
+            if self._room == 0 and not self._open_next():
+                self._drop(len(data))
+                return
+            written = self._append(data[: self._room])
+            self._offset += written
+            self._room -= written
+            data = data[written:]
+            if written == 0:
+                self._drop(len(data))
+                return
+
+    def omit(self, count: int) -> None:
+        """Pass over bytes that were not kept: the next file begins behind them."""
+        if count > 0:
+            self._close_file()
+            self._offset += count
 
     def close(self) -> None:
-        """Flush and let go of the file."""
-        self.flush()
-        if self._fd is not None:
+        """Let go of the file; nothing is written after this."""
+        self._close_file()
+
+    def _open_next(self) -> bool:
+        """Begin the next file, the head first; False while the disk refuses."""
+        if self._refused_s is not None and time.monotonic() - self._refused_s < RETRY_S:
+            return False
+        is_head = self._is_head_open and self._offset == 0
+        if self._fd >= 0 or not is_head:
+            self._close_file()
+        while len(self._segments) >= SEGMENTS_KEPT:
+            self._unlink(self._segments.pop(0))
+        name = os.path.join(self._folder, f"{self._stream}.{self._offset}")
+        try:
+            self._fd = os.open(name, _FLAGS, 0o600)
+        except OSError:
+            self._refused_s = time.monotonic()
+            return False
+        self._room = self.segment_bytes * (2 if is_head else 1)
+        if not is_head:
+            self._segments.append(name)
+        self._refused_s = None
+        return True
+
+    def _append(self, data: bytes) -> int:
+        """Write as much as the disk takes; 0 when it takes nothing."""
+        try:
+            return os.write(self._fd, data)
+        except OSError:
+            return 0
+
+    def _drop(self, count: int) -> None:
+        """Count what the disk refused, and leave no empty file: the next try takes another name."""
+        self._refused_s = time.monotonic() if self._refused_s is None else self._refused_s
+        self.dropped_bytes += count
+        if self._fd >= 0 and os.fstat(self._fd).st_size == 0:
+            if self._segments:
+                self._unlink(self._segments.pop())
+            else:
+                self._unlink(os.path.join(self._folder, f"{self._stream}.0"))
+        self.omit(count)
+
+    def _close_file(self) -> None:
+        if self._fd >= 0:
             os.close(self._fd)
-            self._fd = None
+        self._fd, self._room = -1, 0
+        self._is_head_open = False
 
-    def _clean(self, data: bytes) -> bytes:
-        """Redacted; the lines of a private key are left out though they come one by one."""
-        if b"PRIVATE KEY-----" not in data and not self._is_in_key:
-            return self._redact(data)
-        kept = []
-        for line in data.splitlines(keepends=True):
-            if b"-----BEGIN" in line and b"PRIVATE KEY-----" in line:
-                self._is_in_key = True
-                kept.append(b"[redacted:private-key]\n")
-            if not self._is_in_key:
-                kept.append(self._redact(line))
-            if b"-----END" in line and b"PRIVATE KEY-----" in line:
-                self._is_in_key = False
-        return b"".join(kept)
-
-    def _write(self, data: bytes) -> None:
-        while data:
-            name, room = self._place()
-            piece, data = data[:room], data[room:]
-            try:
-                fd = self._file(name)
-                written = 0
-                while written < len(piece):
-                    written += os.write(fd, piece[written:])
-            except OSError:
-                self.bytes_dropped += len(piece)
-            self._offset += len(piece)
-
-    def _place(self) -> tuple[str, int]:
-        """The file for the present offset, and how much of it is free."""
-        if self._offset < self._head_max:
-            return f"{self._stream}.head", self._head_max - self._offset
-        index, within = divmod(self._offset - self._head_max, self._segment_max)
-        return f"{self._stream}.seg-{index}", self._segment_max - within
-
-    def _file(self, name: str) -> int:
-        if self._fd is not None and self._open_name == name:
-            return self._fd
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
-        self._fd = os.open(os.path.join(self._folder, name), OPEN_FLAGS, 0o600)
-        self._open_name = name
-        if ".seg-" in name:
-            self._unlink_old(int(name.rpartition("-")[2]) - 2)
-        return self._fd
-
-    def _unlink_old(self, index: int) -> None:
-        if index >= 0:
-            try:
-                os.unlink(os.path.join(self._folder, f"{self._stream}.seg-{index}"))
-            except OSError:
-                return
+    def _unlink(self, name: str) -> None:
+        try:
+            os.unlink(name)
+        except OSError:
+            return  # the folder may be gone; what is in it is bounded all the same
 
 
 def read_log(
-    folder: str, stream: str, offset: int, *, bytes_max: int, limit: int = 1024 * 1024
+    folder: str, stream: str, offset: int, *, bytes_max: int = READ_BYTES_MAX
 ) -> tuple[bytes, int, int]:
-    """(bytes, next offset, bytes omitted before them) from a stream offset; empty bytes at the present end.
+    """(at most `bytes_max` bytes, next offset, bytes omitted before them) from an offset of the stream.
 
-    `bytes_max` is the bound the log was written with. Works while the log is being written and its ring turns.
+    Never across a gap: read on from the next offset until no bytes come, then the present end is reached. Works while
+    the log is written and its ring turns. Raises nothing; a log that is not there is empty.
     """
-    head_max, segment_max = bytes_max // 2, max(1, bytes_max // 4)
-    if offset < head_max:
-        data = _read(os.path.join(folder, f"{stream}.head"), offset, limit)
+    for _ in range(_LOOKS_MAX):
+        starts = _starts(folder, stream)
+        at = max((start for start in starts if start <= offset), default=None)
+        later = min((start for start in starts if start > offset), default=None)
+        # The list came first: when it names a later file, this one was complete, and nothing more comes in it.
+        data = None if at is None else _read(folder, stream, at, offset - at, bytes_max)
         if data:
             return data, offset + len(data), 0
-        if not _segments(folder, stream):
+        if later is None:
             return b"", offset, 0
-        offset = max(offset, head_max)
-    for _ in range(3):  # the ring may turn between listing and opening
-        segments = _segments(folder, stream)
-        if not segments:
-            return b"", offset, 0
-        oldest = head_max + segments[0] * segment_max
-        omitted = max(0, oldest - offset)
-        start = max(offset, oldest)
-        index, within = divmod(start - head_max, segment_max)
-        data = _read(os.path.join(folder, f"{stream}.seg-{index}"), within, limit)
-        if data:
-            return data, start + len(data), omitted
-        if index >= segments[-1] or not omitted:
-            return b"", start, omitted
+        data = _read(folder, stream, later, 0, bytes_max)
+        if data and (at is None or _read(folder, stream, at, offset - at, 1) == b""):
+            return data, later + len(data), later - offset
+        if data is not None and not data:
+            return b"", offset, 0  # just begun
     return b"", offset, 0
 
 
-def _segments(folder: str, stream: str) -> list[int]:
-    prefix = f"{stream}.seg-"
+def _starts(folder: str, stream: str) -> list[int]:
+    prefix = f"{stream}."
     try:
         names = os.listdir(folder)
     except OSError:
         return []
-    return sorted(int(n[len(prefix) :]) for n in names if n.startswith(prefix) and n[len(prefix) :].isdigit())
+    return [int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdecimal()]
 
 
-def _read(path: str, offset: int, limit: int) -> bytes:
+def _read(folder: str, stream: str, start: int, within: int, count: int) -> bytes | None:
+    """Bytes of one file; None when it is gone."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = open_regular(os.path.join(folder, f"{stream}.{start}"))
     except OSError:
-        return b""
+        return None
     try:
-        return os.pread(fd, limit, offset)
+        return os.pread(fd, count, within)
+    except OSError:
+        return None
     finally:
         os.close(fd)

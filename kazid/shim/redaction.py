@@ -83,6 +83,8 @@ _VALUE = re.compile(
     | (?P<value3> (?: (?:bearer|basic)[ \t]+ )? [^\s"'\\]+ )
     """
 )
+_ASSIGNED = re.compile(r"""=[^\s=>]|=[ \t]*["']\Z""")
+"""`token=abc` and `token = "abc"` assign; `token = abc` may be any line of code, `token: abc` any sentence."""
 _DOUBTFUL_VALUE = re.compile(r"""\\*["']?(?P<value>[^\s"'\\]+)""")
 _END_OF_STRING = re.compile(r"""\\*["'][ \t]*(?:[,}\]:]|\\*["']|$)""", re.MULTILINE)
 """After `"text": "the password:` comes the quote that ends a JSON string, and it opens no value."""
@@ -94,7 +96,7 @@ _NO_SECRET = re.compile(
     r"|\W*|\[redacted:[a-z-]+\])[,;)}\]]*"
 )
 _NUMBER = re.compile(r"[-+\d.,_]+[,;)}\]]*")
-_TOKEN_LIKE = re.compile(r"(?=[^\d\s]*+\d)(?=[^A-Za-z]*+[A-Za-z])\S{8,}|\S{24,}")
+_TOKEN_LIKE = re.compile(r"(?=[^\d\s]*+\d)(?=[^A-Za-z]*+[A-Za-z])\S{6,}|\S{24,}")
 """What may be a secret where the name alone says little: letters and digits, or very long without a blank."""
 
 
@@ -255,7 +257,8 @@ def _named_value(text: str, at: int) -> tuple[int, int, str] | None:
     is_quoted_name = name["close"] is not None
     if not is_quoted_name and _END_OF_STRING.match(text, name.end()):
         return None
-    match = (_VALUE if name["strong"] or is_quoted_name else _DOUBTFUL_VALUE).match(text, name.end())
+    is_sure = name["strong"] is not None or is_quoted_name or _ASSIGNED.search(text, name.start(), name.end() + 1)
+    match = (_VALUE if is_sure else _DOUBTFUL_VALUE).match(text, name.end())
     if match is None or match.lastgroup is None:
         return None
     start, end = match.span(match.lastgroup)
@@ -264,7 +267,7 @@ def _named_value(text: str, at: int) -> tuple[int, int, str] | None:
     is_json_value = is_quoted_name and match.lastgroup == "value3"
     if _NO_SECRET.fullmatch(value) or (is_json_value and (is_number or value[0] in "[{")):
         return None
-    if is_number and not text.startswith("pass", at) and not text.startswith("PASS", at):
+    if is_number and text[at : at + 4].lower() != "pass":
         return None
     if match.lastgroup == "value" and not _TOKEN_LIKE.fullmatch(value):
         return None

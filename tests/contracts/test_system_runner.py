@@ -66,7 +66,7 @@ class SystemLab:
 
     def runner_on_state(self, **fields: Any) -> SystemRunner:
         runner = SystemRunner(
-            state_dir=str(self.state), clock=SystemClock(), base_environment=BASE, **fields
+            state_dir=str(self.state), clock=SystemClock(), base_environment=BASE, kill_grace_s=0.2, **fields
         )
         runner.write_identity()
         return runner
@@ -88,7 +88,7 @@ class SystemLab:
     async def order_without_start(self, attempt_id: str = A1) -> None:
         order = self._prepared[attempt_id] = self.order("ok", attempt_id=attempt_id)
         attempt_folder.prepare(
-            self.folder(attempt_id), order, executable="/bin/sh", daemon_file="/none", orphan_grace_s=600.0
+            self.folder(attempt_id), order, executable="/bin/sh", daemon_file="/none"
         )
 
     async def start_late(self, attempt_id: str = A1) -> None:

@@ -166,6 +166,8 @@ def test_what_is_doubtful_is_found(text: str, expected: tuple[str | None, str, s
         pytest.param(PROBE + "samples = 3\ninterval_ms = 100\n" + REMEDY, id="sustained-samples"),
         pytest.param(PROBE + '[harness]\nid = "claude"\nfor = ["live"]\n', id="an-agent-named-for-it"),
         pytest.param(custom('cmd = "sh"\nargs = ["-c", "test -f x"]'), id="a-shell-that-may-fail"),
+        pytest.param(custom('cmd = "sh"\nargs = ["-c", "pytest && true"]'), id="and-then-true"),
+        pytest.param(custom('cmd = "sh"\nargs = ["-c", "set -eu; pytest; true"]'), id="errexit"),
         pytest.param(
             custom('cmd = "true"\nverdict = "match_count"\nmatch_regex = "x"\npass_when = "> 0"'),
             id="judged-by-output",

@@ -119,6 +119,10 @@ def test_a_sarif_result_that_does_not_complain_is_no_finding(rest: dict[str, Any
 def test_a_report_between_log_lines_is_found() -> None:
     assert (report := read_report(f"scanning…\n{sarif(a_result())}\ndone\n", "sarif"))
     assert report.total == 1
+    assert (report := read_report(f"[1/2] scanning\n[1]\n{sarif(a_result())}", "sarif"))
+    assert report.total == 1
+    assert (report := read_report('[INFO] start\n[1, 2]\n[{"message": "bad"}]\n', "json"))
+    assert report.total == 1
     assert (report := read_report(f"collected 2\n{JUNIT}\n2 passed\n", "junit"))
     assert report.tests == 4
 

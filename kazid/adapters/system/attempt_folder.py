@@ -77,7 +77,13 @@ def folder_of(root: str, uid: GoalUid, attempt_id: AttemptId) -> str:
 
 
 def prepare(
-    folder: str, order: AttemptOrder, *, executable: str, daemon_file: str, orphan_grace_s: float
+    folder: str,
+    order: AttemptOrder,
+    *,
+    executable: str,
+    daemon_file: str,
+    kill_grace_s: float = KILL_GRACE_S,
+    orphan_grace_s: float = ORPHAN_GRACE_S,
 ) -> None:
     """Make the folder with the request and the prompt, durably.
 
@@ -97,7 +103,7 @@ def prepare(
         stdin=None if order.stdin_text is None else protocol.PROMPT,
         idle_timeout_s=order.idle_timeout_s,
         total_timeout_s=order.total_timeout_s,
-        grace_s=KILL_GRACE_S,
+        grace_s=kill_grace_s,
         orphan_grace_s=orphan_grace_s,
         keep_on_success=order.keep_on_success,
         log_bytes_max=LOG_BYTES_MAX,

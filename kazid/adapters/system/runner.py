@@ -56,12 +56,14 @@ class SystemRunner:
         clock: Clock,
         base_environment: Mapping[str, str],
         daemon_file: str | None = None,
+        kill_grace_s: float = attempt_folder.KILL_GRACE_S,
         orphan_grace_s: float = attempt_folder.ORPHAN_GRACE_S,
     ) -> None:
         self._root = os.path.join(state_dir, "attempts")
         self._daemon_file = daemon_file or os.path.join(state_dir, IDENTITY_FILE)
         self._clock = clock
         self._base_environment = dict(base_environment)
+        self._kill_grace_s = kill_grace_s
         self._orphan_grace_s = orphan_grace_s
         self._live: dict[tuple[GoalUid, AttemptId], SystemAttempt] = {}
         self._children: dict[int, subprocess.Popen[bytes] | None] = {}
@@ -106,6 +108,7 @@ class SystemRunner:
             order,
             executable=found.executable,
             daemon_file=self._daemon_file,
+            kill_grace_s=self._kill_grace_s,
             orphan_grace_s=self._orphan_grace_s,
         )
         try:

@@ -14,6 +14,7 @@ from kazictl.connection import (
     DeadlinePassed,
     Unreachable,
     Wire,
+    content_length,
     open_connection,
     protocol_failure,
     request_bytes,
@@ -103,15 +104,23 @@ class Client:
             raise ConnectionLost
 
     def pieces(
-        self, target: str, *, idle_s: float | None = None, deadline_s: float | None = None
+        self,
+        target: str,
+        *,
+        idle_s: float | None = None,
+        deadline_s: float | None = None,
+        on_head: "Callable[[dict[str, str]], None] | None" = None,
     ) -> "Iterator[bytes]":
-        """The body of a streamed reply in pieces as they arrive."""
+        """The body of a streamed reply in pieces as they arrive. `on_head` gets the header fields before them."""
         wire = Wire(self._connect(), timeout_s=idle_s or READ_TIMEOUT_S, deadline_s=deadline_s)
         try:
             wire.send(request_bytes("GET", target))
-            status, length = wire.head()
+            status, fields = wire.head()
+            length = content_length(fields)
             if status >= 400:
                 raise failure_of(status, wire.body(length))
+            if on_head is not None:
+                on_head(fields)
             wire.timeout_s = idle_s
             received = 0
             while length is None or received < length:
@@ -167,8 +176,8 @@ class Client:
         wire = Wire(self._connect(), timeout_s=timeout_s, deadline_s=None)
         try:
             wire.send(request)
-            status, length = wire.head()
-            body = wire.body(length)
+            status, fields = wire.head()
+            body = wire.body(content_length(fields))
         finally:
             wire.close()
         if status >= 400:

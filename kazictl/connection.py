@@ -96,8 +96,8 @@ class Wire:
         except TimeoutError:
             raise _silent(self.timeout_s) from None
 
-    def head(self) -> tuple[int, int | None]:
-        """Status and Content-Length; the body's first bytes stay in the buffer."""
+    def head(self) -> "tuple[int, dict[str, str]]":
+        """Status and header fields (names in lower case); the body's first bytes stay in the buffer."""
         while b"\r\n\r\n" not in self._buffer:
             piece = self._receive_new()
             if not piece:
@@ -106,17 +106,16 @@ class Wire:
             if len(self._buffer) > HEAD_BYTES_MAX:
                 raise protocol_failure("a head without end")
         head, _, self._buffer = self._buffer.partition(b"\r\n\r\n")
-        first, *fields = head.split(b"\r\n")
+        first, *lines = head.split(b"\r\n")
         version, _, rest = first.partition(b" ")
         status = rest[:3]
         if not version.startswith(b"HTTP/1.") or not status.isdigit():
             raise protocol_failure("not HTTP")
-        length = None
-        for field in fields:
-            name, _, value = field.partition(b":")
-            if name.strip().lower() == b"content-length" and value.strip().isdigit():
-                length = int(value)
-        return int(status), length
+        fields: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.decode("latin-1").partition(":")
+            fields[name.strip().lower()] = value.strip()
+        return int(status), fields
 
     def body(self, length: int | None) -> bytes:
         """The rest, up to the end of the connection where no length was given."""
@@ -160,6 +159,12 @@ class Wire:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def content_length(fields: "dict[str, str]") -> int | None:
+    """How long the body is; None: up to the end of the connection."""
+    value = fields.get("content-length", "")
+    return int(value) if value.isdecimal() else None
 
 
 def request_bytes(method: str, target: str, *, body: "dict[str, Any] | None" = None, key: str = "") -> bytes:

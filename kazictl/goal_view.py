@@ -12,7 +12,6 @@ from kazictl.terminal import Terminal, clip, one_line, plain
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
 
     from kazictl.document import Document
 
@@ -93,17 +92,17 @@ def spent_text(document: "Document") -> str:
     """`2 of 8 iterations, 1 dispatch, 1,200 of 50,000 tokens, 34 s of 10 min, $0.12`: what is unknown is left out."""
     spent, budget = members(document, "budget_spent"), members(document, "budget")
     parts = [
-        _counted(spent.get("iterations"), _first(budget, "iterations_max", "max_iterations"), "iteration"),
-        _counted(spent.get("dispatches"), _first(budget, "dispatches_max", "max_dispatches"), "dispatch"),
-        _counted(spent.get("tokens"), _first(budget, "tokens_max", "max_tokens"), "token"),
+        _counted(spent.get("iterations"), budget.get("max_iterations"), "iteration"),
+        _counted(spent.get("dispatches"), budget.get("max_dispatches"), "dispatch"),
+        _counted(spent.get("tokens"), budget.get("max_tokens"), "token"),
     ]
     if spent.get("tokens_estimated") and parts[2]:
         parts[2] += " (reserved)"
-    wall_ms, wall_max_s = spent.get("wall_clock_ms"), budget.get("wall_clock_s_max")
+    wall_ms, wall_max_ms = spent.get("wall_clock_ms"), budget.get("max_wall_clock_ms")
     if is_number(wall_ms):
-        limit = f" of {show_duration(wall_max_s)}" if is_number(wall_max_s) else ""
+        limit = f" of {show_duration(wall_max_ms / 1000)}" if is_number(wall_max_ms) else ""
         parts.append(f"{show_duration(wall_ms / 1000)}{limit}")
-    cost, cost_max = spent.get("cost_usd"), _first(budget, "cost_usd_max", "max_cost_usd")
+    cost, cost_max = spent.get("cost_usd"), budget.get("max_cost_usd")
     if is_number(cost):
         limit = f" of ${cost_max:.2f}" if is_number(cost_max) else ""
         parts.append(f"${cost:.2f}{limit}")
@@ -279,10 +278,6 @@ def fingerprint(document: "Document") -> object:
 
 def _reference(document: "Document") -> str:
     return one_line(document.get("ref") or document.get("goal_id") or "?")
-
-
-def _first(mapping: "dict[str, Any]", *keys: str) -> "Any":
-    return next((mapping[key] for key in keys if mapping.get(key) is not None), None)
 
 
 def summary_lines(goals: "Sequence[Document]", terminal: Terminal, wall_s: float) -> list[str]:

@@ -406,7 +406,7 @@ class Played:
         return self.record(GoalDeleted(epoch=Epoch(self.progress.epoch + 1), by="ada"))
 
     def park(self) -> "Played":
-        return self.record(GoalParked(traceback="Traceback\nValueError: a bug"))
+        return self.record(GoalParked(traceback="Traceback\nValueError: a bug", reason="ValueError: a bug"))
 
     def reconcile(self) -> "Played":
         return self.record(ReconcileRequested(by="ada"))

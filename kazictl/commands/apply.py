@@ -120,12 +120,13 @@ def _announce(session: Session, document: "Document") -> None:
 
 def _follow(session: Session, applied: "Document", *, deadline_s: float | None) -> int:
     target = target_of(applied)
+    announced = notices(applied)
     try:
         document = follow_goal(
             session.client(),
             f"{target}/follow",
             deadline_s=deadline_s,
-            on_item=lambda item: _progress(session, item, applied),
+            on_item=lambda item: _progress(session, item, applied, announced=announced),
             note=session.note,
         )
     except DeadlinePassed:
@@ -144,8 +145,10 @@ def _follow(session: Session, applied: "Document", *, deadline_s: float | None) 
     return code
 
 
-def _progress(session: Session, item: "Document", applied: "Document") -> None:
-    """One thing that happened: a line for people, or as it came for --stream."""
+def _progress(session: Session, item: "Document", applied: "Document", *, announced: list[str]) -> None:
+    """One thing that happened: a line for people, or as it came for --stream. What was announced is not repeated."""
+    if item.get("event") == "notice" and one_line(item.get("text", "")) in announced:
+        return
     if "stream" in session.arguments.flags:
         session.emit_line(item)
         return

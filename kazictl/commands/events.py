@@ -90,7 +90,8 @@ def event_line(event: "Document", width: int) -> str:
     at = event.get("at")
     clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if isinstance(at, int | float) else "?"
     facts = [f"{key}={value}" for key, value in members(event, "event").items() if key != "type"]
-    goal = f"{event.get('owner', '?')}/{event.get('goal_id', '?')}"
+    name = event.get("goal_id")
+    goal = f"{event.get('owner')}/{name}" if name else f"({event.get('uid', '?')}, deleted)"
     return clip(
         one_line(f"{event.get('offset')} {clock} {goal} {event.get('type', '?')} {' '.join(facts)}"), width
     )

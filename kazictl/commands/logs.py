@@ -13,67 +13,90 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINE_CHARS_MAX = 65536
-"""A line longer than this is shown in parts; an escape sequence never is."""
+"""A line longer than this is shown in parts."""
+HEADER_ATTEMPT = "kazi-attempt"
+GAP_BEFORE, GAP_AFTER = "[kazid: ", " bytes were not kept]"
+"""The line, with an empty one before it, that stands for what the daemon dropped."""
 
 
 def run(session: Session) -> int:
     """Print what is there, and with --follow what comes until the attempt ends."""
-    arguments = session.arguments
-    attempt = arguments.numbers.get("attempt")
-    stream = "stderr" if "stderr" in arguments.flags else "stdout"
-    follows = "follow" in arguments.flags
-    target = goal_target(arguments.words[0], "/log")
-    lines = log_lines(session, target, attempt=attempt, stream=stream, follows=follows)
-    about = {
-        "schema_version": SCHEMA_VERSION,
-        "ref": arguments.words[0],
-        "attempt": attempt,
-        "stream": stream,
-    }
+    log = _Log(session)
     if not session.wants_json:
-        for line in lines:
+        for line in log.lines():
             session.out.text(plain(line))
-    elif follows:
-        for line in lines:
-            session.emit_line({**about, "text": line})
-    else:
-        return session.emit({**about, "text": "".join(lines)}, exit_code=exit_codes.OK)
-    return exit_codes.OK
+        return exit_codes.OK
+    if log.follows:
+        for line in log.lines():
+            session.emit_line({**log.about(), "text": line})
+        return exit_codes.OK
+    text = "".join(log.lines())
+    return session.emit({**log.about(), "text": text}, exit_code=exit_codes.OK)
 
 
-def log_lines(
-    session: Session, target: str, *, attempt: int | None, stream: str, follows: bool
-) -> "Iterator[str]":
-    """The text, cut at line ends. A followed log that breaks goes on where it broke."""
-    from codecs import getincrementaldecoder
+class _Log:
+    """One stream of one attempt, and how far it was read."""
 
-    decoder = getincrementaldecoder("utf-8")(errors="replace")
-    client = session.client()
-    reconnection = Reconnection(client, note=session.note)
-    offset = 0
-    rest = ""
-    while True:
-        question = query(attempt=attempt, stream=stream, offset=offset, follow="true" if follows else None)
-        try:
-            for piece in client.pieces(target + question):
-                offset += len(piece)
-                reconnection.progressed()
-                rest += decoder.decode(piece)
-                whole, newline, rest = rest.rpartition("\n")
-                yield from _split(whole + newline)
-                if len(rest) > LINE_CHARS_MAX:
-                    yield rest
-                    rest = ""
-        except (ConnectionLost, Unreachable):
-            reconnection.again()
-            continue
-        last = rest + decoder.decode(b"", final=True)
-        if last:
-            yield last if session.wants_json else last + "\n"
-        return
+    def __init__(self, session: Session) -> None:
+        arguments = session.arguments
+        self._session = session
+        self._reference = arguments.words[0]
+        self._attempt = arguments.numbers.get("attempt")
+        self._stream = "stderr" if "stderr" in arguments.flags else "stdout"
+        self._offset = 0
+        self.follows = "follow" in arguments.flags
 
+    def about(self) -> "dict[str, str | int | None]":
+        """Which log this is, for programs."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "ref": self._reference,
+            "attempt": self._attempt,
+            "stream": self._stream,
+        }
 
-def _split(text: str) -> "Iterator[str]":
-    """The lines with their ends; only a line feed ends one."""
-    if text:
-        yield from (line + "\n" for line in text.removesuffix("\n").split("\n"))
+    def lines(self) -> "Iterator[str]":
+        """The text, cut at line ends. A log that breaks goes on where it broke, in the same attempt."""
+        from codecs import getincrementaldecoder
+
+        decoder = getincrementaldecoder("utf-8")(errors="replace")
+        client = self._session.client()
+        reconnection = Reconnection(client, note=self._session.note)
+        rest = ""
+        while True:
+            try:
+                for piece in client.pieces(self._target(), on_head=self._pin_attempt):
+                    self._offset += len(piece)
+                    reconnection.progressed()
+                    rest += decoder.decode(piece)
+                    *whole, rest = rest.split("\n")
+                    for line in whole:
+                        self._account_for_gap(line)
+                        yield line + "\n"
+                    if len(rest) > LINE_CHARS_MAX:
+                        yield rest
+                        rest = ""
+            except (ConnectionLost, Unreachable):
+                reconnection.again()
+                continue
+            last = rest + decoder.decode(b"", final=True)
+            if last:
+                yield last if self._session.wants_json else last + "\n"
+            return
+
+    def _target(self) -> str:
+        follow = "true" if self.follows else None
+        question = query(attempt=self._attempt, stream=self._stream, offset=self._offset, follow=follow)
+        return goal_target(self._reference, "/log") + question
+
+    def _pin_attempt(self, fields: "dict[str, str]") -> None:
+        """From now on this attempt, also when a newer one begins."""
+        number = fields.get(HEADER_ATTEMPT, "")
+        if number.isdecimal():
+            self._attempt = int(number)
+
+    def _account_for_gap(self, line: str) -> None:
+        """Dropped bytes count in the offset; the line that says so does not."""
+        dropped = line.removeprefix(GAP_BEFORE).removesuffix(GAP_AFTER)
+        if line == f"{GAP_BEFORE}{dropped}{GAP_AFTER}" and dropped.isdecimal():
+            self._offset += int(dropped) - len(line) - 2

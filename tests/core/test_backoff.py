@@ -103,7 +103,9 @@ def test_failures_are_forgotten_after_a_green_that_lasted(
 
 
 def test_n_returns_to_0_after_a_green_that_lasted_and_not_before() -> None:
-    goal = a_goal(LIVEZ, a_predicate("other", live=True), remedies=[a_remedy("livez", attempts=9)], standing=True)
+    goal = a_goal(
+        LIVEZ, a_predicate("other", live=True), remedies=[a_remedy("livez", attempts=9)], standing=True
+    )
     play = Played(goal).looks(FAIL, FAIL)
     for _ in range(3):
         play.acted()

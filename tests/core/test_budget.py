@@ -19,7 +19,7 @@ from kazid.core.budget import (
 from kazid.core.event import Usage
 from kazid.core.goal import Budget
 from kazid.core.instant import Now
-from tests.builders import an_episode, a_progress
+from tests.builders import a_progress, an_episode
 
 NOW = Now(boot_s=1000.0, wall_s=1_000_000.0)
 
@@ -118,9 +118,7 @@ def test_dispatches_are_counted_per_episode_and_per_day() -> None:
 def test_the_day_renews_when_a_dispatch_leaves_the_window(
     limit: int | None, renewal_wall_s: float | None
 ) -> None:
-    progress = a_progress(
-        episode=an_episode(), dispatched_wall_s=(950_000.0, 960_000.0, 990_000.0)
-    )
+    progress = a_progress(episode=an_episode(), dispatched_wall_s=(950_000.0, 960_000.0, 990_000.0))
     budget = Budget(dispatches_per_day_max=limit)
     assert daily_renewal_wall_s(budget, progress, NOW) == renewal_wall_s
     if renewal_wall_s is not None:

@@ -154,9 +154,7 @@ def test_the_schedule_says_what_is_due_and_when_the_next_is() -> None:
 def test_a_stopped_standing_goal_looks_on_and_a_finished_one_does_not(
     goal: Goal, status: GoalStatus, observes: bool
 ) -> None:
-    assert Played(goal).record(StatusChanged(status=status)).due == (
-        goal.predicate_ids if observes else ()
-    )
+    assert Played(goal).record(StatusChanged(status=status)).due == (goal.predicate_ids if observes else ())
 
 
 @pytest.mark.parametrize(

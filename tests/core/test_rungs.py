@@ -64,7 +64,9 @@ def test_on_error_covers_only_the_predicates_of_that_remedy() -> None:
         pytest.param(a_goal(a_predicate("it"), harness=a_harness()), True, id="code"),
         pytest.param(a_goal(a_predicate("it")), False, id="no-harness"),
         pytest.param(a_goal(a_predicate("it", live=True), harness=a_harness()), False, id="live"),
-        pytest.param(a_goal(a_predicate("it", live=True), harness=a_harness("it")), True, id="live-and-named"),
+        pytest.param(
+            a_goal(a_predicate("it", live=True), harness=a_harness("it")), True, id="live-and-named"
+        ),
         pytest.param(
             a_goal(a_predicate("it", live=True), harness=a_harness(), mode=Mode.CREATE),
             False,
@@ -105,7 +107,9 @@ def test_a_remedy_serves_all_the_reds_it_covers_at_once() -> None:
 
 def test_attempts_are_counted_per_remedy_and_per_episode() -> None:
     goal = a_goal(
-        a_predicate("a"), a_predicate("b"), remedies=[a_remedy(attempts=1), a_remedy(cmd="second", attempts=1)]
+        a_predicate("a"),
+        a_predicate("b"),
+        remedies=[a_remedy(attempts=1), a_remedy(cmd="second", attempts=1)],
     )
     play = Played(goal).look("a", FAIL).look("b", PASS)
     assert play.acted().rung == "remedy:0"
@@ -139,7 +143,10 @@ def test_a_half_open_retry_uses_no_attempt() -> None:
 
 def test_nothing_is_half_open_where_no_remedy_covers_the_red() -> None:
     goal = a_goal(
-        a_predicate("a", live=True), a_predicate("b", live=True), remedies=[a_remedy("a", attempts=1)], standing=True
+        a_predicate("a", live=True),
+        a_predicate("b", live=True),
+        remedies=[a_remedy("a", attempts=1)],
+        standing=True,
     )
     play = Played(goal).look("b", PASS).looks(FAIL, FAIL).look("b", PASS)
     play.acted()

@@ -32,7 +32,9 @@ def print_of(a: Verdict = FAIL, b: Verdict = PASS, *, tree: str = "t0") -> str:
 
 def stuck(before: str, now: str, *, score_best: int | None = 1, score: int = 1) -> bool:
     """Each letter is a fingerprint: those before each dispatch, and the one now."""
-    return is_stuck(an_episode(fingerprints=tuple(before), score_best=score_best), now, score=score) is not None
+    return (
+        is_stuck(an_episode(fingerprints=tuple(before), score_best=score_best), now, score=score) is not None
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,5 +102,11 @@ def test_evidence_reads_the_same_after_it_went_through_the_journal() -> None:
 
 
 def test_the_score_counts_what_was_seen_and_is_not_green() -> None:
-    states = {"a": a_state(PASS), "b": a_state(FAIL), "c": a_state(ERROR), "d": a_state(UNKNOWN), "e": a_state(None)}
+    states = {
+        "a": a_state(PASS),
+        "b": a_state(FAIL),
+        "c": a_state(ERROR),
+        "d": a_state(UNKNOWN),
+        "e": a_state(None),
+    }
     assert score(a_progress(states=states)) == 3

@@ -27,7 +27,9 @@ def now_at(boot_s: float) -> Now:
     return Now(boot_s=boot_s, wall_s=WALL_0 + boot_s)
 
 
-def reading_of(predicate_id: str = "livez", *, live: bool = True, at: float = 1.0, **fields: object) -> Reading:
+def reading_of(
+    predicate_id: str = "livez", *, live: bool = True, at: float = 1.0, **fields: object
+) -> Reading:
     """The reading of one predicate at a moment; `fields` are those of its state, or of the progress."""
     of_state = {k: v for k, v in fields.items() if k in a_state().__struct_fields__}
     of_progress = {k: v for k, v in fields.items() if k not in of_state}
@@ -103,7 +105,9 @@ def test_a_reading_is_found_by_its_predicate() -> None:
 
 
 @pytest.mark.parametrize(("at", "fresh"), [(5.0, True), (74.9, True), (75.0, False), (1e6, False)])
-def test_fresh_is_less_than_two_intervals_and_a_deadline_from_the_start_of_the_look(at: float, fresh: bool) -> None:
+def test_fresh_is_less_than_two_intervals_and_a_deadline_from_the_start_of_the_look(
+    at: float, fresh: bool
+) -> None:
     reading = reading_of(at=at, started_s=5.0, ended_s=14.0, passes=2)
     assert reading.is_fresh is fresh
     assert reading.verdict.status is (Status.PASS if fresh else Status.UNKNOWN)

@@ -57,6 +57,7 @@ class Answer:
     hold: threading.Event | None = None
     """Keep the connection open, silent, until this is set."""
     raw: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -143,6 +144,7 @@ def _send(connection: socket.socket, answer: Answer) -> None:
     head = f"HTTP/1.1 {answer.status} X\r\nconnection: close\r\n"
     if not answer.is_stream:
         head += f"content-length: {len(answer.body) + 100 * answer.is_cut}\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     connection.sendall(head.encode() + b"\r\n" + answer.body)
     if answer.hold is not None:
         answer.hold.wait(30)
@@ -186,7 +188,12 @@ def a_goal(**changes: Any) -> GoalDocument:
         "budget_spent": BudgetSpent(
             iterations=2, dispatches=1, tokens=1200, wall_clock_ms=34_000, cost_usd=None
         ),
-        "budget": {"iterations_max": 8, "tokens_max": 50_000, "wall_clock_s_max": 600.0},
+        "budget": {
+            "max_iterations": 8,
+            "max_tokens": 50_000,
+            "max_wall_clock_ms": 600_000,
+            "max_dispatches": None,
+        },
         "episode": EpisodeItem(number=3, opened_at=NOW_S - 34),
         "next_action": "wait",
         "next_wake_at": NOW_S + 12,

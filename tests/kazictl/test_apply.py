@@ -28,6 +28,7 @@ from tests.kazictl.fake_daemon import (
 )
 
 GOAL = "/v1/goals/ops/web"
+NOTICE = FollowItem(event="notice", goal_id="web", text="ceiling: 10 dispatches an episode", at=1.0)
 STATUS = FollowItem(event="status", goal_id="web", status="acting", text="trying remedy 0", at=1.0)
 ITERATION = FollowItem(
     event="iteration",
@@ -44,7 +45,7 @@ ITERATION = FollowItem(
 def _applied(daemon: FakeDaemon, goal_file: Path) -> None:
     created = a_goal(applied="created", notices=["ceiling: 10 dispatches an episode"])
     daemon.on("POST", "/v1/goals", document(created, status=201))
-    daemon.on("GET", f"{GOAL}/follow", lines(STATUS, ITERATION, outcome(a_converged_goal())))
+    daemon.on("GET", f"{GOAL}/follow", lines(NOTICE, STATUS, ITERATION, outcome(a_converged_goal())))
     daemon.on("GET", GOAL, document(a_goal(iterations=5)))
 
 

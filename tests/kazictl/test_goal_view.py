@@ -81,7 +81,7 @@ def test_what_is_unknown_is_left_out_and_never_zero() -> None:
     spent = BudgetSpent(
         iterations=1, dispatches=2, tokens=90, wall_clock_ms=500, cost_usd=0.126, tokens_estimated=True
     )
-    shown = spent_text(_json(a_goal(budget_spent=spent, budget={"cost_usd_max": 2})))
+    shown = spent_text(_json(a_goal(budget_spent=spent, budget={"max_cost_usd": 2})))
     assert shown == "1 iteration, 2 dispatches, 90 tokens (reserved), 0.5 s, $0.13 of $2.00"
 
 

@@ -257,13 +257,41 @@ def test_lint_exits_0_1_2_and_names_every_finding(
     assert _one_document(kazictl("lint", "goal.toml", "--json"))["problems"][0]["line"] == 3
 
 
-def test_schema_asks_for_one_kind_or_all(daemon: FakeDaemon, kazictl: Kazictl) -> None:
-    daemon.on("GET", "/v1/schema", Answer(body=b'{"kinds":["http_probe"]}'))
-    daemon.on("GET", "/v1/schema/http_probe", Answer(body=b'{"name":"http_probe","x":"\\u001b[2J"}'))
-    assert json.loads(kazictl("schema").stdout)["kinds"] == ["http_probe"]
-    finished = kazictl("schema", "http_probe", "--json")
-    assert finished.returncode == 0
-    assert _one_document(finished)["name"] == "http_probe"
+def test_schema_shows_tables_and_prints_json_schema(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    probe = {
+        "title": "http_probe",
+        "description": "one request",
+        "type": "object",
+        "required": ["url"],
+        "properties": {
+            "url": {"type": "string", "description": "where\x1b[2J"},
+            "expect_status": {"type": "integer", "default": 200, "description": "what"},
+            "method": {"type": "string", "enum": ["GET", "HEAD"], "description": "how"},
+            "timeout": {"oneOf": [{"type": "string"}, {"type": "number"}], "description": "deadline"},
+        },
+        "x-kazid-built": True,
+    }
+    table = {"type": "object", "properties": {"cmd": {"type": "string", "description": "what to run"}}}
+    goal_file = {
+        "required": ["id"],
+        "properties": {"id": {"type": "string"}, "remedy": {"type": "array", "items": table}, "scope": table},
+        "$defs": {"http_probe": probe, "browser": {"description": "a page", "x-kazid-built": False}},
+    }
+    daemon.on("GET", "/v1/schema", Answer(body=json.dumps(goal_file).encode()))
+    daemon.on("GET", "/v1/schema/http_probe", Answer(body=json.dumps(probe).encode()))
+    assert kazictl("schema", "http_probe").stdout.splitlines() == [
+        "http_probe: one request",
+        "",
+        "KEY            TYPE              DEFAULT     ABOUT",
+        "url            string            (required)  where",
+        "expect_status  integer           200         what",
+        "method         GET | HEAD                    how",
+        "timeout        string or number              deadline",
+    ]
+    shown = kazictl("schema").stdout
+    for line in ("[[remedy]]", "[scope]", "browser     not built yet  a page"):
+        assert line in shown.splitlines()
+    assert _one_document(kazictl("schema", "http_probe", "--json")) == probe
     assert kazictl("schema", "htp").returncode == exit_codes.USAGE
 
 
@@ -349,15 +377,21 @@ def test_logs_are_text_without_control_characters(daemon: FakeDaemon, kazictl: K
 
 
 def test_followed_logs_go_on_where_they_broke(daemon: FakeDaemon, kazictl: Kazictl) -> None:
-    daemon.on(
-        "GET",
-        f"{GOAL}/log",
-        Answer(body="a\nb\xc3".encode("latin-1"), is_cut=True),
-        Answer(body=b"\xa9\nc\n"),
-    )
+    cut = Answer(body="a\nb\xc3".encode("latin-1"), is_cut=True, headers={"Kazi-Attempt": "4"})
+    daemon.on("GET", f"{GOAL}/log", cut, Answer(body=b"\xa9\nc\n"))
     finished = kazictl("logs", "web", "--follow", "--json")
-    assert [json.loads(line)["text"] for line in finished.stdout.splitlines()] == ["a\n", "bé\n", "c\n"]
-    assert "offset=4&follow=true" in daemon.requests[1].target
+    told = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert [line["text"] for line in told] == ["a\n", "bé\n", "c\n"]
+    assert {line["attempt"] for line in told} == {4}
+    assert daemon.requests[1].target == f"{GOAL}/log?attempt=4&stream=stdout&offset=4&follow=true"
+
+
+def test_what_the_daemon_dropped_of_a_log_counts_in_its_offset(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    cut = Answer(body=b"head\n\n[kazid: 1000 bytes were not kept]\ntail\n", is_cut=True)
+    daemon.on("GET", f"{GOAL}/log", cut, Answer(body=b"end\n"))
+    finished = kazictl("logs", "web", "--follow")
+    assert finished.stdout == "head\n\n[kazid: 1000 bytes were not kept]\ntail\nend\n"
+    assert f"offset={len('head') + 1 + 1000 + len('tail') + 1}&" in daemon.requests[1].target
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ START_WAIT_S = 5.0
 """How long a starter waits for the socket, its own daemon's or another starter's (SEMANTICS §8)."""
 POLL_S = 0.05
 LOG_TAIL_BYTES = 4096
+LOG_BYTES_MAX = 16 * 1024 * 1024
+"""A longer log of daemons before is set aside as `kazid.log.1` when the next one starts."""
 
 MAY, MAY_AS_ROOT, MUST_NOT = "may", "may-as-root", "must-not"
 """What the command line says about starting: nothing, `--start`, `--no-start`."""
@@ -132,6 +134,8 @@ def launch_daemon(log: str) -> None:
 
     try:
         os.makedirs(os.path.dirname(log), mode=0o700, exist_ok=True)
+        if os.path.exists(log) and os.path.getsize(log) > LOG_BYTES_MAX:
+            os.replace(log, f"{log}.1")
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(log, flags, 0o600)
     except OSError as error:

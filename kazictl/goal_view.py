@@ -6,7 +6,7 @@ Times are the daemon's wall seconds; `wall_s` is the client's own, on the same m
 
 from kazictl.document import entries, is_number, members, rows
 from kazictl.durations import show_ago, show_duration, show_until
-from kazictl.render import STATUS_COLOURS, plural, status_cell, table
+from kazictl.render import STATUS_COLOURS, plural, status_cell, table, value_text
 from kazictl.terminal import Terminal, clip, one_line, plain
 
 TYPE_CHECKING = False
@@ -166,7 +166,7 @@ def evidence_lines(predicate: "Document", terminal: Terminal) -> list[str]:
         if isinstance(value, str) and "\n" in value.strip():
             texts.append((one_line(key), value))
         elif value not in (None, "", [], {}):
-            values.append(f"{one_line(key)}={one_line(value)}")
+            values.append(f"{one_line(key)}={value_text(value)}")
     if values:
         lines.append(" ".join(values))
     for key, value in texts:
@@ -190,7 +190,7 @@ def guard_lines(document: "Document", wall_s: float) -> list[str]:
     lines: list[str] = []
     for guard in rows(document, "guards"):
         until = guard.get("until")
-        opens = show_until(until - wall_s) if is_number(until) else "until something happens"
+        opens = show_until(until - wall_s) if is_number(until) else "until something changes"
         about = (
             f" [{', '.join(one_line(name) for name in guard['predicates'])}]"
             if guard.get("predicates")
@@ -260,7 +260,11 @@ def outcome_line(document: "Document", terminal: Terminal) -> str:
 
 
 def _plain_evidence(predicate: "Document") -> list[str]:
-    return [one_line(f"{key}={value}") for key, value in members(predicate, "evidence").items() if value]
+    return [
+        f"{one_line(key)}={value_text(value)}"
+        for key, value in members(predicate, "evidence").items()
+        if value
+    ]
 
 
 def fingerprint(document: "Document") -> object:

@@ -1,6 +1,7 @@
 """Tables and lines for people: what every verb's output is put together from. Knows no goal and no daemon."""
 
-from kazictl.terminal import Terminal, clip
+from kazictl.document import is_list, is_object
+from kazictl.terminal import Terminal, clip, one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ def fields(terminal: Terminal, pairs: "Sequence[tuple[str, str]]") -> list[str]:
     shown = [(name, value) for name, value in pairs if value]
     width = max((len(name) for name, _ in shown), default=0)
     return [f"{terminal.paint(name, 'bold')}{' ' * (width - len(name))}{GAP}{value}" for name, value in shown]
+
+
+def value_text(value: object) -> str:
+    """A JSON value in one line, as a person would write it: `true`, `[-e, flag]`, `status: 200`."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if is_list(value):
+        return f"[{', '.join(value_text(item) for item in value)}]"
+    if is_object(value):
+        return ", ".join(f"{one_line(key)}: {value_text(item)}" for key, item in value.items())
+    return one_line(value)
 
 
 def plural(count: int, noun: str) -> str:

@@ -83,4 +83,5 @@ def change_line(session: Session, document: "Document", *, done: str) -> str:
     if document.get("problem") == "suspending":
         pids = ", ".join(str(pid) for pid in document.get("pids") or ()) or "?"
         return f"{reference}: {done}, but an executor is still ending (pid {pids}); see kazictl status {reference}"
-    return f"{reference}: {done}; now {status_text(document, session.out)}"
+    is_told = document.get("status") == done or done == "deleted"
+    return f"{reference}: {done}" + ("" if is_told else f"; now {status_text(document, session.out)}")

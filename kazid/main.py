@@ -45,9 +45,9 @@ from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.pulse import Pulse
-from kazid.runtime.reconciler import World
 from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
+from kazid.runtime.world import World
 from kazid.settings import Settings, load_settings, settings_path
 from kazid.telemetry import configure_logging
 from kazid.wire import paths
@@ -84,13 +84,18 @@ def run(argv: Sequence[str]) -> int:
     except StartRefused as error:
         print(f"kazid: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    code = EXIT_OK
     try:
         _use_pidfd_watcher()
         anyio.run(daemon.run, backend="asyncio")
-    except BaseException as error:
-        return daemon.ended_by(error)
+        daemon.has_ended_well = True
+    except* (StartRefused, JournalUnusable) as refused:
+        print(f"kazid: {_first(refused)}", file=sys.stderr)
+        code = EXIT_REFUSED
     finally:
         daemon.close()
+    if code != EXIT_OK:
+        return code
     if daemon.wants_restart:
         daemon.replace_process(argv)
     return EXIT_OK
@@ -100,7 +105,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="kazid", description="keeps goals true: the daemon that kazictl talks to", allow_abbrev=False
     )
-    parser.add_argument("--config", metavar="FILE", help="settings (default: /etc/kazi/kazid.toml or the user's)")
+    parser.add_argument(
+        "--config", metavar="FILE", help="settings (default: /etc/kazi/kazid.toml or the user's)"
+    )
     parser.add_argument("--state-dir", metavar="DIR", help="where journal and attempts live (KAZI_STATE_DIR)")
     parser.add_argument("--socket", metavar="PATH", help="the Unix socket to listen on (KAZI_SOCKET)")
     parser.add_argument("--version", action="version", version=f"kazid {version('kazi')}")
@@ -110,7 +117,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
 def _place(arguments: argparse.Namespace) -> Place:
     """System mode is what systemd's StateDirectory= says; everything else is a user's own daemon."""
     system_state = os.environ.get("STATE_DIRECTORY")
-    is_system = system_state is not None and arguments.state_dir is None and "KAZI_STATE_DIR" not in os.environ
+    is_system = (
+        system_state is not None and arguments.state_dir is None and "KAZI_STATE_DIR" not in os.environ
+    )
     state_dir = arguments.state_dir or (system_state if is_system else paths.user_state_dir())
     assert state_dir is not None
     if arguments.state_dir is not None:
@@ -140,6 +149,7 @@ class _Daemon:
         self.place = place
         self.settings = settings
         self.wants_restart = False
+        self.has_ended_well = False
         self._stop: anyio.Event | None = None
         self._manager = ServiceManager(os.environ)
         self._state_dir = make_state_dir(place.state_dir)
@@ -257,7 +267,13 @@ class _Daemon:
         async def until_stopped() -> None:
             self._starts.mark("ready")
             self._manager.ready(f"{sum(1 for _ in goals)} goals")
-            log.info("daemon.started", pid=os.getpid(), socket=self.place.socket, state_dir=state_dir, mode=self.place.mode)
+            log.info(
+                "daemon.started",
+                pid=os.getpid(),
+                socket=self.place.socket,
+                state_dir=state_dir,
+                mode=self.place.mode,
+            )
             assert self._stop is not None
             await self._stop.wait()
             self._manager.stopping()
@@ -321,18 +337,9 @@ class _Daemon:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return str(folder)
 
-    def ended_by(self, error: BaseException) -> int:
-        """The last line of a daemon that did not end as asked."""
-        for cause in _leaves(error):
-            if isinstance(cause, StartRefused | JournalUnusable):
-                print(f"kazid: {cause}", file=sys.stderr)
-                return EXIT_REFUSED
-        self._starts.mark("failed")
-        log.error("daemon.failed", exc_info=error)
-        return EXIT_FAILED
-
     def close(self) -> None:
-        """Let go of socket and locks."""
+        """Let go of socket and locks, and record how it ended: our own failures count, a kill -9 leaves no record."""
+        self._starts.mark("lived" if self.has_ended_well else "failed")
         if self._own_socket is not None:
             self._own_socket.close()
         else:
@@ -344,10 +351,11 @@ class _Daemon:
         os.execv(sys.executable, [sys.executable, "-m", "kazid", *argv])
 
 
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
+def _first(error: BaseException) -> BaseException:
+    """The exception itself, out of the groups that task groups wrap around it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _state_id(state_dir: str) -> str:
@@ -373,7 +381,7 @@ def _force_end_after(delay_s: float) -> None:
     """The last resort of a shutdown that hangs: the journal is crash-only, so ending hard loses nothing."""
 
     def end() -> None:
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(OSError):
             print(f"kazid: shutdown took longer than {delay_s:g} s; ending now", file=sys.stderr)
         os._exit(EXIT_FAILED)
 

@@ -102,7 +102,7 @@ def drift(daemon: "Daemon", port: int, predicate_id: str, harm: Callable[[], obj
         time.sleep(0.05)
     if noticed is None:
         raise DemoFailed(f"{predicate_id} was repaired without having been noticed")
-    say(f"drift of {predicate_id}: noticed (confirmed) after {noticed:.1f} s, repaired and verified after {repaired:.1f} s")
+    say(f"drift of {predicate_id}: noticed after {noticed:.1f} s, repaired and verified after {repaired:.1f} s")
 
 
 class Daemon:
@@ -160,7 +160,11 @@ def make_project(folder: Path, port: int) -> Path:
     goal_file = folder / "service.goal.toml"
     goal_file.write_text(goal_file.read_text().replace("PORT", str(port)))
     environment = {**os.environ, **GIT_IDENTITY}
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "a service and its declared state"]):
+    for command in (
+        ["init", "-q"],
+        ["add", "-A"],
+        ["commit", "-q", "-m", "a service and its declared state"],
+    ):
         subprocess.run(["git", *command], cwd=folder, check=True, env=environment)
     return goal_file
 

@@ -4,7 +4,7 @@
 It folds events as the journal would and decides as the reconciler would, with no task, clock or disk in between.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -288,6 +288,8 @@ class Played:
         self.now = Now(boot_s=at, wall_s=WALL_0 + at, boot_id="boot-1")
         self.folded = Folded(None, Progress())
         self.records: list[Recorded] = []
+        self.on_decision: Callable[[Played, Decision], None] | None = None
+        """Called with every decision of a turn, before it is done."""
         self.record(goal_applied(goal))
 
     # --- what there is ---
@@ -435,6 +437,8 @@ class Played:
         """One turn of the reconciler, without its looks and acts."""
         for _ in range(STEPS_PER_TURN_MAX):
             decision = self.decide()
+            if self.on_decision is not None:
+                self.on_decision(self, decision)
             match decision:
                 case OpenEpisode():
                     self.record(EpisodeOpened(number=self.progress.episodes + 1, red=decision.red))

@@ -12,6 +12,7 @@ from kazictl.connection import ConnectionLost, Unreachable
 from kazictl.decode import decode_object
 from kazictl.document import members
 from kazictl.failure import Failure
+from kazictl.render import value_text
 from kazictl.session import Session
 from kazictl.targets import query, split_reference
 from kazictl.terminal import clip, one_line
@@ -89,7 +90,7 @@ def event_line(event: "Document", width: int) -> str:
     """`1042  12:31:07  ops/web  act.started  attempt=3 …`."""
     at = event.get("at")
     clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at)) if isinstance(at, int | float) else "?"
-    facts = [f"{key}={value}" for key, value in members(event, "event").items() if key != "type"]
+    facts = [f"{key}={value_text(value)}" for key, value in members(event, "event").items() if key != "type"]
     name = event.get("goal_id")
     goal = f"{event.get('owner')}/{name}" if name else f"({event.get('uid', '?')}, deleted)"
     return clip(

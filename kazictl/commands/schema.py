@@ -4,7 +4,7 @@ The daemon answers with JSON Schema; `--json` prints it as it is, for editors an
 """
 
 from kazictl.document import entries, is_object, members
-from kazictl.render import table
+from kazictl.render import table, value_text
 from kazictl.session import Session
 from kazictl.targets import quote
 from kazictl.terminal import Terminal, one_line
@@ -31,8 +31,8 @@ def _kind_lines(schema: "Document", out: Terminal) -> list[str]:
     notes = [_built(schema)] if schema.get("x-kazid-built") is False else []
     notes += ["deprecated"] if schema.get("deprecated") else []
     about = f": {one_line(schema['description'])}" if schema.get("description") else ""
-    title = f"{one_line(schema.get('title', '?'))}{about}{f' ({", ".join(notes)})' if notes else ''}"
-    return [title, "", *_key_lines(schema, out)]
+    marks = f" ({', '.join(notes)})" if notes else ""
+    return [f"{one_line(schema.get('title', '?'))}{about}{marks}", "", *_key_lines(schema, out)]
 
 
 def _file_lines(schema: "Document", out: Terminal) -> list[str]:
@@ -93,7 +93,7 @@ def _type(value: "Document") -> str:
 def _presence(key: str, value: "Document", required: list[object]) -> str:
     if key in required:
         return "(required)"
-    return one_line(value["default"]) if value.get("default") is not None else ""
+    return value_text(value["default"]) if value.get("default") is not None else ""
 
 
 def _built(kind: "Document") -> str:

@@ -40,7 +40,11 @@ def run(session: Session) -> int:
         return session.emit_reply(reply, exit_code=code)
     from kazictl.goal_view import outcome_line
 
-    session.show([outcome_line(reply.document, session.out)])
+    document = reply.document
+    if document.get("problem") == "unreachable":
+        session.note(f"kazictl: {wanted} cannot come without a person")
+        document = {**document, "problem": None}
+    session.show([outcome_line(document, session.out)])
     return code
 
 

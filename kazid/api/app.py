@@ -17,7 +17,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kazid.api.connection import PEERCRED
 from kazid.api.context import ApiContext
-from kazid.api.endpoint import AgentAccess, Call, Endpoint, has_body
+from kazid.api.endpoint import BODY_BYTES_MAX, AgentAccess, Call, Endpoint
+from kazid.api.leftover import LeftoverBody
 from kazid.api.openapi import openapi_document
 from kazid.api.peer import Gate, Peer, denied, is_here, login_of
 from kazid.api.problem import Refusal, internal_error, problem_of, problem_response
@@ -41,7 +42,7 @@ def build_app(context: ApiContext) -> Starlette:
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(_Doorkeeper, gate=gate)],
+        middleware=[Middleware(LeftoverBody, bytes_max=BODY_BYTES_MAX), Middleware(_Doorkeeper, gate=gate)],
         exception_handlers={HTTPException: _no_route, Exception: _bug},
     )
     app.router.redirect_slashes = False
@@ -61,7 +62,7 @@ class _Doorkeeper:
         try:
             caller = self._gate.admit(peer)
         except Refusal as refusal:
-            response = problem_response(refusal.details, {"connection": "close"})
+            response = problem_response(refusal.details)
             await response(scope, receive, send)
             return
         scope[_CALLER], scope[_PEER] = caller, peer
@@ -77,17 +78,13 @@ class _Path:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        call: Call | None = None
         try:
             endpoint = self._endpoint(request)
-            call = await self._call(request, endpoint)
-            response = await endpoint.handle(call)
+            response = await endpoint.handle(await self._call(request, endpoint))
         except KazidError as error:
             response = _refused(error)
         except ClientDisconnect:
             return
-        if has_body(request) and not (call is not None and call.is_body_read):
-            response.headers["connection"] = "close"  # what was not read is not waited for
         await response(scope, receive, send)
 
     def _endpoint(self, request: Request) -> Endpoint:
@@ -112,7 +109,7 @@ class _Path:
         call = Call(request, endpoint=endpoint, context=self._context, caller=caller, agent=agent)
         if agent is not None:
             self._check_agent(call, endpoint, agent)
-        call.check_query()
+        call.check_parameters()
         return call
 
     def _check_agent(self, call: Call, endpoint: Endpoint, agent: GoalUid) -> None:
@@ -146,9 +143,9 @@ async def _no_route(request: Request, error: Exception) -> Response:
         title=what,
         detail=f"{request.method} {request.url.path[:200]}: {what}; GET /openapi.json lists what there is",
     )
-    return problem_response(refusal.details, {**(error.headers or {}), "connection": "close"})
+    return problem_response(refusal.details, error.headers)
 
 
 async def _bug(request: Request, error: Exception) -> Response:
     """The reply to what nobody foresaw; the guard in server.py logs it."""
-    return problem_response(internal_error(), {"connection": "close"})
+    return problem_response(internal_error())

@@ -5,7 +5,6 @@ scope, a head that does not come in time ends the connection, and when there are
 """
 
 import asyncio
-import logging
 from typing import Any, cast
 
 import h11
@@ -38,7 +37,6 @@ class Connection(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.logger = logging.getLogger("kazid.api.connection")  # garbage on the socket is no news
         self._head_timer: asyncio.TimerHandle | None = None
         self._silent_since_s = self.loop.time()
         self._has_begun = False

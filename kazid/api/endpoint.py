@@ -72,7 +72,6 @@ class Call:
         self.caller = caller
         self.agent = agent
         """The goal whose attempt the caller belongs to; None for a person or a program of theirs."""
-        self.is_body_read = False
         self._endpoint = endpoint
 
     @property
@@ -106,9 +105,11 @@ class Call:
         except msgspec.ValidationError as error:
             raise _bad_query([_located(error)]) from None
 
-    def check_query(self) -> None:
-        """Refuse parameters that the route does not take."""
+    def check_parameters(self) -> None:
+        """Refuse parameters that the route does not take, or not so, before anything is done. Raises Refusal (400)."""
         self.query(self._endpoint.query)
+        if self._endpoint.is_mutation:
+            self.idempotency_key()
 
     async def body(self, kind: "type[BodyKind]") -> "BodyKind":
         """The body, decoded. Raises Refusal (400, 408, 413)."""
@@ -132,7 +133,6 @@ class Call:
                 content += piece
                 if len(content) > BODY_BYTES_MAX:
                     raise _too_large()
-            self.is_body_read = True
             return bytes(content)
         raise Refusal(
             status=408,
@@ -187,11 +187,6 @@ def json_response(
     return Response(
         msgspec.json.encode(document), status_code=status, headers=headers, media_type=CONTENT_JSON
     )
-
-
-def has_body(request: Request) -> bool:
-    """True when the client sends a body, of whatever length."""
-    return "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0"
 
 
 def _bad_query(problems: Sequence[ProblemItem]) -> Refusal:

@@ -19,8 +19,10 @@ from kazid.runtime.views import Caller
 
 ROOT_UID = 0
 _CREDENTIALS = struct.Struct("3i")
-_START_TIME_FIELD = 19
-"""Of /proc/PID/stat, counted from behind the command's closing parenthesis (proc(5): field 22)."""
+_STATE_FIELD, _START_TIME_FIELD = 0, 19
+"""Of /proc/PID/stat, counted from behind the command's closing parenthesis (proc(5): fields 3 and 22)."""
+_ENDED = (b"Z", b"X")
+"""A zombie keeps its pid and has lost all that would tell what it was."""
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,11 +100,12 @@ def denied(detail: str, *, hint: str) -> Refusal:
 
 
 def _started(pid: int) -> int | None:
-    """When a process started, in clock ticks after boot; None when it is gone or not ours to see."""
+    """When a process started, in clock ticks after boot; None when it has ended or is not ours to see."""
     if pid <= 0:
         return None
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return None
-    return int(stat.rpartition(b")")[2].split()[_START_TIME_FIELD])
+    fields = stat.rpartition(b")")[2].split()
+    return None if fields[_STATE_FIELD] in _ENDED else int(fields[_START_TIME_FIELD])

@@ -146,9 +146,10 @@ class _Guard:
 
 
 class _Forward(logging.Handler):
-    """uvicorn's own log lines, as ours."""
+    """uvicorn's own log lines, as ours. That a request was cut off at shutdown is no trouble."""
 
     @override
     def emit(self, record: logging.LogRecord) -> None:
-        level = logging.WARNING if record.levelno >= logging.ERROR else logging.DEBUG
-        log.log(level, "server.warned", text=record.getMessage())
+        was_cut = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+        is_trouble = record.levelno >= logging.ERROR and not was_cut
+        log.log(logging.WARNING if is_trouble else logging.DEBUG, "server.warned", text=record.getMessage().strip())

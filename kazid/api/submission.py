@@ -51,13 +51,11 @@ def notices_of(loaded: Loaded) -> list[str]:
 
 
 def _source(call: Call, request: ApplyRequest | LintRequest) -> Source:
-    cwd = request.cwd
-    if cwd is not None and not cwd.startswith("/"):
-        raise _not_absolute("cwd")
-    path = request.source_path
+    cwd, path = request.cwd, request.source_path
     if path is not None and not path.startswith("/"):
         if cwd is None:
-            raise _not_absolute("source_path")
+            message = "must be absolute, or cwd must say from where"
+            raise bad_request(f"source_path {message}", [ProblemItem(message=message, key="source_path")])
         path = posixpath.join(cwd, path)
     plain = Source(
         owner=call.caller.login,
@@ -78,7 +76,3 @@ def _source(call: Call, request: ApplyRequest | LintRequest) -> Source:
         caller_path=request.path or "",
     )
 
-
-def _not_absolute(key: str) -> Exception:
-    message = "must be absolute, or cwd must say from where"
-    return bad_request(f"{key} {message}", [ProblemItem(message=message, key=key)])

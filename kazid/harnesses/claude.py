@@ -1,7 +1,7 @@
 """Claude Code: `claude -p` with the prompt on stdin, and its stream-json output.
 
-Measured against 2.1.197 and 2.1.329. Exit code and `subtype` do not tell success (`subtype` stays `success` on API errors,
-a refused tool exits 0, an interrupt exits 0): `is_error` does, and only for the conversation, never for the work.
+Measured against 2.1.197 and 2.1.329. Exit code and `subtype` do not tell success (`subtype` stays `success` on API
+errors, a refused tool exits 0, an interrupt exits 0): `is_error` does, and only for the conversation, not the work.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -94,7 +94,13 @@ def _error(result: JsonObject, said: str | None) -> str:
     """What went wrong, in the agent's words where it has any; limits come as `errors` without a `result`."""
     errors = result.get("errors")
     listed = "; ".join(e for e in errors if isinstance(e, str)) if _is_list(errors) else ""
-    words = said or listed or _text(result.get("terminal_reason")) or _text(result.get("subtype")) or "no reason given"
+    words = (
+        said
+        or listed
+        or _text(result.get("terminal_reason"))
+        or _text(result.get("subtype"))
+        or "no reason given"
+    )
     status = _count(result.get("api_error_status"))
     return words if status is None or str(status) in words else f"API error {status}: {words}"
 

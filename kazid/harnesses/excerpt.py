@@ -66,7 +66,12 @@ def excerpt(text: str, bytes_max: int) -> str:
     gaps_bytes = 64
     room = bytes_max - sum(_cost(lines[i]) for i in {*head, *tail}) - gaps_bytes
     # From the end: the last failure is nearest to the summary that the tail holds.
-    decisive = _take((i for i in reversed(between) if _DECISIVE.search(lines[i][:LINE_BYTES_MAX])), lines, room, is_greedy=True)
+    decisive = _take(
+        (i for i in reversed(between) if _DECISIVE.search(lines[i][:LINE_BYTES_MAX])),
+        lines,
+        room,
+        is_greedy=True,
+    )
     kept = sorted({*head, *tail, *decisive})
     if not kept:
         return clip(text, bytes_max)

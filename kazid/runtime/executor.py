@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from kazid.core import budget
-from kazid.core.decision import Act
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, PredicateId
@@ -88,7 +87,9 @@ class Executor:
         for tree in _leased(goal):
             self._leases.release(tree=tree, holder=f"{goal.owner}/{goal.id}")
 
-    def order(self, intent: ActIntended, uid: GoalUid, goal: Goal, progress: Progress, vector: VerdictVector) -> AttemptOrder:
+    def order(
+        self, intent: ActIntended, uid: GoalUid, goal: Goal, progress: Progress, vector: VerdictVector
+    ) -> AttemptOrder:
         """What to run for this intent. Pure, but for the private folder's name."""
         cwd = goal.workspace or self._private_folder(uid)
         if not intent.rung.startswith("harness:"):
@@ -137,7 +138,9 @@ class Executor:
         attempt = self._attempts.get(uid)
         return () if attempt is None else attempt.pids()
 
-    async def ended(self, uid: GoalUid, goal: Goal, act: RunningAct, result: AttemptResult, now: Now) -> ActEnded:
+    async def ended(
+        self, uid: GoalUid, goal: Goal, act: RunningAct, result: AttemptResult, now: Now
+    ) -> ActEnded:
         """The attempt's end as an event, with what it said it used."""
         report = None
         is_dispatch = act.rung.startswith("harness:")
@@ -147,7 +150,9 @@ class Executor:
             report = self._harnesses[goal.harness.id].parse(text)
         return _ended(goal, act, result, report, is_dispatch=is_dispatch, now=now)
 
-    async def read_log(self, uid: GoalUid, attempt_id: AttemptId, *, stream: str, offset: int) -> tuple[bytes, int, int]:
+    async def read_log(
+        self, uid: GoalUid, attempt_id: AttemptId, *, stream: str, offset: int
+    ) -> tuple[bytes, int, int]:
         """See ports/runner.py."""
         return await self._runner.read_log(uid, attempt_id, stream=stream, offset=offset)
 
@@ -185,18 +190,24 @@ def _ended(
     )
 
 
-def _charge(goal: Goal, act: RunningAct, result: AttemptResult, usage: Usage | None) -> tuple[int | None, bool]:
+def _charge(
+    goal: Goal, act: RunningAct, result: AttemptResult, usage: Usage | None
+) -> tuple[int | None, bool]:
     """Tokens to charge, and whether that is the reservation because nothing was reported."""
     if result.ending in ("never_started", "not_started"):
         return None, False
-    used = None if usage is None else budget.tokens_used(usage, cached_read_weight=goal.budget.cached_read_weight)
+    used = (
+        None
+        if usage is None
+        else budget.tokens_used(usage, cached_read_weight=goal.budget.cached_read_weight)
+    )
     if used is not None:
         return used, False
     return act.tokens_reserved, act.tokens_reserved is not None
 
 
 def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -> Cause | None:
-    """Ends that make another attempt pointless: nothing to run, or denied (which `decide` believes only if nothing changed)."""
+    """Ends that make another attempt pointless: nothing to run, or denied (believed only if nothing changed)."""
     if not is_dispatch:
         return None
     if result.ending == "not_started":

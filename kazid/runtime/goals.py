@@ -5,6 +5,7 @@ One_for_one: each goal has a child of its own. Also the one place that knows eve
 
 import traceback
 from collections.abc import Iterator
+from functools import partial
 
 import anyio
 import structlog
@@ -20,10 +21,11 @@ from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.health import Health
-from kazid.runtime.reconciler import Reconciler, World
+from kazid.runtime.reconciler import Reconciler
 from kazid.runtime.state import GoalState
 from kazid.runtime.supervisor import run_transient
 from kazid.runtime.wakeup import Change
+from kazid.runtime.world import World
 
 log = structlog.get_logger(__name__)
 
@@ -177,7 +179,7 @@ class Goals:
             while _should_run(state):
                 crash = await run_transient(
                     f"goal:{state.header.owner}/{state.header.id}",
-                    lambda again: Reconciler(state, self._world, is_restart=is_restart or again).run(),
+                    partial(self._reconcile, state, is_restart),
                     clock=self._clock,
                     on_restart=self._count_restart,
                 )
@@ -188,6 +190,9 @@ class Goals:
             self._running.discard(state.uid)
         if state.progress.desired is Desired.DELETED and state.progress.act is None:
             await self._forget(state)
+
+    async def _reconcile(self, state: GoalState, is_daemon_restart: bool, is_task_restart: bool) -> None:
+        await Reconciler(state, self._world, is_restart=is_daemon_restart or is_task_restart).run()
 
     def _count_restart(self) -> None:
         self.restarts_total += 1

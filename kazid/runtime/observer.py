@@ -64,7 +64,9 @@ class Observer:
         self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
         self.looks_total = 0
 
-    async def look(self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress) -> PredicateObserved:
+    async def look(
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
+    ) -> PredicateObserved:
         """One look, timed from its real start; never raises for what it finds."""
         slots = self._network if predicate.provider in self._network_kinds else self._process
         async with slots.hold(uid, is_slow=_was_slow(predicate, progress)):
@@ -115,8 +117,12 @@ class Observer:
         try:
             with anyio.move_on_after(deadline_s + DEADLINE_GRACE_S):
                 verdict = await provider.evaluate(predicate.options, look, self._commands)
-        except Exception as error:  # provider call: one of the three places (STYLE 13); a bug there is ERROR, not a crash
-            log.exception("provider.raised", goal_id=goal.id, predicate_id=predicate.id, provider=predicate.provider)
+        except (
+            Exception
+        ) as error:  # provider call: one of the three places (STYLE 13); a bug there is ERROR, not a crash
+            log.exception(
+                "provider.raised", goal_id=goal.id, predicate_id=predicate.id, provider=predicate.provider
+            )
             return errored("provider_raised", f"{type(error).__name__}: {error}")
         if verdict is None:
             return errored("timeout", f"no answer within {deadline_s:g} s")
@@ -125,4 +131,7 @@ class Observer:
 
 def _was_slow(predicate: Predicate, progress: Progress) -> bool:
     state = progress.predicate(predicate.id)
-    return state.verdict is not None and state.ended_s - state.started_s > SLOW_FRACTION * predicate.cadence.deadline_s
+    return (
+        state.verdict is not None
+        and state.ended_s - state.started_s > SLOW_FRACTION * predicate.cadence.deadline_s
+    )

@@ -66,7 +66,9 @@ class Pulse:
                     await self._goals.clock_stepped(stepped_s)
                 if now.boot_s >= next_write_s:
                     await self._check_disk()
-                    next_write_s = now.boot_s + (WRITE_CHECK_S if self._health.degraded is None else DEGRADED_CHECK_S)
+                    next_write_s = now.boot_s + (
+                        WRITE_CHECK_S if self._health.degraded is None else DEGRADED_CHECK_S
+                    )
                 if now.boot_s >= next_house_s:
                     next_house_s = now.boot_s + HOUSEKEEPING_S
                     group.start_soon(self._keep_house)

@@ -1,11 +1,10 @@
 """One goal's task: wake -> observe -> fold -> decide -> journal -> act, for as long as the goal lives.
 
 Looks and acts run as children of a task group that exists only while something runs, so an idle goal is one sleeping
-task. Nothing is awaited between reading the state and choosing; what is chosen is journalled before it is done. A crash of
-this task is a bug: the supervisor restarts it, and it takes over what runs from the journal.
+task. Nothing is awaited between reading the state and choosing, and a choice is journalled before it is done. A crash
+of this task is a bug: the supervisor restarts it, and it takes over what runs from the journal.
 """
 
-from collections.abc import Callable
 from typing import assert_never
 
 import anyio
@@ -37,19 +36,16 @@ from kazid.core.event import (
     StatusChanged,
 )
 from kazid.core.goal import Predicate
-from kazid.core.ids import AttemptId, PredicateId
+from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.jitter import fraction
 from kazid.core.progress import Desired, RunningAct
 from kazid.core.status import FINISHED, Cause, GoalStatus
 from kazid.core.vector import VerdictVector, assess
-from kazid.ports.clock import Clock
 from kazid.ports.runner import Attempt, AttemptResult
-from kazid.ports.workspace import WorkspaceId, Workspaces
-from kazid.runtime.executor import Executor
-from kazid.runtime.health import Health
-from kazid.runtime.observer import Observer
+from kazid.ports.workspace import WorkspaceId
 from kazid.runtime.state import GoalState
+from kazid.runtime.world import World
 
 log = structlog.get_logger(__name__)
 
@@ -64,29 +60,6 @@ SLEEP_S_MIN = 0.02
 """Whatever is due was started in this turn; a time in the past must not make the loop spin."""
 SPREAD_S_MAX = 30.0
 """After a daemon start first looks are spread over min(interval, this)."""
-
-
-class World:
-    """What every reconciler shares. `ends_attempts`: at shutdown attempts are ended (SIGTERM), not left to the shim."""
-
-    def __init__(
-        self,
-        *,
-        clock: Clock,
-        health: Health,
-        observer: Observer,
-        executor: Executor,
-        workspaces: Workspaces,
-        new_attempt_id: Callable[[], AttemptId],
-    ) -> None:
-        self.clock = clock
-        self.health = health
-        self.observer = observer
-        self.executor = executor
-        self.workspaces = workspaces
-        self.new_attempt_id = new_attempt_id
-        self.ends_attempts = True
-        self.turns_total = 0
 
 
 class Reconciler:
@@ -145,7 +118,11 @@ class Reconciler:
         return not self._state.spec.standing and progress.status in FINISHED
 
     def _has_work(self) -> bool:
-        return bool(self._due(self._world.clock.now())) or self._wants_act() or self._state.progress.act is not None
+        return (
+            bool(self._due(self._world.clock.now()))
+            or self._wants_act()
+            or self._state.progress.act is not None
+        )
 
     def _wants_act(self) -> bool:
         return isinstance(self._state.decision, Act) and self._world.health.degraded is None
@@ -205,7 +182,9 @@ class Reconciler:
                     await self._state.record(GoalResumed(reason=decision.reason, by=decision.by))
                 case _:
                     assert_never(decision)
-        log.error("turn.unfinished", goal_id=self._state.spec.id, decision=type(self._state.decision).__name__)
+        log.error(
+            "turn.unfinished", goal_id=self._state.spec.id, decision=type(self._state.decision).__name__
+        )
         return self._world.clock.now().boot_s + DEFER_POLL_S
 
     def _publish(self, decision: Decision) -> None:
@@ -224,7 +203,12 @@ class Reconciler:
         assert episode is not None
         duration_s = now.boot_s - episode.opened_s
         await self._state.record(EpisodeClosed(number=episode.number, duration_s=duration_s))
-        log.info("episode.closed", goal_id=self._state.spec.id, episode=episode.number, duration_s=round(duration_s, 3))
+        log.info(
+            "episode.closed",
+            goal_id=self._state.spec.id,
+            episode=episode.number,
+            duration_s=round(duration_s, 3),
+        )
 
     async def _conclude(self, decision: Conclude) -> None:
         await self._state.record(
@@ -302,11 +286,13 @@ class Reconciler:
         try:
             is_recorded = await state.record(
                 intent,
-                only_if=lambda p: p.epoch == intent.epoch
-                and p.generation == intent.generation
-                and p.desired is Desired.ACTIVE
-                and p.act is None
-                and p.episode is not None,
+                only_if=lambda p: (
+                    p.epoch == intent.epoch
+                    and p.generation == intent.generation
+                    and p.desired is Desired.ACTIVE
+                    and p.act is None
+                    and p.episode is not None
+                ),
             )
         finally:
             if not is_recorded:
@@ -328,7 +314,11 @@ class Reconciler:
         if identity is not None and identity == self._workspace:
             return True
         cause = Cause.WORKSPACE_MISSING if identity is None else Cause.WORKSPACE_MOVED
-        reason = f"{workspace} is gone" if identity is None else f"{workspace} is another folder than the one opened"
+        reason = (
+            f"{workspace} is gone"
+            if identity is None
+            else f"{workspace} is another folder than the one opened"
+        )
         await self._conclude(Conclude(status=GoalStatus.STUCK, cause=cause, reason=reason))
         self._workspace = None
         return False
@@ -350,7 +340,9 @@ class Reconciler:
     async def _run_act(self, intent: ActIntended, vector: VerdictVector) -> None:
         """From the durable intent to the durable end. Cancelled only with the daemon; the attempt outlives that."""
         state, executor = self._state, self._world.executor
-        log.info("act.started", goal_id=state.spec.id, attempt=intent.number, rung=intent.rung, title=intent.title)
+        log.info(
+            "act.started", goal_id=state.spec.id, attempt=intent.number, rung=intent.rung, title=intent.title
+        )
         if self._wants_cancel:
             result = AttemptResult(ending="never_started", reason="fenced before it started")
         else:
@@ -398,7 +390,12 @@ class Reconciler:
         if self._wants_cancel:
             return
         self._wants_cancel = True
-        log.info("act.cancelled", goal_id=self._state.spec.id, attempt_id=decision.attempt_id, reason=decision.reason)
+        log.info(
+            "act.cancelled",
+            goal_id=self._state.spec.id,
+            attempt_id=decision.attempt_id,
+            reason=decision.reason,
+        )
 
     def _adopt_running_act(self, group: TaskGroup) -> None:
         """An act in the journal without a task of ours: take it over from the daemon, or the task, that died."""
@@ -428,11 +425,17 @@ class Reconciler:
         if flush_s is not None and flush_s <= now.boot_s:
             await state.flush()
         deferred = state.progress.deferred
-        if deferred is not None and not self._act_runs:
-            if self._world.executor.reserve(state.uid, state.spec, _rung_waited_for(state)) is None:
-                await state.record(ReconcileRequested(by=deferred.waits_for))
-                self._world.executor.release(state.uid, state.spec)
+        if deferred is not None and not self._act_runs and self._could_act_now():
+            await state.record(ReconcileRequested(by=deferred.waits_for))
         await self._poll_tree(now)
+
+    def _could_act_now(self) -> bool:
+        """Whether lease and slot are free. Not kept: the red is looked at again before the act asks for them."""
+        state, executor = self._state, self._world.executor
+        if executor.reserve(state.uid, state.spec, _rung_waited_for(state)) is not None:
+            return False
+        executor.release(state.uid, state.spec)
+        return True
 
     async def _poll_tree(self, now: Now) -> None:
         """A standing goal's code verdicts age with the tree: a bounded look at it every 30 s until push exists."""

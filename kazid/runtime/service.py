@@ -1,6 +1,6 @@
 """What clients may ask of the daemon: every verb, once, for every way in (CLI, agents, dashboard).
 
-Mutations are durable before they are acknowledged, and a fence (suspend, stop, delete, a new generation) is acknowledged
+Mutations are durable before they are acknowledged. A fence (suspend, stop, delete, a new generation) is acknowledged
 only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; who may call is decided in api.
 """
 
@@ -12,9 +12,7 @@ from msgspec.structs import replace
 
 from kazid.core import admission
 from kazid.core.admission import Change, spec_sha256
-from kazid.core.decide import decide
-from kazid.core.decision import Guard, Hold, Look
-from kazid.core.errors import AdmissionRefused, JournalUnavailable, Problem, UnknownGoal
+from kazid.core.errors import AdmissionRefused, UnknownGoal
 from kazid.core.event import (
     ActIntended,
     Event,
@@ -29,19 +27,19 @@ from kazid.core.event import (
 )
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset, Owner, Seq
-from kazid.core.instant import Now
 from kazid.core.progress import Desired, PredicateState, Progress
-from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
+from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import assess
 from kazid.core.verdict import Status
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.describe import describe, is_fenced, needs_person
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
-from kazid.runtime.reconciler import World
 from kazid.runtime.state import GoalState
 from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
+from kazid.runtime.world import World
 
 FENCE_S = 20.0
 """How long a reply waits for fenced executors to be gone before it says `suspending` instead."""
@@ -100,13 +98,20 @@ class Service:
         """
         async with self._admission:
             state = self._goals.find(goal.owner, goal.id)
-            if idempotency_key is not None and await self._journal.find_key(idempotency_key) is not None and state:
+            if (
+                idempotency_key is not None
+                and await self._journal.find_key(idempotency_key) is not None
+                and state
+            ):
                 return Applied(outcome=Change.ATTACHED.value, view=self._view(state))
             problems = admission.overlaps(goal, (s.spec for s in self._goals))
             if problems:
                 raise AdmissionRefused(problems)
             if state is None:
-                return Applied(outcome=Change.CREATED.value, view=self._view(await self._create(goal, caller, idempotency_key)))
+                return Applied(
+                    outcome=Change.CREATED.value,
+                    view=self._view(await self._create(goal, caller, idempotency_key)),
+                )
             outcome = admission.change(state.spec, state.progress, goal)
             await self._reapply(state, goal, outcome, caller, idempotency_key)
         await self._fenced(state)
@@ -137,7 +142,8 @@ class Service:
             event = ReconcileRequested(by=caller.login)
         else:
             is_new = outcome is Change.GENERATION or (
-                outcome is Change.REVIVED and admission.acting_sha256(goal) != admission.acting_sha256(state.spec)
+                outcome is Change.REVIVED
+                and admission.acting_sha256(goal) != admission.acting_sha256(state.spec)
             )
             event = GoalApplied(
                 goal=goal,
@@ -211,7 +217,9 @@ class Service:
     ) -> GoalView:
         """Act again; with fresh counters where the goal had stopped by itself."""
         state = self._state(owner, goal_id)
-        return await self._steer(state, lambda _: GoalResumed(reason=reason, by=caller.login), idempotency_key)
+        return await self._steer(
+            state, lambda _: GoalResumed(reason=reason, by=caller.login), idempotency_key
+        )
 
     async def stop(
         self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
@@ -219,7 +227,10 @@ class Service:
         """End acting and looking; spec and history stay, and applying it again revives it."""
         state = self._state(owner, goal_id)
         return await self._steer(
-            state, lambda p: GoalStopped(epoch=Epoch(p.epoch + 1), by=caller.login), idempotency_key, is_urgent=True
+            state,
+            lambda p: GoalStopped(epoch=Epoch(p.epoch + 1), by=caller.login),
+            idempotency_key,
+            is_urgent=True,
         )
 
     async def delete(
@@ -285,9 +296,9 @@ class Service:
     async def _fenced(self, state: GoalState) -> None:
         """Wait until no executor of an older epoch is left, within a bound."""
         with anyio.move_on_after(FENCE_S):
-            while not _is_fenced(state.progress):
+            while not is_fenced(state.progress):
                 version = state.change.version
-                if _is_fenced(state.progress):
+                if is_fenced(state.progress):
                     return
                 await state.change.wait_beyond(version)
 
@@ -304,7 +315,9 @@ class Service:
                 notices.append("file differs from the applied spec")
         return replace(view, notices=notices)
 
-    def views(self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()) -> Sequence[GoalView]:
+    def views(
+        self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()
+    ) -> Sequence[GoalView]:
         """Every goal that matches, by owner and id."""
         return [
             self._view(state)
@@ -392,7 +405,9 @@ class Service:
         data, next_offset, omitted = await self._world.executor.read_log(
             state.uid, wanted[1], stream=stream, offset=offset
         )
-        return LogChunk(attempt=wanted[0], data=data, next_offset=next_offset, omitted=omitted, is_over=is_over)
+        return LogChunk(
+            attempt=wanted[0], data=data, next_offset=next_offset, omitted=omitted, is_over=is_over
+        )
 
     async def _attempt(self, state: GoalState, number: int | None) -> tuple[int, AttemptId] | None:
         """(number, id) of an attempt: from what is in memory, else from the journal."""
@@ -458,58 +473,9 @@ class Service:
         return state
 
     def _view(self, state: GoalState) -> GoalView:
-        now = self._clock.now()
-        goal, progress = state.spec, state.progress
-        vector = assess(goal, progress, now)
-        status, cause, reason = progress.status, progress.cause, progress.reason
-        decision = decide(goal, progress, vector, now)
-        guards: Sequence[Guard] = ()
-        until_s: float | None = None
-        hold = decision.hold if isinstance(decision, Look) else decision
-        if isinstance(hold, Hold):
-            guards, until_s = hold.guards, hold.until_s
-            if hold.reason is not None and hold.status is status:
-                reason = hold.reason
-        if status is GoalStatus.HOLDING and not vector.is_satisfied:
-            status, cause, reason = GoalStatus.OBSERVING, Cause.STALE, "the last look is too old to count"
-        if progress.desired is Desired.SUSPENDED and progress.act is None:
-            status, cause, reason = GoalStatus.SUSPENDED, None, progress.suspend_reason
-        if progress.desired in (Desired.STOPPED, Desired.DELETED) and progress.act is None:
-            status, cause, reason = GoalStatus.STOPPED, None, progress.desired.value
-        notices = [] if self._health.degraded is None else [f"degraded: {self._health.degraded}"]
-        is_acknowledged = _is_fenced(progress)
-        return GoalView(
-            uid=state.uid,
-            goal=goal,
-            progress=progress,
-            vector=vector,
-            status=status,
-            cause=cause,
-            reason=reason,
-            decision=type(decision).__name__,
-            guards=guards,
-            next_wake_s=_earliest(until_s, state.next_look_s(now)),
-            now=now,
-            notices=notices,
-            pids=() if is_acknowledged else self._world.executor.pids(state.uid),
-            is_acknowledged=is_acknowledged,
+        return describe(
+            state, now=self._clock.now(), executor=self._world.executor, degraded=self._health.degraded
         )
-
-
-def needs_person(view: GoalView) -> bool:
-    """True when the status cannot change for the better without somebody doing something."""
-    if view.status in STOPPED_ACTING or view.status is GoalStatus.STOPPED:
-        return True
-    if view.status is GoalStatus.SUSPENDED:
-        return view.progress.suspend_until_wall_s is None
-    return not view.goal.standing and view.status in FINISHED
-
-
-def _is_fenced(progress: Progress) -> bool:
-    act = progress.act
-    if act is None:
-        return True
-    return act.epoch >= progress.epoch and progress.desired is Desired.ACTIVE
 
 
 def _checked(predicate: Predicate, observed: PredicateObserved) -> PredicateState:
@@ -524,7 +490,3 @@ def _checked(predicate: Predicate, observed: PredicateObserved) -> PredicateStat
         fails=predicate.cadence.confirm if verdict.status is Status.FAIL else 0,
         passes=predicate.cadence.recover if verdict.status is Status.PASS else 0,
     )
-
-
-def _earliest(*times: float | None) -> float | None:
-    return min((t for t in times if t is not None), default=None)

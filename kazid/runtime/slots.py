@@ -1,7 +1,7 @@
-"""A fair bound on concurrent observations: waiting is round-robin by goal, so one goal's thousand checks delay no other.
+"""A fair bound on concurrent observations: waiting is round-robin by goal, so no goal's many checks delay another.
 
-Slow predicates (those whose last look ran past half its deadline) may use at most a quarter of the slots: a black-holed
-host delays nobody (SEMANTICS §2).
+Slow predicates (those whose last look ran past half its deadline) may use at most a quarter of the slots: a
+black-holed host delays nobody (SEMANTICS §2).
 """
 
 from collections import OrderedDict, deque

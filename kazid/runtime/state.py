@@ -124,7 +124,9 @@ class GoalState:
             batch: list[Event] = [*self._gathered(), *events]
             if not batch:
                 return True
-            await self._append(batch, now, header=header, idempotency_key=idempotency_key, is_urgent=is_urgent)
+            await self._append(
+                batch, now, header=header, idempotency_key=idempotency_key, is_urgent=is_urgent
+            )
             self._pending = None
             folded = Folded(self.goal, self.progress)
             for event in events:

@@ -77,7 +77,9 @@ async def run_transient(
     while True:
         try:
             await run(is_restart)
-        except Exception as error:  # child guard: one of the three places (STYLE 13); a crash must not reach siblings
+        except (
+            Exception
+        ) as error:  # child guard: one of the three places (STYLE 13); a crash must not reach siblings
             verdict = on_crash(recent, now_s=clock.now().boot_s)
             match verdict:
                 case Restart():

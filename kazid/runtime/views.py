@@ -64,7 +64,7 @@ class Waited(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FollowStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One step of a followed goal. `kind`: iteration (an act starts), status (it changed), heartbeat, outcome (last)."""
+    """One step of a followed goal. `kind`: iteration (an act starts), status (changed), heartbeat, outcome (last)."""
 
     kind: str
     view: GoalView

@@ -24,8 +24,9 @@ class LineRedactor:
     """One stream. `feed` and `flush` return what may be written; `finish` the rest."""
 
     def __init__(self, secrets: Sequence[str]) -> None:
-        self._secrets = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in secrets]
-        self._secret_bytes = [value.encode("latin-1") for value in self._secrets]
+        self.secrets = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in secrets]
+        """As they are looked for: UTF-8 read as Latin-1, so that any bytes are text."""
+        self._secret_bytes = [value.encode("latin-1") for value in self.secrets]
         self._line = b""
         self._shown = b""
         """What `flush` let out of the line so far."""
@@ -77,6 +78,10 @@ class LineRedactor:
         self._is_in_key = _key_state(text, self._is_in_key)
         return shown, lost + len(dropped)
 
+    def swallow(self) -> None:
+        """Drop what comes up to the next delimiter: it may be the second half of a secret."""
+        self._is_swallowing = True
+
     def _let_out(self, lines: bytes) -> bytes:
         """Whole lines, without what was shown of the first of them already."""
         text, self._is_in_key = self._redacted(lines, self._is_in_key)
@@ -91,7 +96,7 @@ class LineRedactor:
         window = self._line[: LINE_BYTES_MAX + OVERLAP_BYTES]
         at: int | None = LINE_BYTES_MAX
         if not self._is_in_key:
-            at = find_cut(window, LINE_BYTES_MAX - OVERLAP_BYTES, LINE_BYTES_MAX, self._secrets)
+            at = find_cut(window, LINE_BYTES_MAX - OVERLAP_BYTES, LINE_BYTES_MAX, self.secrets)
         if at is not None:
             self._line = self._line[at:]
             return self._let_out(window[:at])
@@ -119,7 +124,7 @@ class LineRedactor:
             if end is None:
                 return b"", True
             text = text[end:]
-        return redact(text, self._secrets).encode("latin-1"), ends_inside_key(text)
+        return redact(text, self.secrets).encode("latin-1"), ends_inside_key(text)
 
 
 def find_cut(window: bytes, low: int, high: int, secrets: Sequence[str]) -> int | None:

@@ -1,9 +1,9 @@
 """Bounded logs of one attempt on disk, readable while they are written.
 
-A stream keeps its head (half of the bound) and its tail as a ring of two segments (a quarter each). Each file is named by the
-offset of its first byte, `stdout.0`, `stdout.2097152`, and is only ever appended to: what is missing between two names
-was omitted, and a reader needs no index and no lock. Offsets are of the redacted stream, and go on over what was omitted.
-Takes bytes that are redacted already (kazid/shim/lines.py); never raises for the disk.
+A stream keeps its head (half of the bound) and its tail as a ring of two segments (a quarter each). Each file is named
+by the offset of its first byte, `stdout.0`, `stdout.2097152`, and is only ever appended to: what is missing between two
+names was omitted, and a reader needs no index and no lock. Offsets are of the redacted stream, and go on over what was
+omitted. Takes bytes that are redacted already (kazid/shim/lines.py); never raises for the disk.
 """
 
 import os
@@ -41,7 +41,7 @@ class BoundedLog:
     @property
     def is_head_full(self) -> bool:
         """True once what is written may be omitted again."""
-        return not self._is_head_open
+        return not self._is_head_open or (self._room == 0 and self._offset > 0)
 
     def write(self, data: bytes) -> None:
         """Append; what does not fit the disk is dropped and counted."""
@@ -135,17 +135,17 @@ def read_log(
         starts = _starts(folder, stream)
         at = max((start for start in starts if start <= offset), default=None)
         later = min((start for start in starts if start > offset), default=None)
-        # The list came first: when it names a later file, this one was complete, and nothing more comes in it.
-        data = None if at is None else _read(folder, stream, at, offset - at, bytes_max)
+        data = b"" if at is None else _read(folder, stream, at, offset - at, bytes_max)
+        if data is None:
+            continue
         if data:
             return data, offset + len(data), 0
         if later is None:
             return b"", offset, 0
+        # The list came first: as it names a later file, the one before was complete, and what lies between was omitted.
         data = _read(folder, stream, later, 0, bytes_max)
-        if data and (at is None or _read(folder, stream, at, offset - at, 1) == b""):
-            return data, later + len(data), later - offset
-        if data is not None and not data:
-            return b"", offset, 0  # just begun
+        if data is not None:
+            return (data, later + len(data), later - offset) if data else (b"", offset, 0)
     return b"", offset, 0
 
 
@@ -155,7 +155,11 @@ def _starts(folder: str, stream: str) -> list[int]:
         names = os.listdir(folder)
     except OSError:
         return []
-    return [int(name[len(prefix) :]) for name in names if name.startswith(prefix) and name[len(prefix) :].isdecimal()]
+    return [
+        int(name[len(prefix) :])
+        for name in names
+        if name.startswith(prefix) and name[len(prefix) :].isdecimal()
+    ]
 
 
 def _read(folder: str, stream: str, start: int, within: int, count: int) -> bytes | None:

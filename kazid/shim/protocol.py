@@ -73,7 +73,7 @@ def read_record(folder: str, name: str) -> "dict[str, Any] | None":
         return None
     with os.fdopen(fd, "rb") as file:
         try:
-            record = json.loads(file.read(RECORD_BYTES_MAX))
+            record: dict[str, Any] | int = json.loads(file.read(RECORD_BYTES_MAX))
         except (ValueError, OSError, RecursionError):
             return None
     return record if isinstance(record, dict) else None
@@ -138,7 +138,10 @@ def revoke_or_inspect(folder: str) -> "tuple[str, dict[str, Any] | None]":
 
 
 def is_locked(folder: str) -> bool:
-    """True while the shim that claimed this attempt lives. The lock is shared: two that ask see the shim, not each other."""
+    """True while the shim that claimed this attempt lives.
+
+    The lock is asked for shared: two that ask see the shim, not each other.
+    """
     try:
         fd = open_regular(os.path.join(folder, CLAIM))
     except OSError:

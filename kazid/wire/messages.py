@@ -26,6 +26,8 @@ GoalFileText: TypeAlias = Annotated[str, Meta(max_length=GOAL_FILE_CHARS_MAX)]
 ReasonText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 PathText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, pattern=r"^[^\x00]*$")]
 """No file has a NUL in its name, and no system call takes one."""
+FolderText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX, pattern=r"^/[^\x00]*$")]
+"""An absolute path."""
 NameText: TypeAlias = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
 SearchPathText: TypeAlias = Annotated[str, Meta(max_length=SEARCH_PATH_CHARS_MAX, pattern=r"^[^\x00]*$")]
 
@@ -45,7 +47,7 @@ class ApplyRequest(_Request, frozen=True, kw_only=True):
 
     goal_file: GoalFileText
     source_path: PathText | None = None
-    cwd: PathText | None = None
+    cwd: FolderText | None = None
     workspace: PathText | None = None
     standing: bool = False
     harness: NameText | None = None
@@ -60,7 +62,7 @@ class LintRequest(_Request, frozen=True, kw_only=True):
 
     goal_file: GoalFileText
     source_path: PathText | None = None
-    cwd: PathText | None = None
+    cwd: FolderText | None = None
     workspace: PathText | None = None
 
 

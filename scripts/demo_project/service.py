@@ -7,7 +7,7 @@ import sys
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):  # noqa: N802 - the stdlib's name
+    def do_GET(self):
         body = b"ok" if self.path == "/livez" else self.server.greeting.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

@@ -1,4 +1,4 @@
-"""What the tests of the sqlite journal share: a journal with its writer, small events, a raw look at the file, a small disk."""
+"""What the tests of the sqlite journal share: a journal with its writer, small events, a raw look, a small disk."""
 
 import os
 import sqlite3

@@ -169,7 +169,9 @@ async def test_an_append_that_nobody_took_is_withdrawn_at_its_deadline(
             group.cancel_scope.cancel()
 
 
-async def test_a_full_queue_makes_callers_wait_and_then_gives_up(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_queue_makes_callers_wait_and_then_gives_up(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(group_commit, "ANSWER_TIMEOUT_S", 0.2)
     monkeypatch.setattr(group_commit, "QUEUED_APPENDS_MAX", 2)
     said: list[str] = []
@@ -218,34 +220,46 @@ async def test_a_lock_of_another_process_is_unavailable(path: Path, monkeypatch:
         assert (await append(journal)).seq == 1
 
 
-async def test_a_bug_in_the_writer_ends_it_and_answers_everybody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_in_the_writer_ends_it_and_answers_everybody(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> list[Receipt]:
         raise ZeroDivisionError
 
     monkeypatch.setattr(group_commit, "append_all", broken)
-    with pytest.raises(ExceptionGroup) as caught:
+
+    async def daemon() -> None:
         async with running(path) as journal:
             with anyio.CancelScope(shield=True), pytest.raises(JournalUnavailable):
                 await append(journal)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await daemon()
     assert caught.group_contains(ZeroDivisionError)
     assert database_threads() == []
 
 
 async def test_a_database_that_is_moved_away_ends_the_writer(path: Path) -> None:
-    with pytest.raises(ExceptionGroup) as caught:
+    async def daemon() -> None:
         async with running(path) as journal:
             await append(journal)
             os.rename(path, path.with_suffix(".bak"))
             with anyio.CancelScope(shield=True), pytest.raises(JournalUnusable, match="deleted or replaced"):
                 await append(journal, expected_seq=1)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await daemon()
     assert caught.group_contains(JournalUnusable)
 
 
 async def test_threads_are_gone_after_an_exception(path: Path) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def daemon() -> None:
         async with await SqliteJournal.open(path) as journal:
             await journal.head()
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await daemon()
     assert database_threads() == []
 
 
@@ -277,7 +291,9 @@ async def test_a_cancelled_append_is_stored_whole_or_not_at_all(path: Path) -> N
 # --- housekeeping ---
 
 
-async def test_maintain_gives_freed_pages_back_a_piece_at_a_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_maintain_gives_freed_pages_back_a_piece_at_a_time(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(database, "FREE_PAGES_KEPT", 10)
     monkeypatch.setattr(database, "VACUUM_PAGES", 100)
     monkeypatch.setattr(database, "WAL_BYTES_MAX", 1000)

@@ -77,7 +77,11 @@ class UnixConnection(http.client.HTTPConnection):
 def connected(path: Path, *, timeout_s: float = TIMEOUT_S) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.settimeout(timeout_s)
-    connection.connect(str(path))
+    try:
+        connection.connect(str(path))
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 
@@ -115,10 +119,11 @@ class House:
         """One request on a connection of its own."""
         connection = UnixConnection(self.path)
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request(method, target, content, headers or {})
-        answer = Answer(connection.getresponse())
-        connection.close()
-        return answer
+        try:
+            connection.request(method, target, content, headers or {})
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
 
     def get(self, target: str) -> Answer:
         return self.call("GET", target)

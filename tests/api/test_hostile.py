@@ -68,7 +68,16 @@ def test_garbage_is_answered_400_and_closed(house: House, garbage: bytes) -> Non
     assert house.get("/healthz").status == 200
 
 
-def test_random_bytes_never_hurt_anybody_else(house: House) -> None:
+def _assert_quiet(caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a peer does wrong is no failure of ours: neither the app nor the event loop reports one."""
+    assert "request.failed" not in capsys.readouterr().out
+    loud = [r for r in caplog.records if r.levelname in ("WARNING", "ERROR") and r.name != "uvicorn.error"]
+    assert [r.getMessage() for r in loud] == []
+
+
+def test_random_bytes_never_hurt_anybody_else(
+    house: House, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
@@ -82,9 +91,12 @@ def test_random_bytes_never_hurt_anybody_else(house: House) -> None:
             peer.shutdown(socket.SHUT_WR)
             _rest(peer)
     assert house.get(WEB).status == 200
+    _assert_quiet(caplog, capsys)
 
 
-def test_garbage_behind_a_request_in_progress_ends_the_connection_only(house: House) -> None:
+def test_garbage_behind_a_request_in_progress_ends_the_connection_only(
+    house: House, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     house.service.is_settled = False
     with connected(house.path) as peer:
         head = b"GET /v1/goals/@me/web/follow HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -94,6 +106,7 @@ def test_garbage_behind_a_request_in_progress_ends_the_connection_only(house: Ho
         _rest(peer)
     _wait_for(lambda: house.service.following == 0)
     assert house.get("/healthz").status == 200
+    _assert_quiet(caplog, capsys)
 
 
 def test_a_claim_of_100_mb_is_413_before_a_byte_of_it(house: House) -> None:

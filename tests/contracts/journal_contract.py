@@ -55,8 +55,10 @@ def names(records: Sequence[Recorded]) -> list[str]:
     return [record.event.by for record in records if isinstance(record.event, ReconcileRequested)]
 
 
-def a_header(uid: GoalUid = UID, *, id: str = "web", **fields: Any) -> GoalHeader:
-    return GoalHeader(**{"uid": uid, "owner": Owner("ada"), "id": GoalId(id), "is_deleted": False, **fields})
+def a_header(uid: GoalUid = UID, *, name: str = "web", **fields: Any) -> GoalHeader:
+    return GoalHeader(
+        **{"uid": uid, "owner": Owner("ada"), "id": GoalId(name), "is_deleted": False, **fields}
+    )
 
 
 async def append(
@@ -118,7 +120,9 @@ class JournalContract:
         assert len(won) == len(records)
 
     @pytest.mark.parametrize("wrong_seq", [0, 1, 3, 9])
-    async def test_a_stale_expected_seq_raises_conflict_and_writes_nothing(self, lab: Lab, wrong_seq: int) -> None:
+    async def test_a_stale_expected_seq_raises_conflict_and_writes_nothing(
+        self, lab: Lab, wrong_seq: int
+    ) -> None:
         await append(lab.journal, "a", "b", header=a_header())
         changed = a_header(snapshot_seq=Seq(2))
         with pytest.raises(Conflict) as caught:
@@ -254,7 +258,8 @@ class JournalContract:
 
         async def writer(uid: GoalUid) -> None:
             for seq in range(10):
-                committed.append(await append(lab.journal, f"{uid}/{seq}", uid=uid, expected_seq=seq))
+                receipt = await append(lab.journal, f"{uid}/{seq}", uid=uid, expected_seq=seq)
+                committed.append(receipt)
 
         await writer(UID)
         async with anyio.create_task_group() as group:
@@ -362,7 +367,9 @@ class JournalContract:
         assert len(won) == 1
         assert [header.uid for header in await lab.journal.headers()] == won
 
-    async def test_deleted_ones_are_headers_until_they_are_forgotten_and_their_events_stay(self, lab: Lab) -> None:
+    async def test_deleted_ones_are_headers_until_they_are_forgotten_and_their_events_stay(
+        self, lab: Lab
+    ) -> None:
         await append(lab.journal, "a", header=a_header(is_deleted=True))
         assert [header.uid for header in await lab.journal.headers()] == [UID]
         await lab.journal.forget(UID)

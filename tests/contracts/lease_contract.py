@@ -20,7 +20,9 @@ class LeaseContract:
             pytest.param("/", "/srv", id="the-root"),
         ],
     )
-    async def test_a_tree_and_a_tree_nested_in_it_conflict(self, leases: Leases, held: str, wanted: str) -> None:
+    async def test_a_tree_and_a_tree_nested_in_it_conflict(
+        self, leases: Leases, held: str, wanted: str
+    ) -> None:
         assert leases.acquire(tree=held, holder="ada/web") is None
         assert leases.acquire(tree=wanted, holder="ada/docs") == "ada/web"
         leases.release(tree=held, holder="ada/web")

@@ -1,7 +1,7 @@
 """What every runner promises: each sentence of `ports/runner.py` is a test with its words.
 
-An adapter's test module inherits `RunnerContract` and gives it a `lab`: runners on the same state one after the other (a
-daemon and the next), and commands by what they do.
+An adapter's test module inherits `RunnerContract` and gives it a `lab`: runners on the same state one after the other
+(a daemon and the next), and commands by what they do.
 """
 
 import secrets
@@ -21,9 +21,9 @@ LONG_S = 20.0
 
 
 class RunnerLab(Protocol):
-    """Commands: `quick` prints `out` and `err` and exits 3; `ok` exits 0; `short` runs 0.3 s and exits 0; `silent` never
-    ends; `tree` never ends and starts others that never end; `product` exits 0 and leaves a process behind; `missing`
-    does not exist; `echo` prints its stdin.
+    """Commands: `quick` prints `out` and `err` and exits 3; `ok` exits 0; `short` runs 0.3 s and exits 0; `silent`
+    never ends; `tree` never ends and starts others that never end; `product` exits 0 and leaves a process behind;
+    `missing` does not exist; `echo` prints its stdin.
     """
 
     @property
@@ -63,7 +63,9 @@ class RunnerLab(Protocol):
 async def until_runs(lab: RunnerLab, attempt_id: str = A1) -> None:
     """Return once the attempt's command has begun."""
     with anyio.fail_after(LONG_S):
-        while not lab.runs(attempt_id):
+        while True:
+            if lab.runs(attempt_id):
+                return
             await anyio.sleep(0.01)
 
 

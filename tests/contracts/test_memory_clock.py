@@ -29,7 +29,9 @@ class TestMemoryClock(ClockContract):
         assert divergence_s(before, after) == pytest.approx(3600.0, abs=0.1)
         assert after.boot_s - before.boot_s < 1.0
 
-    async def test_a_reboot_starts_boot_time_over_and_the_wall_clock_goes_on(self, clock: MemoryClock) -> None:
+    async def test_a_reboot_starts_boot_time_over_and_the_wall_clock_goes_on(
+        self, clock: MemoryClock
+    ) -> None:
         before = clock.now()
         clock.reboot(boot_id="boot-2")
         after = clock.now()
@@ -48,4 +50,6 @@ async def _hours() -> tuple[float, float]:
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 def test_a_virtual_clock_moves_both(anyio_backend: str) -> None:
-    assert trio.run(_hours, clock=trio.testing.MockClock(autojump_threshold=0)) == pytest.approx((7200.0, 7200.0))
+    assert trio.run(_hours, clock=trio.testing.MockClock(autojump_threshold=0)) == pytest.approx(
+        (7200.0, 7200.0)
+    )

@@ -49,7 +49,9 @@ class TestMemoryJournal(JournalContract):
         with pytest.raises(JournalUnavailable):
             await append(lab.journal, "b", expected_seq=1, is_urgent=True)
 
-    async def test_a_crash_before_an_append_leaves_nothing_and_after_it_everything(self, lab: MemoryLab) -> None:
+    async def test_a_crash_before_an_append_leaves_nothing_and_after_it_everything(
+        self, lab: MemoryLab
+    ) -> None:
         snapshots: list[MemoryJournal] = []
 
         async def crash(uid: GoalUid, events: Sequence[Event]) -> None:

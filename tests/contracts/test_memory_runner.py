@@ -36,7 +36,9 @@ class MemoryLab:
         return self.memory
 
     def order(self, command: str, *, attempt_id: str = A1, **fields: Any) -> AttemptOrder:
-        return AttemptOrder(uid=UID, attempt_id=AttemptId(attempt_id), argv=(command,), cwd="/", path="", **fields)
+        return AttemptOrder(
+            uid=UID, attempt_id=AttemptId(attempt_id), argv=(command,), cwd="/", path="", **fields
+        )
 
     async def crash(self) -> Runner:
         return self.memory
@@ -74,7 +76,9 @@ class MemoryLab:
             "echo": Script(stdout=(order.stdin_text or "").encode()),
         }
         chosen = by_command(scripts)(order)
-        return Script(**{**{f: getattr(chosen, f) for f in chosen.__struct_fields__}, "effect_at_start": begin})
+        return Script(
+            **{**{f: getattr(chosen, f) for f in chosen.__struct_fields__}, "effect_at_start": begin}
+        )
 
 
 @pytest.fixture
@@ -83,7 +87,9 @@ def lab() -> MemoryLab:
 
 
 def _order(argv: str, attempt_id: str = A1, **fields: Any) -> AttemptOrder:
-    return AttemptOrder(uid=UID, attempt_id=AttemptId(attempt_id), argv=argv.split(), cwd="/", path="", **fields)
+    return AttemptOrder(
+        uid=UID, attempt_id=AttemptId(attempt_id), argv=argv.split(), cwd="/", path="", **fields
+    )
 
 
 class TestScriptedRunner(RunnerContract):

@@ -72,7 +72,11 @@ class SystemLab:
         return runner
 
     def order(self, command: str, *, attempt_id: str = A1, **fields: Any) -> AttemptOrder:
-        argv = ("no-such-command",) if command == "missing" else ("sh", "-c", RUN + COMMANDS.get(command, command))
+        argv = (
+            ("no-such-command",)
+            if command == "missing"
+            else ("sh", "-c", RUN + COMMANDS.get(command, command))
+        )
         env = {"RUNS": str(self.home / f"runs-{attempt_id}"), **fields.pop("env", {})}
         given = {"argv": argv, "cwd": str(self.work), "path": os.environ["PATH"], "env": env, **fields}
         return AttemptOrder(uid=UID, attempt_id=AttemptId(attempt_id), **given)
@@ -87,12 +91,12 @@ class SystemLab:
 
     async def order_without_start(self, attempt_id: str = A1) -> None:
         order = self._prepared[attempt_id] = self.order("ok", attempt_id=attempt_id)
-        attempt_folder.prepare(
-            self.folder(attempt_id), order, executable="/bin/sh", daemon_file="/none"
-        )
+        attempt_folder.prepare(self.folder(attempt_id), order, executable="/bin/sh", daemon_file="/none")
 
     async def start_late(self, attempt_id: str = A1) -> None:
-        shim = runner_module._start_shim(self.folder(attempt_id), os.open("/dev/null", os.O_WRONLY), dict(os.environ))
+        shim = runner_module._start_shim(
+            self.folder(attempt_id), os.open("/dev/null", os.O_WRONLY), dict(os.environ)
+        )
         await anyio.to_thread.run_sync(partial(shim.wait, timeout=LONG_S))
 
     def folder(self, attempt_id: str = A1) -> str:
@@ -170,7 +174,7 @@ class TestSystemRunner(RunnerContract):
             pytest.param({"argv": ("sh", "a\0b")}, ["NUL"], id="nul-in-argument"),
             pytest.param({"argv": ("sh", "\ud800")}, ["surrogate"], id="half-a-character"),
             pytest.param({"env": {"A": "b\0c"}}, ["NUL"], id="nul-in-environment"),
-            pytest.param({"argv": ("sh", "x" * 3_000_000)}, ["cannot start"], id="too-long"),
+            pytest.param({"argv": ("sh", "x" * 3_000_000)}, ["too long", "sh"], id="too-long"),
         ],
     )
     async def test_not_started_says_what_was_looked_for_and_where(
@@ -218,7 +222,9 @@ class TestSystemRunner(RunnerContract):
     async def test_pids_are_those_of_the_tree_while_it_runs(self, lab: SystemLab) -> None:
         attempt = await lab.runner.start(lab.order("tree"))
         with anyio.fail_after(LONG_S):
-            while lab.alive() < 6:
+            while True:
+                if lab.alive() >= 6:
+                    break
                 await anyio.sleep(0.01)
         assert set(lab.processes()) == set(attempt.pids())
         await attempt.cancel()
@@ -243,7 +249,9 @@ class TestSystemRunner(RunnerContract):
         assert sorted(os.listdir("/proc/self/fd")) == before
 
     async def _to_the_end(self, lab: SystemLab, number: int) -> None:
-        attempt = await lab.runner.start(lab.order("tree" if number % 3 == 0 else "quick", attempt_id=f"{A1}-{number}"))
+        attempt = await lab.runner.start(
+            lab.order("tree" if number % 3 == 0 else "quick", attempt_id=f"{A1}-{number}")
+        )
         if number % 3 == 0:
             await attempt.cancel()
         await end_of(attempt)
@@ -344,12 +352,12 @@ class TestSystemRunner(RunnerContract):
         assert (lab.alive(), proctree.marked(protocol.MARKER, A1)) == (0, [])
 
     async def test_the_sweep_touches_no_other_state_folder(self, lab: SystemLab, tmp_path: Path) -> None:
-        attempt = await lab.runner.start(lab.order("silent"))
+        attempt = await lab.runner.start(lab.order("tree"))
         await until_runs(lab)
         await lab.kill_shim()
         other = SystemRunner(state_dir=str(tmp_path / "other"), clock=SystemClock(), base_environment=BASE)
         assert await other.sweep_leftovers(set()) == ()
-        assert lab.alive() == 1
+        assert lab.alive() >= 1
         await end_of(attempt)
 
     # --- retention ---

@@ -22,9 +22,7 @@ TWO_TURNS = Usage(
     output_tokens=68,
     cost_usd=0.0071400000000000005,
 )
-NOTHING = Usage(
-    input_tokens=0, cached_input_tokens=0, cache_write_tokens=0, output_tokens=0, cost_usd=0.0
-)
+NOTHING = Usage(input_tokens=0, cached_input_tokens=0, cache_write_tokens=0, output_tokens=0, cost_usd=0.0)
 ONE_TURN = Usage(
     input_tokens=1000,
     cached_input_tokens=200,
@@ -45,9 +43,7 @@ EXPECTED = {
     "empty": Report(usage=TWO_TURNS, turns=2),
     "structured": Report(text='{"ok":true}', usage=TWO_TURNS, turns=3),
     "resume1": Report(text="Nothing to do.", usage=ONE_TURN, turns=1),
-    "max_turns": Report(
-        is_error=True, error="Reached maximum number of turns (2)", usage=TWO_TURNS, turns=3
-    ),
+    "max_turns": Report(is_error=True, error="Reached maximum number of turns (2)", usage=TWO_TURNS, turns=3),
     "json_e400": Report(is_error=True, error="API Error: 400 scripted failure 400", usage=NOTHING, turns=1),
     "json_e401": Report(
         is_error=True,
@@ -104,7 +100,9 @@ def test_a_log_without_its_tail_claims_nothing() -> None:
 
 def test_noise_between_the_lines_is_skipped() -> None:
     whole = _transcript("success")
-    noisy = "warning: slow disk {\n" + whole.replace("\n", "\n[… 17 bytes left out …]\n{not json}\n[]\nnull\n\n")
+    noisy = "warning: slow disk {\n" + whole.replace(
+        "\n", "\n[… 17 bytes left out …]\n{not json}\n[]\nnull\n\n"
+    )
     assert CLAUDE.parse(noisy) == CLAUDE.parse(whole)
 
 
@@ -160,8 +158,14 @@ def test_parse_is_total_over_text(text: str) -> None:
     CLAUDE.parse(text)
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda inner: st.lists(
-    inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=8), st.data())
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.data(),
+)
 def test_parse_is_total_over_results_of_any_shape(value: object, data: st.DataObject) -> None:
     keys = ["result", "usage", "is_error", "errors", "permission_denials", "num_turns", "total_cost_usd",
             "session_id", "api_error_status", "subtype"]  # fmt: skip
@@ -219,7 +223,13 @@ def test_the_prompt_goes_to_stdin_and_never_into_argv() -> None:
 
 def test_credentials_are_asked_for_by_name_only() -> None:
     invocation = CLAUDE.build(HarnessChoice(id="claude"), prompt="x")
-    needed = {"ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_BASE_URL", "CLAUDE_CONFIG_DIR", "HTTPS_PROXY"}
+    needed = {
+        "ANTHROPIC_API_KEY",
+        "ANTHROPIC_AUTH_TOKEN",
+        "ANTHROPIC_BASE_URL",
+        "CLAUDE_CONFIG_DIR",
+        "HTTPS_PROXY",
+    }
     assert needed <= set(invocation.env_names)
     assert not needed & set(invocation.env)
 

@@ -191,5 +191,7 @@ async def test_cheating_changes_what_it_was_told_to(bench: Bench) -> None:
 @pytest.mark.skipif(shutil.which("claude") is None, reason="no claude installed")
 async def test_the_real_claude_knows_every_flag_of_the_profile(bench: Bench) -> None:
     help_text = await anyio.to_thread.run_sync(lambda: os.popen("claude --help").read())
-    flags = [argument for argument in CLAUDE.arguments(HarnessChoice(id="claude")) if argument.startswith("--")]
+    flags = [
+        argument for argument in CLAUDE.arguments(HarnessChoice(id="claude")) if argument.startswith("--")
+    ]
     assert [flag for flag in flags if flag not in help_text] == []

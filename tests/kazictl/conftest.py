@@ -1,5 +1,6 @@
 """Fixtures: a fake daemon on a short socket path, and `kazictl` as a real process or in this one."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -73,3 +75,11 @@ def goal_file(folder: Path) -> Path:
     path = folder / "goal.toml"
     path.write_text('id = "web"\n')
     return path
+
+
+def one_document(finished: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The document on stdout, which holds nothing else, and says the exit code that the process had."""
+    told: dict[str, Any] = json.loads(finished.stdout)
+    assert finished.stdout.endswith("}\n")
+    assert told.get("exit_code", finished.returncode) == finished.returncode
+    return told

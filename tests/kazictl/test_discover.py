@@ -209,6 +209,17 @@ def test_the_started_process_is_detached_and_is_the_installed_kazid(
     assert log.parent.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_long_log_is_set_aside(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/true")
+    monkeypatch.setattr(discover, "LOG_BYTES_MAX", 3)
+    log = folder / "kazid.log"
+    for content in ("old", "long"):
+        log.write_text(content)
+        discover.launch_daemon(str(log))
+    assert log.read_text() == ""
+    assert (folder / "kazid.log.1").read_text() == "long"
+
+
 def test_a_log_that_cannot_be_written_is_no_daemon(folder: Path) -> None:
     (folder / "state").touch()
     with pytest.raises(Failure) as caught:

@@ -100,7 +100,19 @@ def test_the_outcome_carries_its_proof_in_one_line() -> None:
 
 def test_a_guard_without_a_time_waits_for_something_to_happen() -> None:
     document = {"guards": [{"name": "lease", "reason": "held by ops/db", "until": None}]}
-    assert guard_lines(document, NOW_S) == ["  lease: held by ops/db, until something happens"]
+    assert guard_lines(document, NOW_S) == ["  lease: held by ops/db, until something changes"]
+
+
+def test_evidence_values_read_as_json_and_not_as_python() -> None:
+    red = PredicateItem(
+        id="t",
+        provider="p",
+        verdict="fail",
+        live=False,
+        evidence={"args": ["-e", True, None], "h": {"a": 1.5}},
+    )
+    text = "\n".join(goal_lines(_json(a_goal(predicates=[red])), BARE, NOW_S))
+    assert "| args=[-e, true, null] h=a: 1.5" in text
 
 
 def test_a_list_has_a_row_for_each_goal() -> None:

@@ -28,9 +28,9 @@ from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.pulse import Pulse
-from kazid.runtime.reconciler import World
 from kazid.runtime.service import Service
 from kazid.runtime.views import Caller
+from kazid.runtime.world import World
 from tests.fakes import ScriptedHarness
 
 ME = Caller(uid=1000, login="me", pid=4242)
@@ -109,7 +109,7 @@ class Daemon:
         self.health = Health()
         self.broadcaster = Broadcaster()
         leases = MemoryLeases()
-        providers = {kind: house.scene for kind in ("http_probe", "test_runner", "custom_script")}
+        providers = dict.fromkeys(("http_probe", "test_runner", "custom_script"), house.scene)
         self.observer = Observer(
             providers=providers,
             network_kinds=frozenset({"http_probe"}),

@@ -75,7 +75,9 @@ async def test_a_standing_goal_notices_drift_within_interval_and_recheck_and_rec
     goal = a_goal(LIVEZ, remedies=[a_remedy("livez")], standing=True)
     async with house.daemon() as daemon:
         await daemon.apply(goal)
-        assert (await daemon.service.wait(*ref(goal), state=GoalStatus.HOLDING, timeout_s=60)).outcome == "reached"
+        assert (
+            await daemon.service.wait(*ref(goal), state=GoalStatus.HOLDING, timeout_s=60)
+        ).outcome == "reached"
         await anyio.sleep(3600)
         assert daemon.service.view(*ref(goal)).status is GoalStatus.HOLDING
         house.scene.up["livez"] = False
@@ -171,7 +173,9 @@ async def test_stop_ends_looking_and_apply_revives(autojump_clock):
         await anyio.sleep(3600)
         assert house.scene.looks["livez"] == looks
         assert await daemon.apply(goal) == "revived"
-        assert (await daemon.service.wait(*ref(goal), state=GoalStatus.HOLDING, timeout_s=60)).outcome == "reached"
+        assert (
+            await daemon.service.wait(*ref(goal), state=GoalStatus.HOLDING, timeout_s=60)
+        ).outcome == "reached"
 
 
 async def test_delete_and_create_again_is_a_new_incarnation(autojump_clock):
@@ -231,7 +235,9 @@ async def test_two_goals_never_act_in_one_workspace(autojump_clock):
     house = House()
     house.scripts["a"] = house.scripts["b"] = Script(duration_s=10)
     one = a_goal(LIVEZ, remedies=[a_remedy("livez", cmd="a")], goal_id="one", workspace="/w", standing=True)
-    two = a_goal(LIVEZ, remedies=[a_remedy("livez", cmd="b")], goal_id="two", workspace="/w/sub", standing=True)
+    two = a_goal(
+        LIVEZ, remedies=[a_remedy("livez", cmd="b")], goal_id="two", workspace="/w/sub", standing=True
+    )
     house.workspaces.make("/w/sub")
     async with house.daemon() as daemon:
         await daemon.apply(one)
@@ -315,7 +321,9 @@ async def test_a_provider_that_raises_is_an_error_verdict_and_the_others_go_on(a
 
 
 @pytest.mark.parametrize("crash_after_s", [0.0, 1.0, 2.5, 5.0, 11.9, 12.5, 14.0, 30.0])
-async def test_a_daemon_that_crashes_anywhere_loses_nothing_and_runs_nothing_twice(crash_after_s, autojump_clock):
+async def test_a_daemon_that_crashes_anywhere_loses_nothing_and_runs_nothing_twice(
+    crash_after_s, autojump_clock
+):
     house = House()
     house.repairs("restart", "livez", duration_s=10)
     goal = a_goal(LIVEZ, remedies=[a_remedy("livez")], standing=True)
@@ -393,7 +401,9 @@ async def test_a_full_disk_starts_no_act_refuses_mutations_and_goes_on_looking(a
 async def test_a_clock_step_makes_everything_stale_and_looks_again(autojump_clock):
     house = House()
     house.scene.up["livez"] = True
-    goal = a_goal(a_predicate("livez", live=True, interval_s=3600.0), remedies=[a_remedy("livez")], standing=True)
+    goal = a_goal(
+        a_predicate("livez", live=True, interval_s=3600.0), remedies=[a_remedy("livez")], standing=True
+    )
     async with house.daemon() as daemon:
         await daemon.apply(goal)
         await anyio.sleep(100)
@@ -426,14 +436,18 @@ async def test_a_goal_whose_task_keeps_crashing_is_parked_and_the_others_never_n
         assert daemon.service.view(*ref(good)).status is GoalStatus.HOLDING
         daemon.observer.look = original
         await daemon.service.resume(*ref(bad), reason="fixed", caller=ME)
-        assert (await daemon.service.wait(*ref(bad), state=GoalStatus.HOLDING, timeout_s=60)).outcome == "reached"
+        assert (
+            await daemon.service.wait(*ref(bad), state=GoalStatus.HOLDING, timeout_s=60)
+        ).outcome == "reached"
 
 
 async def test_steady_looks_are_gathered_not_written_one_by_one(autojump_clock):
     house = House()
     house.scene.up["livez"] = True
     goal = a_goal(
-        a_predicate("livez", live=True, interval_s=1.0, recheck_s=1.0), remedies=[a_remedy("livez")], standing=True
+        a_predicate("livez", live=True, interval_s=1.0, recheck_s=1.0),
+        remedies=[a_remedy("livez")],
+        standing=True,
     )
     async with house.daemon() as daemon:
         await daemon.apply(goal)

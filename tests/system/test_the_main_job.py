@@ -21,7 +21,9 @@ GOALS = ROOT / "config" / "goals"
         pytest.param("smoke-over-budget", "over_budget", 4, id="over-budget"),
     ],
 )
-def test_the_smoke_goals_end_as_their_names_say(daemon: RealDaemon, base: Path, name: str, status: str, code: int):
+def test_the_smoke_goals_end_as_their_names_say(
+    daemon: RealDaemon, base: Path, name: str, status: str, code: int
+):
     goal = base / "w" / f"{name}.goal.toml"
     goal.parent.mkdir()
     goal.write_text((GOALS / f"{name}.goal.toml").read_text())
@@ -97,6 +99,7 @@ def test_what_a_remedy_started_lives_through_kill9_restart_and_stop(daemon: Real
     daemon.start()
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: _service_pid(base) != pid, within_s=20, what="the service is replaced")
+    eventually(lambda: daemon.json("status", "service")["status"] == "holding", within_s=20, what="holds again")
     assert daemon.kazictl("delete", "service").returncode == 0
     os.kill(_service_pid(base), signal.SIGKILL)
 

@@ -46,7 +46,6 @@ ESCALATE_S = 15.0
 
 SWEEP_GRACE_S = 1.0
 REAP_S = 0.05
-REAP_POLL_S = 0.002
 
 assert attempt_folder.KILL_GRACE_S + proctree.KILL_ROUNDS_MAX * proctree.ROUND_S < ESCALATE_S
 
@@ -97,7 +96,9 @@ class SystemAttempt:
     async def until_claimed(self) -> None:
         """Return when the shim has claimed the attempt or ended; revoke it when it does neither in time."""
         with anyio.move_on_after(CLAIM_S):
-            while look(self._folder).state == attempt_folder.UNCLAIMED and not self._is_pipe_closed():
+            while True:
+                if look(self._folder).state != attempt_folder.UNCLAIMED or self._is_pipe_closed():
+                    return
                 await anyio.sleep(CLAIM_POLL_S)
 
     async def inspect(self) -> None:
@@ -138,7 +139,7 @@ class SystemAttempt:
             found = await self._look(look_or_revoke if self._may_revoke() else look)
             state = None if found is None else found.state
             if found is not None and state == protocol.ENDED:
-                await self._until_reaped(found)
+                await self._until_shim_left()
                 return result_of(found)
             if state == protocol.NEVER_STARTED:
                 return self._never_ran()
@@ -154,7 +155,12 @@ class SystemAttempt:
 
     def _meet(self, found: Found | None) -> None:
         """Learn who the shim of a taken-over attempt is; what was asked of it meanwhile is passed on."""
-        if self.shim is not None or found is None or found.state != protocol.RUNNING or found.shim_pid is None:
+        if (
+            self.shim is not None
+            or found is None
+            or found.state != protocol.RUNNING
+            or found.shim_pid is None
+        ):
             return
         self.shim = Shim(found.shim_pid, found.shim_start_time)
         if self._cancelled_s is not None:
@@ -245,19 +251,16 @@ class SystemAttempt:
     async def _escalate(self) -> None:
         """End the tree in the shim's place, and then the shim."""
         shim = self.shim
-        await anyio.to_thread.run_sync(
-            partial(end_tree, self._attempt_id, shim=shim), limiter=self._threads
-        )
+        await anyio.to_thread.run_sync(partial(end_tree, self._attempt_id, shim=shim), limiter=self._threads)
         if shim is not None:
             proctree.signal_process(shim.pid, SIGKILL, shim.start_time)
 
-    async def _until_reaped(self, found: Found) -> None:
+    async def _until_shim_left(self) -> None:
         """Give a shim that only has to exit the moment that takes, so that no zombie stays until the next attempt."""
-        if found.shim_pid is None:
-            return
-        with anyio.move_on_after(REAP_S):
-            while proctree.is_alive(found.shim_pid, found.shim_start_time):
-                await anyio.sleep(REAP_POLL_S)
+        pidfd = self._open_pidfd()
+        if pidfd is not None:
+            with anyio.move_on_after(REAP_S):
+                await anyio.wait_readable(pidfd)
 
     def _close(self) -> None:
         for descriptor in (self._done_fd, self._pidfd):

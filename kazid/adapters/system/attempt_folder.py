@@ -1,7 +1,7 @@
 """The folder of one attempt, from the daemon's side: what is asked of the shim, and what became of it.
 
-`<state>/attempts/<incarnation>/<attempt>/`, 0700, written and read through kazid/shim/protocol.py. Everything here blocks
-on the disk for a moment and belongs into a thread, but for `look`, which reads two small files.
+`<state>/attempts/<incarnation>/<attempt>/`, 0700, written and read through kazid/shim/protocol.py. Everything here
+blocks on the disk for a moment and belongs into a thread, but for `look`, which reads two small files.
 """
 
 import os
@@ -166,12 +166,6 @@ def is_product(folder: str, found: Found) -> bool:
         return False
     request = protocol.read_record(folder, protocol.REQUEST) or {}
     return bool(request.get("keep_on_success"))
-
-
-def log_bytes_max(folder: str) -> int:
-    """The bound the attempt's logs were written with; another version of kazid may have had another."""
-    bound = (protocol.read_record(folder, protocol.REQUEST) or {}).get("log_bytes_max")
-    return bound if isinstance(bound, int) and bound > 0 else LOG_BYTES_MAX
 
 
 def shim_words(folder: str) -> str | None:

@@ -1,7 +1,11 @@
-"""The service manager's protocol in stdlib: sd_notify messages and socket activation. Source: sd_notify(3), sd_listen_fds(3)."""
+"""The service manager's protocol in stdlib: notifications and socket activation.
+
+Sources: sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3).
+"""
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 LISTEN_FDS_START = 3
@@ -53,8 +57,6 @@ class ServiceManager:
 
 
 def _monotonic_usec() -> int:
-    import time
-
     return time.monotonic_ns() // 1000
 
 

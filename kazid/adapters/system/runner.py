@@ -1,8 +1,8 @@
 """The Runner port for real processes: every attempt runs under a shim that outlives the daemon (kazid/shim).
 
-The daemon asks (`request.json`, SIGTERM) and learns (`result.json`, the end of a pipe that only the shim holds); it never
-waits for the shim itself, which stays as the log drain of what a remedy left running. A shim that vanished without a
-result is answered by killing everything that carries its attempt's marker.
+The daemon asks (`request.json`, SIGTERM) and learns (`result.json`, the end of a pipe that only the shim holds); it
+never waits for the shim itself, which stays as the log drain of what a remedy left running. A shim that vanished
+without a result is answered by killing everything that carries its attempt's marker.
 """
 
 import os
@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping
 from functools import partial
 
 import anyio
-import anyio.lowlevel
 import anyio.to_thread
 
 from kazid.adapters.system import attempt_folder
@@ -26,7 +25,7 @@ from kazid.ports.runner import AttemptOrder, AttemptResult
 from kazid.shim import logs, proctree, protocol
 
 SPAWNS_AT_ONCE_MAX = 4
-"""Shims that are starting up; throughput is flat from two in flight and latency is not (reference/feasibility.md §2)."""
+"""Shims that are starting up: throughput is flat from two in flight, latency is not (reference/feasibility.md §2)."""
 
 THREADS_MAX = 8
 """For the disk and /proc, apart from everybody else's: an end must not wait behind a hanging look-up."""
@@ -118,9 +117,7 @@ class SystemRunner:
         except OSError as error:
             return self._not_started(order, folder, f"cannot prepare the attempt: {error}")
         async with self._spawn_gate:
-            with anyio.CancelScope(shield=True):
-                attempt = await self._spawn(order, folder, env)
-        return attempt
+            return await self._spawn(order, folder, env)
 
     async def recover(self, uid: GoalUid, attempt_id: AttemptId) -> SystemAttempt:
         """Take over an attempt: the one that runs here, else what its folder tells; `wait` says which of the four."""
@@ -139,14 +136,9 @@ class SystemRunner:
         self, uid: GoalUid, attempt_id: AttemptId, *, stream: str, offset: int
     ) -> tuple[bytes, int, int]:
         """See the port. At most 1 MiB a call and never across a gap: read on until nothing comes."""
-        assert stream in ("stdout", "stderr"), f"no such stream: {stream}"
+        assert stream in protocol.STREAMS, f"no such stream: {stream}"
         folder = folder_of(self._root, uid, attempt_id)
-
-        def read() -> tuple[bytes, int, int]:
-            bytes_max = attempt_folder.log_bytes_max(folder)
-            return logs.read_log(folder, stream, offset, bytes_max=bytes_max)
-
-        return await anyio.to_thread.run_sync(read, limiter=self._threads)
+        return await anyio.to_thread.run_sync(logs.read_log, folder, stream, offset, limiter=self._threads)
 
     def reap(self) -> None:
         """Take the exit status of every shim that ended; never waits, and takes nobody else's child."""
@@ -173,14 +165,13 @@ class SystemRunner:
 
     async def _resolve(self, order: AttemptOrder, *, path: str) -> Runnable | Refusal:
         """Look in a thread, and give up on a disk that does not answer."""
-        found: Runnable | Refusal = Refusal(code=TRANSIENT, reason=f"the disk does not answer: {order.cwd}")
         with anyio.move_on_after(RESOLVE_S):
             lookup = partial(resolve, order.argv[0], cwd=order.cwd, path=path)
             # A thread of its own: one that hangs must not take a slot from those that end attempts.
-            found = await anyio.to_thread.run_sync(
+            return await anyio.to_thread.run_sync(
                 lookup, limiter=anyio.CapacityLimiter(1), abandon_on_cancel=True
             )
-        return found
+        return Refusal(code=TRANSIENT, reason=f"the disk does not answer: {order.cwd}")
 
     async def _spawn(self, order: AttemptOrder, folder: str, env: Mapping[str, str]) -> SystemAttempt:
         """Start the shim and see it claim the attempt, or end."""
@@ -197,7 +188,8 @@ class SystemRunner:
         attempt = self._attempt(order.uid, order.attempt_id)
         self._live[(order.uid, order.attempt_id)] = attempt
         attempt.follow(popen.pid, done_fd=done_read)
-        await attempt.until_claimed()
+        with anyio.CancelScope(shield=True):
+            await attempt.until_claimed()
         return attempt
 
     def _attempt(self, uid: GoalUid, attempt_id: AttemptId) -> SystemAttempt:

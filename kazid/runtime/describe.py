@@ -1,0 +1,81 @@
+"""A goal as it stands now, from its state: what every client sees, and the same words for all of them.
+
+Reads and never changes. The status is the journalled one, but for what time alone changes: a green that grew too old is
+`observing`, and what people asked (suspended, stopped) shows at once.
+"""
+
+from collections.abc import Sequence
+
+from kazid.core.decide import decide
+from kazid.core.decision import Guard, Hold, Look
+from kazid.core.instant import Now
+from kazid.core.progress import Desired, Progress
+from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
+from kazid.core.vector import VerdictVector, assess
+from kazid.runtime.executor import Executor
+from kazid.runtime.state import GoalState
+from kazid.runtime.views import GoalView
+
+
+def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | None) -> GoalView:
+    """The view of one goal at `now`."""
+    goal, progress = state.spec, state.progress
+    vector = assess(goal, progress, now)
+    decision = decide(goal, progress, vector, now)
+    hold = decision.hold if isinstance(decision, Look) else decision
+    guards: Sequence[Guard] = ()
+    until_s: float | None = None
+    status, cause, reason = _status(progress, vector)
+    if isinstance(hold, Hold):
+        guards, until_s = hold.guards, hold.until_s
+        if hold.reason is not None and hold.status is status:
+            reason = hold.reason
+    is_acknowledged = is_fenced(progress)
+    times = [t for t in (until_s, state.next_look_s(now)) if t is not None]
+    return GoalView(
+        uid=state.uid,
+        goal=goal,
+        progress=progress,
+        vector=vector,
+        status=status,
+        cause=cause,
+        reason=reason,
+        decision=type(decision).__name__,
+        guards=guards,
+        next_wake_s=min(times, default=None),
+        now=now,
+        notices=[] if degraded is None else [f"degraded: {degraded}"],
+        pids=() if is_acknowledged else executor.pids(state.uid),
+        is_acknowledged=is_acknowledged,
+    )
+
+
+def _status(progress: Progress, vector: VerdictVector) -> tuple[GoalStatus, Cause | None, str | None]:
+    if progress.act is None:
+        match progress.desired:
+            case Desired.SUSPENDED:
+                return GoalStatus.SUSPENDED, None, progress.suspend_reason
+            case Desired.STOPPED | Desired.DELETED:
+                return GoalStatus.STOPPED, None, progress.desired.value
+            case Desired.ACTIVE:
+                pass
+    if progress.status is GoalStatus.HOLDING and not vector.is_satisfied:
+        return GoalStatus.OBSERVING, Cause.STALE, "the last look is too old to count"
+    return progress.status, progress.cause, progress.reason
+
+
+def needs_person(view: GoalView) -> bool:
+    """True when the status cannot change for the better without somebody doing something."""
+    if view.status in STOPPED_ACTING or view.status is GoalStatus.STOPPED:
+        return True
+    if view.status is GoalStatus.SUSPENDED:
+        return view.progress.suspend_until_wall_s is None
+    return not view.goal.standing and view.status in FINISHED
+
+
+def is_fenced(progress: Progress) -> bool:
+    """True when no executor of an older epoch, or of a goal that is not to act, is left."""
+    act = progress.act
+    if act is None:
+        return True
+    return act.epoch >= progress.epoch and progress.desired is Desired.ACTIVE

@@ -1,0 +1,33 @@
+"""What every goal's task shares: the clock, the executor, the observer; one of each per daemon."""
+
+from collections.abc import Callable
+
+from kazid.core.ids import AttemptId
+from kazid.ports.clock import Clock
+from kazid.ports.workspace import Workspaces
+from kazid.runtime.executor import Executor
+from kazid.runtime.health import Health
+from kazid.runtime.observer import Observer
+
+
+class World:
+    """What every reconciler shares. `ends_attempts`: at shutdown attempts are ended (SIGTERM), not left to the shim."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        health: Health,
+        observer: Observer,
+        executor: Executor,
+        workspaces: Workspaces,
+        new_attempt_id: Callable[[], AttemptId],
+    ) -> None:
+        self.clock = clock
+        self.health = health
+        self.observer = observer
+        self.executor = executor
+        self.workspaces = workspaces
+        self.new_attempt_id = new_attempt_id
+        self.ends_attempts = True
+        self.turns_total = 0

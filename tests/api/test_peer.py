@@ -1,0 +1,243 @@
+"""Who may talk, by the kernel's word; and an agent is not its owner (SEMANTICS §8)."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from kazid.api.peer import Gate, Peer, is_here, login_of, peer_of
+from kazid.api.problem import Refusal
+from kazid.core.ids import AttemptId, GoalUid
+from kazid.core.progress import ActSummary
+from kazid.core.status import GoalStatus
+from kazid.core.verdict import failed
+from tests.api.fake_service import a_view
+from tests.api.house import GOAL_FILE, House, mine
+from tests.builders import WALL_0, a_goal, a_predicate, a_progress, a_running_act, a_state, an_episode
+
+LOGINS = {0: "root", 1000: "ada", 1001: "bob"}
+WEB = "/v1/goals/@me/web"
+
+
+def _gate(mode: str, *admins: str) -> Gate:
+    return Gate(mode=mode, own_uid=1000, admins=lambda: admins, login_of=lambda uid: LOGINS.get(uid, str(uid)))
+
+
+def _peer(uid: int) -> Peer:
+    return Peer(pid=1, uid=uid, gid=uid, started=1)
+
+
+@pytest.mark.parametrize(
+    ("gate", "uid", "is_admitted"),
+    [
+        pytest.param(_gate("user"), 1000, True, id="user-daemon-its-own-uid"),
+        pytest.param(_gate("user"), 0, True, id="user-daemon-root"),
+        pytest.param(_gate("user"), 1001, False, id="user-daemon-another-uid"),
+        pytest.param(_gate("user", "bob"), 1001, False, id="user-daemon-has-no-admins"),
+        pytest.param(_gate("system"), 0, True, id="system-daemon-root"),
+        pytest.param(_gate("system"), 1000, False, id="system-daemon-its-own-uid-is-nobody-special"),
+        pytest.param(_gate("system"), 1001, False, id="system-daemon-a-stranger"),
+        pytest.param(_gate("system", "bob"), 1001, True, id="system-daemon-an-admin"),
+        pytest.param(_gate("system", "bob"), 1000, False, id="system-daemon-not-among-the-admins"),
+    ],
+)
+def test_who_may_talk(gate: Gate, uid: int, is_admitted: bool) -> None:
+    if is_admitted:
+        caller = gate.admit(_peer(uid))
+        assert (caller.uid, caller.login) == (uid, LOGINS[uid])
+        return
+    with pytest.raises(Refusal) as refusal:
+        gate.admit(_peer(uid))
+    details = refusal.value.details
+    assert (details.status, details.type) == (403, "denied")
+    assert LOGINS[uid] in details.detail
+
+
+def test_a_connection_without_identity_is_nobodys() -> None:
+    with pytest.raises(Refusal):
+        _gate("user").admit(None)
+
+
+def test_the_kernel_says_who_is_connected() -> None:
+    one, two = socket.socketpair(socket.AF_UNIX)
+    with one, two:
+        peer = peer_of(one)
+    assert peer is not None
+    assert (peer.pid, peer.uid, peer.gid) == (os.getpid(), os.getuid(), os.getgid())
+    assert is_here(peer)
+
+
+def test_a_tcp_peer_has_no_identity() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+        accepted, _ = listener.accept()
+        with accepted:
+            assert peer_of(accepted) is None
+        assert one
+
+
+def test_a_peer_that_ended_or_whose_pid_was_used_again_is_not_here() -> None:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    assert not is_here(Peer(pid=child.pid, uid=0, gid=0, started=1))
+    assert not is_here(Peer(pid=os.getpid(), uid=0, gid=0, started=1))
+    assert not is_here(Peer(pid=child.pid, uid=0, gid=0, started=None))
+    assert is_here(Peer(pid=0, uid=0, gid=0, started=None)), "outside our pid namespace: nothing we started"
+
+
+def test_a_uid_without_a_name_is_called_by_its_digits() -> None:
+    assert login_of(4_123_456) == "4123456"
+
+
+ASK = """
+import os, socket, sys
+path, uid = sys.argv[1], int(sys.argv[2])
+if os.getuid() == 0 and uid != 0:
+    os.setgroups([]); os.setgid(uid); os.setuid(uid)
+s = socket.socket(socket.AF_UNIX); s.connect(path)
+s.sendall(b"GET /v1/goals HTTP/1.0\\r\\n\\r\\n")
+data = b""
+while piece := s.recv(65536): data += piece
+sys.stdout.buffer.write(data)
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_another_uid_is_told_403_and_what_is_missing() -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)  # the socket's folder is what keeps others out; here it does not
+        house = House(Path(folder) / "s", own_uid=0)
+        os.chmod(house.path, 0o666)
+        with house.open():
+            asked = [sys.executable, "-I", "-c", ASK, str(house.path), "65534"]
+            reply = subprocess.run(asked, capture_output=True, check=True, timeout=20).stdout
+    head, _, body = reply.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 403 ")
+    problem = json.loads(body)
+    assert problem["type"] == "denied"
+    assert "65534" in problem["detail"]
+
+
+LEAVE = """
+import os, socket, sys, time
+s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
+parent = os.getpid()
+if os.fork() != 0: os._exit(0)
+while os.getppid() == parent: time.sleep(0.01)
+time.sleep(0.1)
+s.sendall(b"GET /v1/info HTTP/1.0\\r\\n\\r\\n")
+data = b""
+while piece := s.recv(65536): data += piece
+sys.stdout.buffer.write(data)
+"""
+
+
+def test_a_child_cannot_speak_for_the_process_that_connected_and_ended(house: House) -> None:
+    asked = [sys.executable, "-I", "-c", LEAVE, str(house.path)]
+    reply = subprocess.run(asked, capture_output=True, check=True, timeout=20).stdout
+    assert reply.startswith(b"HTTP/1.1 403 ")
+    assert b"gone" in reply
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def agents_house(house: House) -> House:
+    """The caller is an agent working on `web`, whose `secret` predicate is held out."""
+    predicates = (a_predicate("tests"), replace(a_predicate("secret"), held_out=True))
+    goal = mine(a_goal(*predicates))
+    acts = [
+        ActSummary(attempt_id=AttemptId(f"a{n}"), number=n, rung="harness:claude", title=f"try {n}", predicates=())
+        for n in (1, 2)
+    ]
+    progress = a_progress(
+        states={p.id: a_state(failed("broken", "it broke", seen="x"), started_s=99.0, fails=1) for p in predicates},
+        status=GoalStatus.ACTING,
+        status_since_wall_s=WALL_0,
+        reason="secret still fails",
+        episode=an_episode(acts=acts),
+        act=a_running_act(attempt_id=AttemptId("a2"), number=2),
+        acts=2,
+    )
+    view = house.service.add(a_view(goal, progress))
+    house.service.add(a_view(mine(a_goal(goal_id="other"))))
+    house.service.agent_of = view.uid
+    house.service.log["stdout"] = b"said\n"
+    return house
+
+
+def test_an_agent_sees_its_own_goal_without_what_is_held_out(agents_house: House) -> None:
+    for suffix in ("", "/explain"):
+        answer = agents_house.get(WEB + suffix)
+        assert answer.status == 200
+        assert b"secret" not in answer.body
+        assert [p["id"] for p in answer.json["predicates"]] == ["tests"]
+    document = agents_house.get(WEB).json
+    assert [a["number"] for a in document["attempts"]] == [2], "other attempts are not its business"
+    assert document["predicates"][0]["evidence"] == {"seen": "x"}
+
+
+def test_an_agents_list_is_its_own_goal(agents_house: House) -> None:
+    answer = agents_house.get("/v1/goals")
+    assert [g["goal_id"] for g in answer.json["goals"]] == ["web"]
+    assert b"secret" not in answer.body
+
+
+def test_an_agent_follows_without_what_is_held_out(agents_house: House) -> None:
+    answer = agents_house.get(f"{WEB}/follow")
+    assert answer.lines[-1]["event"] == "outcome"
+    assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize("target", ["/v1/info", "/healthz", "/v1/schema", "/v1/schema/http_probe", "/openapi.json"])
+def test_an_agent_reads_what_tells_of_no_goal(agents_house: House, target: str) -> None:
+    assert agents_house.get(target).status == 200
+
+
+def test_an_agent_reads_the_log_of_its_own_attempt_only(agents_house: House) -> None:
+    agents_house.service.fails.clear()
+    assert agents_house.get(f"{WEB}/log").status == 200
+    assert agents_house.get(f"{WEB}/log?attempt=1").status == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "body"),
+    [
+        ("POST", "/v1/goals", {"goal_file": GOAL_FILE}), ("PUT", WEB, {"goal_file": GOAL_FILE}),
+        ("POST", "/v1/check", {"goal_file": GOAL_FILE}), ("POST", "/v1/lint", {"goal_file": GOAL_FILE}),
+        ("POST", f"{WEB}/suspend", {"reason": "r"}), ("POST", f"{WEB}/resume", {"reason": "r"}),
+        ("POST", f"{WEB}/stop", None), ("POST", f"{WEB}/reconcile", None), ("DELETE", WEB, None),
+        ("POST", "/v1/restart", {}), ("GET", "/metrics", None), ("GET", "/v1/events", None),
+        ("GET", "/v1/events?goal=@me/web", None), ("GET", "/v1/goals/@me/other", None),
+        ("GET", "/v1/goals/@me/other/explain", None), ("GET", "/v1/goals/@me/other/follow", None),
+        ("GET", "/v1/goals/@me/other/log", None), ("GET", "/v1/goals/@me/other/wait", None),
+        ("GET", "/v1/goals/@me/nothing", None),
+    ],
+)  # fmt: skip
+def test_an_agent_changes_nothing_and_reads_nothing_else(
+    agents_house: House, method: str, target: str, body: Any
+) -> None:
+    answer = agents_house.call(method, target, body)
+    assert (answer.status, answer.json["type"]) == (403, "denied")
+    assert [verb for verb, _ in agents_house.service.asked if verb not in ("view", "views")] == []
+
+
+def test_evidence_of_what_is_held_out_is_in_nobodys_document(agents_house: House) -> None:
+    agents_house.service.agent_of = None
+    secret = agents_house.get(WEB).json["predicates"][1]
+    assert (secret["id"], secret["verdict"], secret.get("evidence"), secret.get("detail")) == ("secret", "fail", None, None)
+
+
+def test_an_agent_of_a_forgotten_goal_reads_nothing(agents_house: House) -> None:
+    agents_house.service.agent_of = GoalUid("gone")
+    assert agents_house.get(WEB).status == 403
+
+

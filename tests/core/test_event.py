@@ -1,0 +1,163 @@
+"""Events as the journal stores them: every type goes to JSON and back, unchanged and by its name."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+
+from kazid.core.event import (
+    ActDeferred,
+    ActEnded,
+    ActIntended,
+    ClockStepped,
+    EpisodeClosed,
+    EpisodeOpened,
+    Event,
+    GoalApplied,
+    GoalDeleted,
+    GoalParked,
+    GoalResumed,
+    GoalStopped,
+    GoalSuspended,
+    PredicateObserved,
+    ReconcileRequested,
+    Recorded,
+    SnapshotTaken,
+    StatusChanged,
+    SteadyObserved,
+    SteadyTick,
+    TaskRecovered,
+    Usage,
+    event_type,
+)
+from kazid.core.goal import Budget, Group, Scope
+from kazid.core.ids import Epoch, Generation, Offset, PredicateId, Seq, TreeHash
+from kazid.core.instant import Now
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Direction, Finding, Status, Verdict
+from tests.builders import a_goal, a_harness, a_predicate, a_remedy, act_intended, as_json, goal_applied
+
+GOAL = a_goal(
+    a_predicate("livez", live=True, group="g"),
+    a_predicate("tests", acceptance=True),
+    remedies=[a_remedy("livez", on_error=True)],
+    harness=a_harness("livez"),
+    budget=Budget(iterations_max=3, wall_clock_s_max=60.5, cached_read_weight=0.25),
+    scope=Scope(owns=("unit:web",), on_overlap="serialise"),
+    groups=(Group(id="g", name="G"),),
+    labels={"team": "ops"},
+    tables={"economy": {"debrief": True, "nested": [1, 2.5, None, "x"]}},
+)
+VERDICT = Verdict(
+    status=Status.FAIL,
+    reason="exit_code",
+    detail="1 ≠ 0, „quoted“ \u2028 \x1f",
+    evidence={"exit": 1, "tail": ["a", {"b": None}], "ratio": 0.1},
+    findings=(Finding(message="m", file="a.py", line=3, level="error"),),
+    score=0.5,
+    direction=Direction.LOWER_BETTER,
+)
+EVENTS: dict[type, Event] = {
+    type(event): event
+    for event in (
+        goal_applied(GOAL),
+        GoalSuspended(epoch=Epoch(2), reason="r", by="ada", until_wall_s=1.5),
+        GoalResumed(reason="r", by="expiry"),
+        GoalStopped(epoch=Epoch(3), by="ada"),
+        GoalDeleted(epoch=Epoch(4), by="ada"),
+        GoalParked(traceback="Traceback …", reason="ValueError"),
+        ReconcileRequested(by="ada"),
+        TaskRecovered(shift_s=-5.25, down_s=2.0),
+        ClockStepped(delta_s=-3600.0),
+        PredicateObserved(
+            predicate_id=PredicateId("tests"),
+            verdict=VERDICT,
+            started_s=1.1,
+            ended_s=2.2,
+            generation=Generation(1),
+            tree=TreeHash("abc"),
+        ),
+        SteadyObserved(
+            base_s=100.25,
+            ticks=(
+                SteadyTick(predicate=0, after_ms=0, took_ms=12),
+                SteadyTick(predicate=1, after_ms=-3, took_ms=0),
+            ),
+            generation=Generation(1),
+        ),
+        EpisodeOpened(number=1, red=(PredicateId("livez"),)),
+        EpisodeClosed(number=1, duration_s=9.5),
+        act_intended(half_open=True, tokens_reserved=10),
+        ActEnded(
+            attempt_id=act_intended().attempt_id,
+            ending="exited",
+            ended_s=3.0,
+            exit_code=0,
+            usage=Usage(input_tokens=1, cost_usd=0.01),
+            tokens_charged=7,
+            cause=Cause.PERMISSION_DENIED,
+            survivors=(12, 13),
+        ),
+        ActDeferred(waits_for="lease", holder="bob/site"),
+        StatusChanged(
+            status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="r", proof={PredicateId("a"): "fail"}
+        ),
+        SnapshotTaken(progress=msgspec.Raw(b'{"generation":1}'), goal=GOAL),
+    )
+}
+
+
+def test_every_type_of_event_is_tried_here() -> None:
+    assert set(EVENTS) == set(get_args(Event))
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=[event_type(event) for event in EVENTS.values()])
+def test_an_event_comes_back_from_the_journal_as_it_was(event: Event) -> None:
+    stored = msgspec.json.encode(event)
+    back = msgspec.json.decode(stored, type=Event)
+    assert type(back) is type(event)
+    assert as_json(back) == as_json(event)
+    assert msgspec.json.encode(back) == stored
+
+
+@pytest.mark.parametrize("event", EVENTS.values(), ids=[event_type(event) for event in EVENTS.values()])
+def test_an_event_is_stored_under_its_name(event: Event) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(event))["type"] == event_type(event)
+    subject, _, past = event_type(event).partition(".")
+    assert subject.islower()
+    assert past.endswith(("ed", "taken")), "subject.past_tense (STYLE 18)"
+
+
+def test_names_are_unique() -> None:
+    assert len({event_type(event) for event in EVENTS.values()}) == len(EVENTS)
+
+
+def test_a_record_comes_back_whole() -> None:
+    record = Recorded(
+        offset=Offset(9),
+        uid="u1",
+        seq=Seq(3),
+        at=Now(boot_s=0.1, wall_s=1.7e9, boot_id="b"),
+        event=EVENTS[ActIntended],
+    )
+    back = msgspec.json.decode(msgspec.json.encode(record), type=Recorded)
+    assert as_json(back) == as_json(record)
+
+
+def test_a_field_that_a_newer_kazid_wrote_is_skipped() -> None:
+    stored = b'{"type":"reconcile.requested","by":"ada","added_later":[1]}'
+    assert msgspec.json.decode(stored, type=Event) == ReconcileRequested(by="ada")
+
+
+def test_absent_fields_take_less_room_and_read_as_their_defaults() -> None:
+    stored = msgspec.json.encode(EVENTS[ActDeferred])
+    assert stored == b'{"type":"act.deferred","waits_for":"lease","holder":"bob/site"}'
+    assert b"half_open" not in msgspec.json.encode(act_intended())
+
+
+def test_a_goal_comes_back_as_what_was_sealed() -> None:
+    applied = EVENTS[GoalApplied]
+    back = msgspec.json.decode(msgspec.json.encode(applied), type=Event)
+    assert isinstance(applied, GoalApplied)
+    assert isinstance(back, GoalApplied)
+    assert as_json(back.goal) == as_json(applied.goal)

@@ -111,7 +111,7 @@ class _Server(uvicorn.Server):
         for connection in list(state.connections):
             connection.shutdown()
         with anyio.move_on_after(GRACE_S):
-            while state.connections or state.tasks:
+            while state.connections or state.tasks:  # noqa: ASYNC110 - nobody tells when uvicorn's sets run empty
                 await anyio.sleep(POLL_S)
         for connection in list(state.connections):
             connection.transport.abort()
@@ -152,4 +152,8 @@ class _Forward(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         was_cut = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
         is_trouble = record.levelno >= logging.ERROR and not was_cut
-        log.log(logging.WARNING if is_trouble else logging.DEBUG, "server.warned", text=record.getMessage().strip())
+        log.log(
+            logging.WARNING if is_trouble else logging.DEBUG,
+            "server.warned",
+            text=record.getMessage().strip(),
+        )

@@ -75,4 +75,3 @@ def _source(call: Call, request: ApplyRequest | LintRequest) -> Source:
         model_flag=request.model,
         caller_path=request.path or "",
     )
-

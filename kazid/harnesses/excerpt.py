@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 _ESCAPES = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+_LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _DECISIVE = re.compile(
     r"\b(?:assert\w*|error|exception|fail(?:ed|ure|ures|s)?|fatal|panic(?:ked)?|traceback|expected|actual|received"
@@ -26,8 +27,8 @@ assert 2 * END_SHARE < 1
 
 
 def plain(text: str) -> str:
-    """The text as UTF-8 can carry it, without colours and control characters; line ends are newlines."""
-    text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    """The text as UTF-8 can carry it, without colours and control characters; whatever ends a line is a newline."""
+    text = _LINE_ENDS.sub("\n", _ESCAPES.sub("", text))
     return _CONTROLS.sub("", text).encode(errors="replace").decode()
 
 

@@ -208,7 +208,7 @@ def _evidence(evidence: Mapping[str, Json], room: int) -> str:
     for index, (key, text) in enumerate(texts):
         if room < ROOM_BYTES_MIN:
             break
-        heading = clip(f"{_one_line(key)}:", TEXT_BYTES_MAX // 8)
+        heading = clip(f"{QUOTE}{_one_line(key)}:", TEXT_BYTES_MAX // 8)
         block = f"{heading}\n{_quoted(text, room // (len(texts) - index) - size(heading) - 2)}"
         room -= size(block) + 1
         parts.append(block)

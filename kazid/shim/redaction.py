@@ -26,13 +26,13 @@ _AMOUNT_NAME = re.compile(r"TOKENS|MAX|MIN|LIMIT|COUNT|SIZE|LENGTH", re.IGNORECA
 
 _KEY_WORD = "PRIVATE KEY"
 _KEY_EDGE = re.compile(r"-----(BEGIN|END) [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(r"(?:[A-Za-z0-9+/=\s\\:,]|-(?!----))*+")
+_KEY_RUN = re.compile(r"[A-Za-z0-9+/=\s\\:,]*+")
 """Base64, its line breaks (in JSON a backslash and an n), and the headers of old formats."""
 _KEY_BODY_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\\\r\n"
 _KEY_MARK = "[redacted:private-key]"
 
 _JWT_RUN = re.compile(r"[A-Za-z0-9_-]*+")
-_JWT_REST = re.compile(r"(?:\.[A-Za-z0-9_-]{8,}+){1,4}+(?:\.[A-Za-z0-9_-]*+)?")
+_JWT_REST = re.compile(r"(?:\.[A-Za-z0-9_-]{8,}){1,4}(?:\.[A-Za-z0-9_-]*)?")
 _JWT_MARK = "[redacted:jwt]"
 
 # Where a token may begin: not inside a word, but right after a line break that JSON wrote as \n, or a colour code.
@@ -89,13 +89,8 @@ _NAME = re.compile(
     """
 )
 """A name, the quote that closes it where it is quoted, and the sign between name and value."""
-_VALUE = re.compile(
-    r"""(?ix)
-      (?P<quote1> ["'] ) (?P<value1> (?: (?! (?P=quote1) ) [^\\\n] | \\. )*+ )
-    | (?P<quote2> \\+["'] ) (?P<value2> (?: (?! (?P=quote2) ) . )*+ )
-    | (?P<value3> (?: (?:bearer|basic)[ \t]+ )? [^\s"'\\]+ )
-    """
-)
+_QUOTE = re.compile(r"""\\*["']""")
+_BARE_VALUE = re.compile(r"""(?i)(?P<value>(?:(?:bearer|basic)[ \t]+)?[^\s"'\\]+)""")
 _ASSIGNED = re.compile(r"""=[^\s=>]|=[ \t]*["']\Z""")
 """`token=abc` and `token = "abc"` assign; `token = abc` may be any line of code, `token: abc` any sentence."""
 _DOUBTFUL_VALUE = re.compile(r"""\\*["']?(?P<value>[^\s"'\\]+)""")
@@ -165,12 +160,11 @@ def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def end_of_key(text: str) -> int | None:
     """Where the private key ends that began before this text; None when the text ends inside it."""
-    end = _KEY_BODY.match(text)
-    assert end is not None, "the pattern matches nothing too"
-    closing = _KEY_EDGE.match(text, end.end())
+    end = _end_of_body(text, 0)
+    closing = _KEY_EDGE.match(text, end)
     if closing is not None and closing[1] == "END":
         return closing.end()
-    return None if end.end() == len(text) else end.end()
+    return None if end == len(text) else end
 
 
 def ends_inside_key(text: str) -> bool:
@@ -198,9 +192,18 @@ def _redact_keys(text: str) -> str:
         if after is not None and after[1] == "END" and after.start() - edge.end() <= KEY_CHARS_MAX:
             at = after.end()
         else:
-            body = _KEY_BODY.match(text, edge.end())
-            at = edge.end() if body is None else body.end()
+            at = _end_of_body(text, edge.end())
     return "".join([*kept, text[at:]])
+
+
+def _end_of_body(text: str, at: int) -> int:
+    """Where that ends which may be inside of a key. By hand, because before Python 3.11.5 `(?:…)*+` may match wrongly."""
+    while True:
+        run = _KEY_RUN.match(text, at)
+        at = at if run is None else run.end()
+        if not text.startswith("-", at) or text.startswith("-----", at):
+            return at
+        at += 1
 
 
 def _redact_jwts(text: str) -> str:
@@ -272,20 +275,42 @@ def _named_value(text: str, at: int) -> tuple[int, int, str] | None:
     is_sure = (
         name["strong"] is not None or is_quoted_name or _ASSIGNED.search(text, name.start(), name.end() + 1)
     )
-    match = (_VALUE if is_sure else _DOUBTFUL_VALUE).match(text, name.end())
-    if match is None or match.lastgroup is None:
-        return None
-    start, end = match.span(match.lastgroup)
+    quote = _QUOTE.match(text, name.end()) if is_sure else None
+    if quote is not None:
+        start, end = quote.end(), _end_of_quoted(text, quote.end(), quote[0])
+    else:
+        bare = (_BARE_VALUE if is_sure else _DOUBTFUL_VALUE).match(text, name.end())
+        if bare is None:
+            return None
+        start, end = bare.span("value")
     value = text[start:end]
     is_number = _NUMBER.fullmatch(value) is not None
-    is_json_value = is_quoted_name and match.lastgroup == "value3"
-    if _NO_SECRET.fullmatch(value) or (is_json_value and (is_number or value[0] in "[{")):
+    if _NO_SECRET.fullmatch(value) or (is_number and text[at : at + 4].lower() != "pass"):
         return None
-    if is_number and text[at : at + 4].lower() != "pass":
-        return None
-    if match.lastgroup == "value" and not _TOKEN_LIKE.fullmatch(value):
+    if is_quoted_name and quote is None and (is_number or value[0] in "[{"):
+        return None  # JSON, and not a string
+    if not is_sure and not _TOKEN_LIKE.fullmatch(value):
         return None
     return start, end, _mark_of(name["strong"] or name["weak"])
+
+
+def _end_of_quoted(text: str, at: int, quote: str) -> int:
+    """Where the closing quote stands, at the end of the line at the latest."""
+    end = text.find(quote, at)
+    while len(quote) == 1 and end > at and _is_escaped(text, at, end):
+        end = text.find(quote, end + 1)
+    line_end = text.find("\n", at, end if end >= 0 else len(text))
+    if line_end >= 0:
+        return line_end
+    return end if end >= 0 else len(text)
+
+
+def _is_escaped(text: str, low: int, at: int) -> bool:
+    """True when an odd number of backslashes stands before."""
+    before = at
+    while before > low and text[before - 1] == "\\":
+        before -= 1
+    return (at - before) % 2 == 1
 
 
 def _mark_of(name: str) -> str:

@@ -126,7 +126,8 @@ class Watch:
             if drain.due_s is not None:
                 until_s = drain.due_s if until_s is None else min(until_s, drain.due_s)
         timeout_ms = None if until_s is None else max(0.0, until_s - time.monotonic()) * 1000
-        ready = {fd for fd, _ in self._poll.poll(timeout_ms)}
+        # Again where it came back empty: after a SIGSTOP it says so without having looked.
+        ready = {fd for fd, _ in self._poll.poll(timeout_ms) or self._poll.poll(0)}
         if self._signals.fd in ready:
             self._signals.clear()
         now_s = time.monotonic()

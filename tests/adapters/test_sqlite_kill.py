@@ -46,7 +46,7 @@ def killed(path: Path, round_name: str, *, after_s: float) -> list[str]:
     return [line for line in (first + "".join(rest)).splitlines(keepends=True) if line.endswith("\n")]
 
 
-@pytest.mark.parametrize("rounds", [12, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [12, pytest.param(60, marks=pytest.mark.long)])
 async def test_after_kill_9_every_acknowledged_event_is_there_and_no_sequence_has_a_gap(
     tmp_path: Path, rounds: int
 ) -> None:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from msgspec.structs import replace
 
 from kazid.core.errors import AdmissionRefused, Conflict, JournalUnavailable, Problem, UnknownGoal
-from kazid.core.event import Event, Recorded, ReconcileRequested
+from kazid.core.event import Event, ReconcileRequested, Recorded
 from kazid.core.goal import Goal
 from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
 from kazid.core.instant import Now
@@ -129,7 +130,9 @@ class FakeService:
         self._heard("view", owner=owner, goal_id=goal_id)
         return self._find(owner, goal_id)
 
-    def views(self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()) -> Sequence[GoalView]:
+    def views(
+        self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()
+    ) -> Sequence[GoalView]:
         self._heard("views", owner=owner, labels=labels)
         return [
             view
@@ -197,7 +200,7 @@ class FakeService:
         self._heard("events", after=after, limit=limit)
         uid = None if owner is None or goal_id is None else self._find(owner, goal_id).uid
         found = [r for r in self.records if r.offset > after and uid in (None, r.uid)]
-        await anyio.sleep(0)
+        await anyio.lowlevel.checkpoint()
         return found[:limit]
 
     def names(self, uid: str) -> tuple[Owner, GoalId] | None:
@@ -254,4 +257,3 @@ class FakeService:
 REFUSED = AdmissionRefused([Problem(message="overlaps with ada/other", key="scope.owns")])
 UNAVAILABLE = JournalUnavailable("disk full")
 CONFLICT = Conflict(uid="u", expected_seq=1, actual_seq=2)
-

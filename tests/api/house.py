@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-
 from msgspec.structs import replace
 
 from kazid.api.app import ApiContext, build_app

@@ -107,7 +107,9 @@ def test_an_attempt_that_never_was_is_404(house: House) -> None:
         pytest.param(b'{"goal_file": "x", "standing": 1}', "standing", id="one-is-not-true"),
         pytest.param(b'{"goal_file": "x", "source_path": "/a\\u0000b"}', "source_path", id="nul-in-a-path"),
         pytest.param(b'{"goal_file": "x", "cwd": "relative"}', "cwd", id="relative-cwd"),
-        pytest.param(b'{"goal_file": "x", "source_path": "goal.toml"}', "source_path", id="relative-to-nowhere"),
+        pytest.param(
+            b'{"goal_file": "x", "source_path": "goal.toml"}', "source_path", id="relative-to-nowhere"
+        ),
         pytest.param(b'{"goal_file": "' + b"x" * 1_000_001 + b'"}', "goal_file", id="too-many-characters"),
     ],
 )
@@ -156,7 +158,9 @@ def test_a_malformed_idempotency_key_is_400(house: House, key: str) -> None:
     assert house.service.asked == []
 
 
-@pytest.mark.parametrize("target", ["/", "/v1", "/v1/", "/v2/goals", "/v1/goals/", "/v1/goals/a", "/v1/goals/a/b/c", "//"])
+@pytest.mark.parametrize(
+    "target", ["/", "/v1", "/v1/", "/v2/goals", "/v1/goals/", "/v1/goals/a", "/v1/goals/a/b/c", "//"]
+)
 def test_an_unknown_route_is_404(house: House, target: str) -> None:
     problem(house.get(target), status=404, kind="no_route")
 

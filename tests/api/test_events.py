@@ -5,12 +5,13 @@ import random
 import threading
 import time
 
+import msgspec
+
 from kazid.core.event import SnapshotTaken
 from kazid.core.ids import GoalUid
 from tests.api.fake_service import a_view
 from tests.api.house import ME, House, connected, mine
 from tests.builders import a_goal, goal_applied
-import msgspec
 
 UID = f"uid-{ME}-web"
 
@@ -34,13 +35,19 @@ def test_an_event_says_whose_it_is_and_what_happened(house: House) -> None:
     house.do(house.service.append, "uid-forgotten")
     known, forgotten = house.get("/v1/events").lines
     assert (known["owner"], known["goal_id"], known["uid"], known["seq"]) == (ME, "web", UID, 1)
-    assert (known["type"], known["event"]) == ("reconcile.requested", {"type": "reconcile.requested", "by": "ada"})
+    assert (known["type"], known["event"]) == (
+        "reconcile.requested",
+        {"type": "reconcile.requested", "by": "ada"},
+    )
     assert (forgotten["owner"], forgotten["goal_id"], forgotten["uid"]) == (None, None, "uid-forgotten")
 
 
 def test_an_applied_goal_names_itself_even_when_it_is_forgotten(house: House) -> None:
     house.do(house.service.append, "uid-forgotten", goal_applied(a_goal(goal_id="old")))
-    assert (house.get("/v1/events").lines[0]["owner"], house.get("/v1/events").lines[0]["goal_id"]) == ("ada", "old")
+    assert (house.get("/v1/events").lines[0]["owner"], house.get("/v1/events").lines[0]["goal_id"]) == (
+        "ada",
+        "old",
+    )
 
 
 def test_a_snapshot_is_not_told_twice(house: House) -> None:
@@ -117,8 +124,8 @@ def test_resuming_has_no_gap_and_no_duplicate_under_concurrent_appends(house: Ho
             stream = peer.makefile("rb")
             while stream.readline() != b"\r\n":
                 pass
-            for _ in range(min(wanted, total - len(got))):
-                got.append(json.loads(stream.readline())["offset"])
+            count = min(wanted, total - len(got))
+            got += [json.loads(stream.readline())["offset"] for _ in range(count)]
     writer.join()
     assert got == [r.offset for r in house.service.records]
     assert len(got) == total

@@ -39,7 +39,7 @@ def _rest(peer: socket.socket) -> bytes:
     return received
 
 
-def _wait_for(condition, timeout_s: float = 5.0) -> None:  # noqa: ANN001
+def _wait_for(condition, timeout_s: float = 5.0) -> None:
     until_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < until_s, "it did not come in time"
@@ -55,7 +55,10 @@ def _wait_for(condition, timeout_s: float = 5.0) -> None:  # noqa: ANN001
         pytest.param(b"GET /healthz HTTP/x\r\n\r\n", id="http-x"),
         pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", id="no-host"),
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n", id="negative-length"),
-        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", id="two-lengths"),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            id="two-lengths",
+        ),
         pytest.param(b"GET /healthz HTTP/1.1\r\nHost: a\r\nBad Header: x\r\n\r\n", id="bad-header"),
         pytest.param(b"GET /" + b"a" * 200_000, id="a-path-without-end"),
         pytest.param(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 200_000, id="a-header-without-end"),
@@ -81,7 +84,7 @@ def test_random_bytes_never_hurt_anybody_else(
     seed = random.SystemRandom().randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
-    whole = b"POST /v1/goals HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n0\r\n\r\n"
+    whole = b'POST /v1/goals HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"a":\r\n0\r\n\r\n'
     for _ in range(200):
         sent = bytearray(whole * dice.choice((1, 2)))
         for _ in range(dice.randrange(1, 8)):
@@ -118,11 +121,15 @@ def test_a_claim_of_100_mb_is_413_before_a_byte_of_it(house: House) -> None:
     assert json.loads(body)["type"] == "too_large"
 
 
-@pytest.mark.parametrize("target", ["/v1/goals", "/v1/lint", f"{WEB}/suspend", f"{WEB}/stop", "/nowhere", "/v1/info"])
+@pytest.mark.parametrize(
+    "target", ["/v1/goals", "/v1/lint", f"{WEB}/suspend", f"{WEB}/stop", "/nowhere", "/v1/info"]
+)
 @pytest.mark.parametrize("is_chunked", [False, True], ids=["with-length", "chunked"])
 def test_a_body_of_100_mb_is_not_read_to_its_end(house: House, target: str, is_chunked: bool) -> None:
     head = b"POST %s HTTP/1.1\r\nHost: k\r\n" % target.encode()
-    head += b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else b"Content-Length: %d\r\n\r\n" % (100 * MB)
+    head += (
+        b"Transfer-Encoding: chunked\r\n\r\n" if is_chunked else b"Content-Length: %d\r\n\r\n" % (100 * MB)
+    )
     piece = b"%x\r\n%s\r\n" % (MB, b"a" * MB) if is_chunked else b"a" * MB
     sent = 0
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -254,7 +261,9 @@ def test_a_check_nobody_waits_for_is_cancelled(house: House) -> None:
     house.service.is_settled = False
     body = json.dumps({"goal_file": GOAL_FILE, "source_path": "/srv/goal.toml"}).encode()
     with connected(house.path) as peer:
-        peer.sendall(b"POST /v1/check HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        peer.sendall(
+            b"POST /v1/check HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
         _wait_for(lambda: house.service.waiting == 1)
     _wait_for(lambda: house.service.waiting == 0)
 

@@ -2,10 +2,10 @@
 
 import re
 
-from kazid.core.ids import Owner
 from msgspec.structs import replace
 
 from kazid.api.routes.metrics import escaped, exposition
+from kazid.core.ids import Owner
 from tests.api.fake_service import FakeService, a_view
 from tests.api.house import House
 from tests.builders import FAIL, PASS, a_goal, a_predicate, a_progress, a_state

@@ -14,7 +14,9 @@ from tests.api.house import House
 
 DOCUMENT = openapi_document(ENDPOINTS, version="1.2.3")
 OPERATIONS = [
-    (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
+    (path, method, operation)
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
 ]
 
 
@@ -59,7 +61,9 @@ def test_every_schema_is_a_json_schema() -> None:
         jsonschema_rs.validator_for(whole)
 
 
-@pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=lambda v: v if isinstance(v, str) else "")
+@pytest.mark.parametrize(
+    ("path", "method", "operation"), OPERATIONS, ids=lambda v: v if isinstance(v, str) else ""
+)
 def test_every_operation_is_described_whole(path: str, method: str, operation: dict[str, Any]) -> None:
     assert operation["operationId"]
     assert operation["summary"]

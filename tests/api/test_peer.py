@@ -26,7 +26,9 @@ WEB = "/v1/goals/@me/web"
 
 
 def _gate(mode: str, *admins: str) -> Gate:
-    return Gate(mode=mode, own_uid=1000, admins=lambda: admins, login_of=lambda uid: LOGINS.get(uid, str(uid)))
+    return Gate(
+        mode=mode, own_uid=1000, admins=lambda: admins, login_of=lambda uid: LOGINS.get(uid, str(uid))
+    )
 
 
 def _peer(uid: int) -> Peer:
@@ -74,7 +76,10 @@ def test_the_kernel_says_who_is_connected() -> None:
 
 
 def test_a_tcp_peer_has_no_identity() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as one:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as one,
+    ):
         accepted, _ = listener.accept()
         with accepted:
             assert peer_of(accepted) is None
@@ -155,11 +160,15 @@ def agents_house(house: House) -> House:
     predicates = (a_predicate("tests"), replace(a_predicate("secret"), held_out=True))
     goal = mine(a_goal(*predicates))
     acts = [
-        ActSummary(attempt_id=AttemptId(f"a{n}"), number=n, rung="harness:claude", title=f"try {n}", predicates=())
+        ActSummary(
+            attempt_id=AttemptId(f"a{n}"), number=n, rung="harness:claude", title=f"try {n}", predicates=()
+        )
         for n in (1, 2)
     ]
     progress = a_progress(
-        states={p.id: a_state(failed("broken", "it broke", seen="x"), started_s=99.0, fails=1) for p in predicates},
+        states={
+            p.id: a_state(failed("broken", "it broke", seen="x"), started_s=99.0, fails=1) for p in predicates
+        },
         status=GoalStatus.ACTING,
         status_since_wall_s=WALL_0,
         reason="secret still fails",
@@ -197,7 +206,9 @@ def test_an_agent_follows_without_what_is_held_out(agents_house: House) -> None:
     assert b"secret" not in answer.body
 
 
-@pytest.mark.parametrize("target", ["/v1/info", "/healthz", "/v1/schema", "/v1/schema/http_probe", "/openapi.json"])
+@pytest.mark.parametrize(
+    "target", ["/v1/info", "/healthz", "/v1/schema", "/v1/schema/http_probe", "/openapi.json"]
+)
 def test_an_agent_reads_what_tells_of_no_goal(agents_house: House, target: str) -> None:
     assert agents_house.get(target).status == 200
 
@@ -233,11 +244,14 @@ def test_an_agent_changes_nothing_and_reads_nothing_else(
 def test_evidence_of_what_is_held_out_is_in_nobodys_document(agents_house: House) -> None:
     agents_house.service.agent_of = None
     secret = agents_house.get(WEB).json["predicates"][1]
-    assert (secret["id"], secret["verdict"], secret.get("evidence"), secret.get("detail")) == ("secret", "fail", None, None)
+    assert (secret["id"], secret["verdict"], secret.get("evidence"), secret.get("detail")) == (
+        "secret",
+        "fail",
+        None,
+        None,
+    )
 
 
 def test_an_agent_of_a_forgotten_goal_reads_nothing(agents_house: House) -> None:
     agents_house.service.agent_of = GoalUid("gone")
     assert agents_house.get(WEB).status == 403
-
-

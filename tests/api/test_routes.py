@@ -24,21 +24,34 @@ def test_info_tells_which_daemon_this_is(house: House) -> None:
     answer = house.get("/v1/info")
     info = msgspec.json.decode(answer.body, type=messages.Info)
     assert (answer.status, answer.headers["content-type"]) == (200, CONTENT_JSON)
-    assert (info.version, info.mode, info.started_at, info.goals) == ("1.2.3", "user", WALL_0, {"converged": 1})
+    assert (info.version, info.mode, info.started_at, info.goals) == (
+        "1.2.3",
+        "user",
+        WALL_0,
+        {"converged": 1},
+    )
     assert info.socket == str(house.path)
 
 
 def test_health_says_degraded_and_why(house: House) -> None:
     assert house.get("/healthz").json["status"] == "ok"
     house.service.degraded = "disk full"
-    assert (house.get("/healthz").json["status"], house.get("/healthz").json["degraded"]) == ("degraded", "disk full")
+    assert (house.get("/healthz").json["status"], house.get("/healthz").json["degraded"]) == (
+        "degraded",
+        "disk full",
+    )
 
 
 def test_status_is_the_goal_whole(house: House) -> None:
     answer = house.get(WEB)
     document = msgspec.json.decode(answer.body, type=messages.GoalDocument)
     assert answer.status == 200
-    assert (document.ref, document.status, document.exit_code, document.next_action) == (f"{ME}/web", "converged", 0, "done")
+    assert (document.ref, document.status, document.exit_code, document.next_action) == (
+        f"{ME}/web",
+        "converged",
+        0,
+        "done",
+    )
     assert [(p.id, p.verdict) for p in document.predicates] == [("tests", "pass")]
 
 
@@ -110,7 +123,9 @@ def test_check_exits_with_the_verdict_and_stores_nothing(house: House) -> None:
 @pytest.mark.parametrize(
     ("method", "target", "body", "verb", "status"),
     [
-        pytest.param("POST", f"{WEB}/suspend", {"reason": "lunch", "for_s": 60}, "suspend", "suspended", id="suspend"),
+        pytest.param(
+            "POST", f"{WEB}/suspend", {"reason": "lunch", "for_s": 60}, "suspend", "suspended", id="suspend"
+        ),
         pytest.param("POST", f"{WEB}/resume", {"reason": "back"}, "resume", "observing", id="resume"),
         pytest.param("POST", f"{WEB}/stop", None, "stop", "stopped", id="stop"),
         pytest.param("POST", f"{WEB}/reconcile", None, "reconcile", "converged", id="reconcile"),
@@ -149,7 +164,12 @@ def test_an_unacknowledged_fence_is_202_and_suspending(house: House) -> None:
     house.service.add(a_view(mine(a_goal()), is_acknowledged=False, pids=(11, 12)))
     answer = house.call("POST", f"{WEB}/suspend", {"reason": "r"})
     document = answer.json
-    assert (answer.status, document["problem"], document["exit_code"], document["pids"]) == (202, "suspending", 7, [11, 12])
+    assert (answer.status, document["problem"], document["exit_code"], document["pids"]) == (
+        202,
+        "suspending",
+        7,
+        [11, 12],
+    )
 
 
 def test_explain_says_what_holds_it_until_when(house: House) -> None:
@@ -198,7 +218,10 @@ def test_a_log_is_the_whole_stream_from_the_offset_on(house: House) -> None:
     house.service.log["stderr"] = text
     answer = house.get(f"{WEB}/log?stream=stderr&offset=10")
     assert answer.body == text[10:]
-    assert (answer.headers["kazi-attempt"], answer.headers["content-type"]) == ("3", "text/plain; charset=utf-8")
+    assert (answer.headers["kazi-attempt"], answer.headers["content-type"]) == (
+        "3",
+        "text/plain; charset=utf-8",
+    )
 
 
 def test_a_log_says_what_was_not_kept(house: House) -> None:

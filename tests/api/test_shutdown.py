@@ -78,7 +78,9 @@ def test_a_reader_that_does_not_read_delays_no_shutdown(house: House) -> None:
 def test_work_in_progress_is_cut_after_the_grace(house: House) -> None:
     body = json.dumps({"goal_file": GOAL_FILE, "source_path": "/srv/goal.toml"}).encode()
     with house.open(), connected(house.path) as peer:
-        peer.sendall(b"POST /v1/check HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        peer.sendall(
+            b"POST /v1/check HTTP/1.1\r\nHost: k\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
         while house.service.waiting == 0:
             time.sleep(0.01)
         began_s = time.monotonic()
@@ -94,7 +96,11 @@ def test_the_server_leaves_signal_handlers_alone(house: House) -> None:
 
     async def main() -> None:
         async with anyio.create_task_group() as group:
-            await group.start(lambda *, task_status: serve(build_app(house.context), [house.listener], task_status=task_status))
+            await group.start(
+                lambda *, task_status: serve(
+                    build_app(house.context), [house.listener], task_status=task_status
+                )
+            )
             assert signal.getsignal(signal.SIGTERM) is mine_for_term
             os.kill(os.getpid(), signal.SIGUSR1)
             await anyio.sleep(0.05)

@@ -44,9 +44,24 @@ def test_a_look_is_dated_in_wall_seconds() -> None:
         pytest.param(_view_of(PASS, is_stale=True), "unknown", "stale", id="green-marked-stale"),
         pytest.param(_view_of(PASS, started_s=1.0), "unknown", "stale", id="green-too-old"),
         pytest.param(_view_of(FAIL, is_stale=True), "unknown", "stale", id="red-marked-stale"),
-        pytest.param(_view_of(PASS, progress={"last_act_ended_s": 95.0}), "unknown", "outdated", id="green-from-before-the-act"),
-        pytest.param(_view_of(PASS, progress={"asked_s": 95.0}), "unknown", "outdated", id="green-from-before-reconcile"),
-        pytest.param(_view_of(FAIL, progress={"last_act_ended_s": 95.0}), "fail", "unreachable", id="red-from-before-the-act"),
+        pytest.param(
+            _view_of(PASS, progress={"last_act_ended_s": 95.0}),
+            "unknown",
+            "outdated",
+            id="green-from-before-the-act",
+        ),
+        pytest.param(
+            _view_of(PASS, progress={"asked_s": 95.0}),
+            "unknown",
+            "outdated",
+            id="green-from-before-reconcile",
+        ),
+        pytest.param(
+            _view_of(FAIL, progress={"last_act_ended_s": 95.0}),
+            "fail",
+            "unreachable",
+            id="red-from-before-the-act",
+        ),
     ],
 )
 def test_only_what_counts_as_green_is_shown_as_pass(view: GoalView, verdict: str, reason: str | None) -> None:
@@ -99,7 +114,10 @@ def test_what_is_unknown_is_null_and_never_zero() -> None:
 def test_budget_is_spelled_as_in_a_goal_file() -> None:
     goal = a_goal(harness=a_harness())
     goal = msgspec.structs.replace(
-        goal, budget=msgspec.structs.replace(goal.budget, wall_clock_s_max=90.5, iterations_max=3, cost_usd_max=1.5)
+        goal,
+        budget=msgspec.structs.replace(
+            goal.budget, wall_clock_s_max=90.5, iterations_max=3, cost_usd_max=1.5
+        ),
     )
     assert goal_document(a_view(goal)).budget == {
         "max_iterations": 3,
@@ -114,7 +132,13 @@ def test_budget_is_spelled_as_in_a_goal_file() -> None:
 
 def test_a_finished_episode_still_tells_what_it_cost_and_tried() -> None:
     act = ActSummary(
-        attempt_id=AttemptId("a1"), number=1, rung="remedy:0", title="restart", predicates=(), ending="exited", exit_code=0
+        attempt_id=AttemptId("a1"),
+        number=1,
+        rung="remedy:0",
+        title="restart",
+        predicates=(),
+        ending="exited",
+        exit_code=0,
     )
     last = an_episode(iterations=2, dispatches=1, acts=(act,), clock_since_s=None, clock_used_s=1.5)
     document = goal_document(a_view(progress=a_progress(last_episode=last, status=GoalStatus.HOLDING)))
@@ -130,10 +154,17 @@ def test_a_goal_that_looks_no_more_has_no_next_look() -> None:
 def test_a_row_counts_greens_that_count() -> None:
     goal = a_goal(a_predicate("a"), a_predicate("b"), a_predicate("c"))
     states = {"a": a_state(passed(), started_s=90.0, passes=1), "b": a_state(FAIL, started_s=90.0, fails=1)}
-    row = goal_summary(a_view(goal, a_progress(states=states, status=GoalStatus.STUCK, cause=Cause.NO_EXECUTOR)))
+    row = goal_summary(
+        a_view(goal, a_progress(states=states, status=GoalStatus.STUCK, cause=Cause.NO_EXECUTOR))
+    )
     assert (row.green, row.total, row.failing, row.cause) == (1, 3, ["b"], "no_executor")
 
 
 def test_what_the_route_says_wins_over_the_view() -> None:
     document = goal_document(a_view(), problem="timeout", exit_code=124, applied="attached", notices=("n",))
-    assert (document.problem, document.exit_code, document.applied, document.notices) == ("timeout", 124, "attached", ("n",))
+    assert (document.problem, document.exit_code, document.applied, document.notices) == (
+        "timeout",
+        124,
+        "attached",
+        ("n",),
+    )

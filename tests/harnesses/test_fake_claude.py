@@ -4,11 +4,12 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from kazid.adapters.system.clock import SystemClock
@@ -37,11 +38,11 @@ def anyio_backend() -> str:
 class Bench:
     """One workspace, one fake agent, the real runner."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, environment: Mapping[str, str] | None = None) -> None:
         self.workspace = home / "workspace"
         self.workspace.mkdir()
         self.log = home / "calls"
-        base = {**os.environ, "ANTHROPIC_API_KEY": API_KEY}
+        base = {**os.environ, "ANTHROPIC_API_KEY": API_KEY, **(environment or {})}
         self.runner = SystemRunner(
             state_dir=str(home / "state"), clock=SystemClock(), base_environment=base, kill_grace_s=0.3
         )
@@ -50,10 +51,16 @@ class Bench:
         self.attempt_id = AttemptId("")
 
     async def dispatch(
-        self, behaviour: str, *, timeout_s: float = 20.0, idle_s: float | None = None, prompt: str = "mend it"
+        self,
+        behaviour: str,
+        *,
+        timeout_s: float = 20.0,
+        idle_s: float | None = None,
+        prompt: str = "mend it",
+        command: str = str(FAKE),
     ) -> tuple[AttemptResult, Report]:
         self.attempt_id = AttemptId(secrets.token_hex(8))
-        invocation = CLAUDE.build(HarnessChoice(id="claude", command=str(FAKE)), prompt=prompt)
+        invocation = CLAUDE.build(HarnessChoice(id="claude", command=command), prompt=prompt)
         told = {
             "FAKE_CLAUDE": behaviour,
             "FAKE_CLAUDE_LOG": str(self.log),
@@ -187,11 +194,38 @@ async def test_cheating_changes_what_it_was_told_to(bench: Bench) -> None:
     assert (bench.names(), report.text) == ({"cheated"}, FIXED)
 
 
+class _Refusing(BaseHTTPRequestHandler):
+    """A model that refuses every key."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        body = b'{"type":"error","error":{"type":"authentication_error","message":"scripted refusal"}}'
+        self.send_response(401)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
 @pytest.mark.agent
 @pytest.mark.skipif(shutil.which("claude") is None, reason="no claude installed")
-async def test_the_real_claude_knows_every_flag_of_the_profile(bench: Bench) -> None:
-    help_text = await anyio.to_thread.run_sync(lambda: os.popen("claude --help").read())
-    flags = [
-        argument for argument in CLAUDE.arguments(HarnessChoice(id="claude")) if argument.startswith("--")
-    ]
-    assert [flag for flag in flags if flag not in help_text] == []
+async def test_the_real_claude_takes_the_command_line_and_the_prompt(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Refusing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    environment = {
+        "ANTHROPIC_BASE_URL": f"http://127.0.0.1:{server.server_port}",
+        "ANTHROPIC_API_KEY": "refused",
+        "HOME": str(tmp_path),
+    }
+    try:
+        bench = Bench(tmp_path, environment=environment)
+        result, report = await bench.dispatch("", command="claude", timeout_s=35.0)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (result.ending, result.exit_code) == ("exited", 1), await bench.output("stderr")
+    assert report.is_error
+    assert "401" in (report.error or "")

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +43,8 @@ def assert_gone(shim: Shim) -> None:
 def test_a_daemon_that_left_session_and_group_is_ended_by_cancel(shims: Shims) -> None:
     shim = shims.python(DAEMON, grace_s=0.2)
     daemon = shim.printed_pid()
-    assert os.getsid(daemon) == daemon != shim.pid
+    until(lambda: proctree.parent(daemon) == shim.pid)
+    assert os.getsid(daemon) not in {os.getsid(pid) for pid in proctree.descendants(shim.pid) if pid != daemon}
     shim.cancel()
     result = shim.result()
     assert (result["ended"], result["survivors"]) == ("cancelled", [])
@@ -201,7 +203,8 @@ def test_a_process_whose_first_thread_ended_is_alive() -> None:
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as half:
         assert half.stdout is not None
         half.stdout.readline()
-        until(lambda: open(f"/proc/{half.pid}/stat").read().rpartition(")")[2].split()[0] == "Z")
+        stat = Path(f"/proc/{half.pid}/stat")
+        until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "Z")
         assert proctree.is_alive(half.pid)
         half.kill()
         assert half.wait(5) == -signal.SIGKILL

@@ -31,7 +31,7 @@ class EventsQuery(Query, frozen=True, kw_only=True):
 
     after: Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="offset of the last event that is known")] = 0
     goal: Annotated[str, Meta(pattern="^[^/]+/.", description="owner/id; the owner may be @me")] | None = None
-    limit: Annotated[int, Meta(ge=1, le=OFFSET_MAX, description="end after so many")] | None = None
+    limit: Annotated[int, Meta(ge=1, le=OFFSET_MAX, description="end after so many")] = OFFSET_MAX
     follow: bool = False
 
 
@@ -67,10 +67,9 @@ class _Reader:
                 self._after = recorded.offset
                 self._uid = recorded.uid
                 yield line(event_item(recorded, self._service.names(recorded.uid)))
-            if self._left is not None:
-                self._left -= len(page)
-                if self._left <= 0:
-                    return
+            self._left -= len(page)
+            if self._left <= 0:
+                return
             if not page:
                 if not self._follows or self._service.stopping.is_set():
                     return
@@ -83,11 +82,12 @@ class _Reader:
 
     async def page(self) -> Sequence[Recorded]:
         """The next events. Raises UnknownGoal, JournalUnavailable."""
-        limit = PAGE if self._left is None else min(PAGE, self._left)
         # Known before reading: what is committed during the read is beyond it, and ends the next wait at once.
         self._known = self._service.state().head
         owner, goal_id = self._goal or (None, None)
-        return await self._service.events(after=self._after, owner=owner, goal_id=goal_id, limit=limit)
+        return await self._service.events(
+            after=self._after, owner=owner, goal_id=goal_id, limit=min(PAGE, self._left)
+        )
 
     async def _next_page(self) -> Sequence[Recorded]:
         try:
@@ -103,7 +103,7 @@ class _Reader:
         while records := await self._service.events(after=after, limit=PAGE):
             after = records[-1].offset
             found += [r for r in records if r.uid == self._uid]
-        return found if self._left is None else found[: self._left]
+        return found[: self._left]
 
 
 ENDPOINTS = (

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 import anyio
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply
@@ -26,9 +26,8 @@ HEADER_ATTEMPT = "Kazi-Attempt"
 class LogQuery(Query, frozen=True, kw_only=True):
     """Which attempt, which stream, from where."""
 
-    attempt: (
-        Annotated[int, Meta(ge=1, le=OFFSET_MAX, description="its number; default: the newest")] | None
-    ) = None
+    attempt: Annotated[int, Meta(ge=1, le=OFFSET_MAX)] | UnsetType = UNSET
+    """Its number; the newest when it is not given. Not nullable: `null` in a query would be the text."""
     stream: Literal["stdout", "stderr"] = "stdout"
     offset: Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="bytes of the stream to skip")] = 0
     follow: bool = False
@@ -37,9 +36,10 @@ class LogQuery(Query, frozen=True, kw_only=True):
 async def log(call: Call) -> Response:
     """One stream of one attempt."""
     query = call.query(LogQuery)
+    attempt = None if query.attempt is UNSET else query.attempt
     if call.agent is not None:
-        _check_own_attempt(call, query.attempt)
-    first = await _read(call, query, attempt=query.attempt, offset=query.offset)
+        _check_own_attempt(call, attempt)
+    first = await _read(call, query, attempt=attempt, offset=query.offset)
     return StreamResponse(
         _pieces(call, query, first),
         media_type=CONTENT_TEXT,

@@ -1,0 +1,116 @@
+"""All benches, or those that are named: figures, and ratios to a peer or a limit that was measured in the same run.
+
+    make bench ARGS='reaction client --quick --json figures.json'
+
+Everything runs on loopback and in a temporary folder, is bounded in time, and is gone at the end. A peer that is not on
+PATH is skipped and named. The exit code says whether the benches ran, not whether every target was met.
+"""
+
+import argparse
+import datetime
+import os
+import platform
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from bench import client, commits, idle, reaction, spawn  # noqa: E402
+from bench.daemon import BenchFailed  # noqa: E402
+from bench.figures import Options, Report, shown  # noqa: E402
+
+BENCHES: Mapping[str, Callable[[Options], Report]] = {
+    "client": client.run,
+    "journal": commits.run,
+    "spawn": spawn.run,
+    "reaction": reaction.run,
+    "idle": idle.run,
+}
+
+
+def main() -> int:
+    """Run them one after another; 1 when one of them could not."""
+    arguments = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that whatever runs is ended
+    reports: list[Report] = []
+    failed = False
+    print(f"{_machine()}\n", flush=True)
+    for name in arguments.names or BENCHES:
+        # Short, because a socket's path must be.
+        with tempfile.TemporaryDirectory(prefix=f"kazi-{name}-", dir=arguments.folder) as folder:
+            options = Options(folder=Path(folder), quick=arguments.quick, profile=arguments.profile)
+            began_s = time.monotonic()
+            try:
+                report = BENCHES[name](options)
+            except BenchFailed as failure:
+                failed = True
+                print(f"== {name}\n   FAILED: {failure}\n", file=sys.stderr, flush=True)
+                continue
+            report.took_s = time.monotonic() - began_s
+            reports.append(report)
+            print("\n".join(shown(report)) + "\n", flush=True)
+    _conclude(reports)
+    if arguments.json is not None:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(_document(reports)), indent=2) + b"\n")
+    return 1 if failed else 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"one of {', '.join(BENCHES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds and goals; the figures are rough")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="leave the figures as JSON")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="on the disk to measure (default: the temporary one)")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="leave a cProfile of the idle bench's daemon")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in BENCHES]
+    if unknown:
+        parser.error(f"no such bench: {', '.join(unknown)}; there are {', '.join(BENCHES)}")
+    return arguments
+
+
+def _conclude(reports: list[Report]) -> None:
+    judged = [(report.bench, f) for report in reports for f in report.figures if f.is_met is not None]
+    missed = [f"{bench}: {figure.name}" for bench, figure in judged if not figure.is_met]
+    print(f"{len(judged) - len(missed)} of {len(judged)} targets met" + "".join(f"\n   missed: {m}" for m in missed))
+
+
+def _document(reports: list[Report]) -> dict[str, object]:
+    return {
+        "machine": _machine(),
+        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "benches": [
+            {
+                "bench": report.bench,
+                "took_s": round(report.took_s, 1),
+                "figures": [
+                    {**msgspec.to_builtins(figure), "ratio": figure.ratio, "is_met": figure.is_met}
+                    for figure in report.figures
+                ],
+                "notes": report.notes,
+                "skipped": report.skipped,
+            }
+            for report in reports
+        ],
+    }
+
+
+def _machine() -> str:
+    peers = [name for name in ("monit", "supervisorctl") if shutil.which(name)]
+    return (
+        f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()},"
+        f" Linux {platform.release().split('-')[0]}; peers: {', '.join(peers) or 'none'}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -62,7 +62,10 @@ class Timed:
 
     def once(self, *, is_counted: bool) -> None:
         """Run it to its end. Raises BenchFailed when it fails."""
-        silent = [(os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0), (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+        silent = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        ]
         began_s = time.perf_counter()
         pid = os.posix_spawn(self.argv[0], self.argv, os.environ, file_actions=silent)
         _, status, usage = os.wait4(pid, 0)
@@ -120,7 +123,11 @@ def _tell(report: Report, timed: Mapping[str, Timed], rounds: int) -> None:
                 beside=Beside("supervisorctl status", median(peer.wall_s) * 1000),
                 ratio_max=SUPERVISORCTL_RATIO_MAX if is_judged else None,
             )
-    for name in ("python3 -I -c pass", "kazictl status", *(["supervisorctl status"] if peer is not None else [])):
+    for name in (
+        "python3 -I -c pass",
+        "kazictl status",
+        *(["supervisorctl status"] if peer is not None else []),
+    ):
         one = timed[name]
         beside = None if one is bare else Beside("bare python", median(bare.cpu_s) * 1000)
         report.add(f"{name}, CPU", median(one.cpu_s) * 1000, "ms", beside=beside)

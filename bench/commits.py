@@ -27,7 +27,9 @@ def run(options: Options) -> Report:
         raw.append(journal.without_a_thread(folder, seconds=SLICE_S))
         single.append(anyio.run(lambda f=folder: journal.one_commit_per_event(f, seconds=SLICE_S)))
         for producers, found in grouped.items():
-            found.append(anyio.run(lambda f=folder, p=producers: journal.appends(f, producers=p, seconds=SLICE_S)))
+            found.append(
+                anyio.run(lambda f=folder, p=producers: journal.appends(f, producers=p, seconds=SLICE_S))
+            )
     one_each = Beside("one commit per event, aiosqlite", median(single))
     blocking = Beside("one commit per event, blocking", median(raw))
     for producers, found in grouped.items():
@@ -37,5 +39,5 @@ def run(options: Options) -> Report:
         report.add("", rate, "events/s", beside=blocking)
         report.add(f"{name}, answered, p50", median([m.ack_ms_p50 for m in found]), "ms")
         report.add(f"{name}, answered, p99", median([m.ack_ms_p99 for m in found]), "ms")
-    report.notes.append(f"medians of {rounds} slices of {SLICE_S:g} s each, in turn; every commit is on the disk (fsync)")
+    report.notes.append(f"medians of {rounds} slices of {SLICE_S:g} s each, in turn; every commit is fsynced")
     return report

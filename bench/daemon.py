@@ -1,4 +1,4 @@
-"""A kazid of the bench's own, and what it costs: started in a temporary folder, talked to over its socket, ended by pid.
+"""A kazid of the bench's own, and what it costs: started in a folder, talked to over its socket, ended by pid.
 
 CPU and memory are read from /proc, from outside: what the operator's `top` would say.
 """
@@ -31,7 +31,11 @@ class Daemon:
     """One kazid: state, socket and log in `folder`."""
 
     def __init__(
-        self, folder: Path, *, program: Sequence[str | Path] = (BIN / "kazid",), env: dict[str, str] | None = None
+        self,
+        folder: Path,
+        *,
+        program: Sequence[str | Path] = (BIN / "kazid",),
+        env: dict[str, str] | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -93,7 +97,10 @@ class Daemon:
     def kazictl(self, *arguments: str) -> None:
         """Run a verb that has to succeed."""
         run = subprocess.run(
-            [BIN / "kazictl", *arguments, "--socket", self.socket], capture_output=True, text=True, check=False
+            [BIN / "kazictl", *arguments, "--socket", self.socket],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if run.returncode != 0:
             raise BenchFailed(f"kazictl {' '.join(arguments)}: {run.stderr or run.stdout}")

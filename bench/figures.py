@@ -74,10 +74,14 @@ class Report(msgspec.Struct, kw_only=True):
     ) -> None:
         """Take a figure."""
         self.figures.append(
-            Figure(name=name, value=value, unit=unit, beside=beside, target_max=target_max, ratio_max=ratio_max)
+            Figure(
+                name=name, value=value, unit=unit, beside=beside, target_max=target_max, ratio_max=ratio_max
+            )
         )
 
-    def add_spread(self, name: str, values_s: Sequence[float], *, target_p95_max: float | None = None) -> None:
+    def add_spread(
+        self, name: str, values_s: Sequence[float], *, target_p95_max: float | None = None
+    ) -> None:
         """Take p50, p95 and max of times in seconds; the target is of the p95."""
         if not values_s:
             self.skipped.append(f"{name}: nothing was measured")

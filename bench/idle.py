@@ -8,8 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, closing, contextmanager
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -104,9 +104,7 @@ def run(options: Options) -> Report:
         time.sleep(measured_s)
         after = {goals: sample(daemon, is_first=False) for goals, daemon in daemons.items()}
         floor_after = Sample(at_s=time.monotonic(), cpu_s=cpu_s(floors[many]))
-        costs = {
-            goals: cost(goals, daemon, before[goals], after[goals]) for goals, daemon in daemons.items()
-        }
+        costs = {goals: cost(goals, daemon, before[goals], after[goals]) for goals, daemon in daemons.items()}
         floor_bytes = (rss_bytes(floors[many]) - rss_bytes(floors[0])) / many
         stop_s = daemons[many].stop()
     floor_share = share(floor_before, floor_after)
@@ -126,7 +124,9 @@ def run(options: Options) -> Report:
         f" {costs[many].looks_per_s:.1f} looks/s and {costs[many].turns_per_s:.1f} turns/s at {many:,} goals"
     )
     if options.quick:
-        report.notes.append("quick: fewer goals at a shorter interval make the same looks per second as the full run / 1")
+        report.notes.append(
+            "quick: fewer goals at a shorter interval, so that looks per second are those of the full run"
+        )
     return report
 
 
@@ -134,7 +134,10 @@ def _tell(report: Report, found: Cost, empty: Cost, *, is_judged: bool) -> None:
     n = f"{found.goals:,} goals"
     own_share = max(0.0, found.cpu_share - empty.cpu_share)
     report.add(
-        f"CPU of a core, {n}", found.cpu_share * 100, "%", target_max=CPU_SHARE_MAX * 100 if is_judged else None
+        f"CPU of a core, {n}",
+        found.cpu_share * 100,
+        "%",
+        target_max=CPU_SHARE_MAX * 100 if is_judged else None,
     )
     report.add(
         f"memory per goal, {n}",
@@ -144,7 +147,9 @@ def _tell(report: Report, found: Cost, empty: Cost, *, is_judged: bool) -> None:
     )
     report.add(f"CPU per look, journal and all, {n}", own_share / found.looks_per_s * 1e6, "µs")
     report.add(f"CPU per turn, {n}", own_share / found.turns_per_s * 1e6, "µs")
-    report.add(f"journal rows, {n}", found.rows_per_min, "/min", beside=Beside("looks", found.looks_per_s * 60))
+    report.add(
+        f"journal rows, {n}", found.rows_per_min, "/min", beside=Beside("looks", found.looks_per_s * 60)
+    )
 
 
 def wait_for_steady_state(interval_s: float) -> None:
@@ -248,7 +253,9 @@ def a_goal(interval_s: float) -> Goal:
     """The goal a goal-file means, as `apply` would store it."""
     loaded = load(
         GOAL_FILE.format(interval=f"{interval_s:g}"),
-        source=Source(owner=Owner("ops"), path="/etc/kazi/goals/goal.toml", caller_path="/usr/local/bin:/usr/bin:/bin"),
+        source=Source(
+            owner=Owner("ops"), path="/etc/kazi/goals/goal.toml", caller_path="/usr/local/bin:/usr/bin:/bin"
+        ),
         catalog=builtin_catalog(),
         defaults=Defaults(),
         read_text=partial(str),

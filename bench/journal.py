@@ -51,11 +51,11 @@ class Measured(msgspec.Struct, kw_only=True):
 
 
 async def appends(
-    path: Path, *, producers: int, seconds: float, load: Callable[[], None] | None = None
+    folder: Path, *, producers: int, seconds: float, load: Callable[[], None] | None = None
 ) -> Measured:
     """Each producer appends one event after another to a goal of its own."""
     acks_s: list[float] = []
-    async with await SqliteJournal.open(path) as journal:
+    async with await SqliteJournal.open(folder / f"bench-{producers}.db") as journal:
 
         async def produce(uid: GoalUid, end_s: float) -> None:
             seq = Seq(0)
@@ -83,9 +83,9 @@ async def appends(
     return Measured(events_per_s=len(acks_s) / took_s, ack_ms_p50=cuts[49] * 1000, ack_ms_p99=cuts[98] * 1000)
 
 
-async def reads(path: Path) -> float:
+async def reads(folder: Path) -> float:
     """Events per second that a reader who pages through everything gets, decoded."""
-    async with await SqliteJournal.open(path) as journal:
+    async with await SqliteJournal.open(folder / f"bench-{PRODUCERS}.db") as journal:
         started_s, count, after = time.perf_counter(), 0, Offset(0)
         while page := await journal.tail(after=after):
             count, after = count + len(page), page[-1].offset
@@ -155,16 +155,19 @@ def main() -> None:
             ("  and a switch interval of 0.5 ms", PRODUCERS, compute, SHORT_SWITCH_S),
         ):
             sys.setswitchinterval(switch_s)
-            path = folder / f"{label}.db"
-            found = anyio.run(partial(appends, path, producers=producers, seconds=options.seconds, load=load))
+            place = folder / label.strip()
+            place.mkdir()
+            found = anyio.run(
+                partial(appends, place, producers=producers, seconds=options.seconds, load=load)
+            )
             print(
                 f"{label:42} {found.events_per_s:10,.0f} events/s"
                 f"   ack p50 {found.ack_ms_p50:7.2f} ms   p99 {found.ack_ms_p99:7.2f} ms"
                 f"   {found.events_per_s / single:5.1f} x"
             )
         sys.setswitchinterval(usual_s)
-        path = folder / f"journal, {PRODUCERS} producers.db"
-        print(f"{'reading pages of 1,000, decoded':42} {anyio.run(reads, path):10,.0f} events/s")
+        place = folder / f"journal, {PRODUCERS} producers"
+        print(f"{'reading pages of 1,000, decoded':42} {anyio.run(reads, place):10,.0f} events/s")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,10 @@ def run(options: Options) -> Report:
         _confirmed(report, options, port, files, story)
     report.notes.append(
         f"{HEALTHY} healthy goals and {BLACK_HOLES} black holes each, interval {INTERVAL_S:g} s, deadline"
-        f" {DEADLINE_S:g} s, seed {SEED}; repaired: the remedy's file is there; verified: the watcher's own next green look"
+        f" {DEADLINE_S:g} s, seed {SEED}"
+    )
+    report.notes.append(
+        "repaired: the remedy's file is there; verified: the watcher's own next green look; both by the target's clock"
     )
     return report
 
@@ -91,10 +94,17 @@ def _at_once(report: Report, options: Options, port: int, files: Path, story: "S
     kazid, theirs = (story.breaks(group) for group in names)
     _tell_lost(report, "kazid", kazid)
     verified = [b.verified_s for b in kazid if b.verified_s is not None]
-    report.add_spread("confirm = 1, break to repaired", [b.repaired_s for b in kazid if b.repaired_s is not None])
+    report.add_spread(
+        "confirm = 1, break to repaired", [b.repaired_s for b in kazid if b.repaired_s is not None]
+    )
     report.add_spread("confirm = 1, break to verified", verified, target_p95_max=VERIFIED_P95_S_MAX)
     p95_s = quantile(verified, 0.95)
-    report.add("confirm = 1, break to verified, p95", p95_s, "s", beside=Beside("the longest interval", INTERVAL_S * 1.1))
+    report.add(
+        "confirm = 1, break to verified, p95",
+        p95_s,
+        "s",
+        beside=Beside("the longest interval", INTERVAL_S * 1.1),
+    )
     if monit_path is not None:
         _tell_lost(report, "monit", theirs)
         monit_repaired = [b.repaired_s for b in theirs if b.repaired_s is not None]
@@ -123,12 +133,15 @@ def _confirmed(report: Report, options: Options, port: int, files: Path, story: 
     found = story.breaks(names)
     _tell_lost(report, "kazid at the default confirm", found)
     detected = [
-        min((at_s for at_s in opened.get(b.name, ()) if at_s >= b.at_s), default=b.at_s + REPAIR_S_MAX) - b.at_s
+        min((at_s for at_s in opened.get(b.name, ()) if at_s >= b.at_s), default=b.at_s + REPAIR_S_MAX)
+        - b.at_s
         for b in found
     ]
     report.add_spread("default confirm, break to confirmed", detected, target_p95_max=DETECTED_S_MAX)
     report.add("default confirm, break to confirmed, max", max(detected), "s", target_max=DETECTED_S_MAX)
-    report.add_spread("default confirm, break to verified", [b.verified_s for b in found if b.verified_s is not None])
+    report.add_spread(
+        "default confirm, break to verified", [b.verified_s for b in found if b.verified_s is not None]
+    )
 
 
 class Break:
@@ -211,7 +224,9 @@ def monit(program: str, folder: Path, port: int, files: Path) -> Iterator[None]:
             time.sleep(1.0)
             if process.poll() is not None:
                 assert process.stderr is not None
-                raise BenchFailed(f"monit did not start: {process.stderr.read().decode(errors='replace')[-500:]}")
+                raise BenchFailed(
+                    f"monit did not start: {process.stderr.read().decode(errors='replace')[-500:]}"
+                )
             yield
         finally:
             process.send_signal(signal.SIGTERM)
@@ -270,4 +285,6 @@ def _idle_share(daemon: Daemon) -> float:
 def _tell_lost(report: Report, who: str, breaks: Sequence[Break]) -> None:
     lost = [b.name for b in breaks if b.verified_s is None]
     if not breaks or lost:
-        report.notes.append(f"{who}: {len(lost)} of {len(breaks)} breaks were not repaired in {REPAIR_S_MAX:g} s")
+        report.notes.append(
+            f"{who}: {len(lost)} of {len(breaks)} breaks were not repaired in {REPAIR_S_MAX:g} s"
+        )

@@ -7,7 +7,7 @@ PATH is skipped and named. The exit code says whether the benches ran, not wheth
 """
 
 import argparse
-import datetime
+import datetime as dt
 import os
 import platform
 import shutil
@@ -60,17 +60,30 @@ def main() -> int:
             print("\n".join(shown(report)) + "\n", flush=True)
     _conclude(reports)
     if arguments.json is not None:
-        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(_document(reports)), indent=2) + b"\n")
+        arguments.json.write_bytes(
+            msgspec.json.format(msgspec.json.encode(_document(reports)), indent=2) + b"\n"
+        )
     return 1 if failed else 0
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="BENCH", help=f"one of {', '.join(BENCHES)}; default: all")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="BENCH", help=f"one of {', '.join(BENCHES)}; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer rounds and goals; the figures are rough")
     parser.add_argument("--json", type=Path, metavar="FILE", help="leave the figures as JSON")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="on the disk to measure (default: the temporary one)")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="leave a cProfile of the idle bench's daemon")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="on the disk to measure (default: the usual temporary folder)",
+    )
+    parser.add_argument(
+        "--profile", type=Path, metavar="FILE", help="leave a cProfile of the idle bench's daemon"
+    )
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in BENCHES]
     if unknown:
@@ -81,13 +94,16 @@ def _parse() -> argparse.Namespace:
 def _conclude(reports: list[Report]) -> None:
     judged = [(report.bench, f) for report in reports for f in report.figures if f.is_met is not None]
     missed = [f"{bench}: {figure.name}" for bench, figure in judged if not figure.is_met]
-    print(f"{len(judged) - len(missed)} of {len(judged)} targets met" + "".join(f"\n   missed: {m}" for m in missed))
+    print(
+        f"{len(judged) - len(missed)} of {len(judged)} targets met"
+        + "".join(f"\n   missed: {m}" for m in missed)
+    )
 
 
 def _document(reports: list[Report]) -> dict[str, object]:
     return {
         "machine": _machine(),
-        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "benches": [
             {
                 "bench": report.bench,

@@ -1,7 +1,7 @@
 """How many looks that start a process one daemon makes, and what each costs it; beside the machine's own limit.
 
-Goals of `custom_script` with `true` ask for more than is possible. In turn with them, and with the daemon stopped for as
-long, posix_spawn of the same program, two at once: nothing on this machine starts processes faster.
+Goals of `custom_script` with `true` ask for more than is possible. In turn with them, and with the daemon stopped
+meanwhile, posix_spawn of the same program, two at once: nothing on this machine starts processes faster.
 """
 
 import os
@@ -58,7 +58,12 @@ def run(options: Options) -> Report:
             limits.append(rate)
             limit_costs_s.append(cost_s)
     limit = median(limits)
-    report.add("custom_script looks, one daemon", median(rates), "/s", beside=Beside("posix_spawn, two at once", limit))
+    report.add(
+        "custom_script looks, one daemon",
+        median(rates),
+        "/s",
+        beside=Beside("posix_spawn, two at once", limit),
+    )
     report.add(
         "CPU of the daemon per look, the turn included",
         median(costs_s) * 1000,

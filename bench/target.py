@@ -1,7 +1,7 @@
 """The service that the reaction bench breaks: one server, many things that are up or down, and a clock of its own.
 
-A thing is up while a file of its name exists, so that the cheapest remedy there is, making a file, repairs it. Everything
-is timed here, in one process, whoever looks: a watcher cannot report itself faster than it was.
+A thing is up while a file of its name exists, so that the cheapest remedy there is, making a file, repairs it. All is
+timed here, in one process, whoever looks: a watcher cannot report itself faster than it was.
 
     GET /livez/NAME   200 while NAME is up, else 503
     GET /hole/NAME    accepted and never answered

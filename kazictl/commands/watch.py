@@ -4,6 +4,7 @@ Off a terminal a snapshot is printed at each change; under --json one document a
 answers from memory, and a poll cannot miss the end of a restart.
 """
 
+import signal
 import time
 
 from kazictl.client import RECONNECT_S, Client
@@ -29,6 +30,7 @@ def run(session: Session) -> int:
     """Watch until Ctrl-C (130), or until the daemon has been away for too long (8)."""
     watcher = _Watcher(session)
     if session.out.is_terminal and not session.wants_json:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # the screen is given back then, too
         session.out.text(ENTER)
         try:
             watcher.watch()

@@ -73,7 +73,7 @@ def change(current: Goal, progress: Progress, new: Goal) -> Change:
 
 def overlaps(new: Goal, others: Iterable[Goal]) -> list[Problem]:
     """A problem for each goal whose claims overlap with the new one's, unless both serialise. Itself is skipped."""
-    problems = []
+    problems: list[Problem] = []
     for other in others:
         if (other.owner, other.id) == (new.owner, new.id):
             continue

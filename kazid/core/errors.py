@@ -12,6 +12,7 @@ KazidError
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import msgspec
 
@@ -84,3 +85,10 @@ class JournalUnusable(KazidError):
 
 class StartRefused(KazidError):
     """kazid cannot start as asked. The message is the one line the operator sees."""
+
+
+def first_leaf(error: BaseException) -> BaseException:
+    """The exception itself, out of the groups that task groups wrap around it; of several, the first."""
+    while isinstance(error, BaseExceptionGroup):
+        error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
+    return error

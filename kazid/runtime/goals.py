@@ -12,7 +12,7 @@ import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
 from kazid.core.cadence import is_observing
-from kazid.core.errors import JournalUnavailable
+from kazid.core.errors import JournalUnavailable, first_leaf
 from kazid.core.event import ClockStepped, Event, GoalParked, TaskRecovered
 from kazid.core.ids import GoalId, GoalUid, Owner, Seq
 from kazid.core.instant import Now, shift_s
@@ -246,7 +246,6 @@ def _should_run(state: GoalState) -> bool:
 
 
 def _sentence(error: BaseException) -> str:
-    """The exception in one line; of a group, the first that is not one."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    """The exception in one line."""
+    leaf = first_leaf(error)
+    return f"{type(leaf).__name__}: {leaf}"

@@ -41,6 +41,7 @@ class Pulse:
         feed_watchdog: Callable[[], None],
         keep_house: Callable[[], Coroutine[None, None, None]],
         start_lived: Callable[[], None],
+        watchdog_s: float | None = None,
     ) -> None:
         self._clock = clock
         self._journal = journal
@@ -49,6 +50,7 @@ class Pulse:
         self._feed_watchdog = feed_watchdog
         self._keep_house = keep_house
         self._start_lived = start_lived
+        self._write_check_s = WRITE_CHECK_S if watchdog_s is None else min(WRITE_CHECK_S, watchdog_s / 3)
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
         """Tick until cancelled."""

@@ -42,7 +42,7 @@ from kazid.core.jitter import fraction
 from kazid.core.progress import Desired, RunningAct
 from kazid.core.status import FINISHED, Cause, GoalStatus
 from kazid.core.vector import VerdictVector, assess
-from kazid.ports.runner import Attempt, AttemptResult
+from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.ports.workspace import WorkspaceId
 from kazid.runtime.state import GoalState
 from kazid.runtime.world import World
@@ -96,6 +96,7 @@ class Reconciler:
 
     async def _busy(self) -> float | None:
         """Run what is due, and go on turning while any of it runs; answers like `_turn`."""
+        until_s: float | None = None
         async with anyio.create_task_group() as group:
             until_s = await self._turn(group)
             while (self._looking or self._act_runs) and not self._is_over():
@@ -118,14 +119,8 @@ class Reconciler:
         return not self._state.spec.standing and progress.status in FINISHED
 
     def _has_work(self) -> bool:
-        return (
-            bool(self._due(self._world.clock.now()))
-            or self._wants_act()
-            or self._state.progress.act is not None
-        )
-
-    def _wants_act(self) -> bool:
-        return isinstance(self._state.decision, Act) and self._world.health.degraded is None
+        wants_act = isinstance(self._state.decision, Act) and self._world.health.degraded is None
+        return wants_act or self._state.progress.act is not None or bool(self._due(self._world.clock.now()))
 
     # --- one turn ---------------------------------------------------------------------------------------------
 
@@ -347,11 +342,15 @@ class Reconciler:
             result = AttemptResult(ending="never_started", reason="fenced before it started")
         else:
             order = executor.order(intent, state.uid, state.spec, state.progress, vector)
-            with anyio.CancelScope(shield=True):
-                attempt = await executor.start(order)
-            self._attempt = attempt
-            result = await self._wait(attempt)
+            result = await self._wait(await self._start(order))
         await self._record_end(result)
+
+    async def _start(self, order: AttemptOrder) -> Attempt:
+        """Shielded: an attempt that began is known, whatever happens to this task."""
+        with anyio.CancelScope(shield=True):
+            self._attempt = await self._world.executor.start(order)
+        assert self._attempt is not None
+        return self._attempt
 
     async def _wait(self, attempt: Attempt) -> AttemptResult:
         if self._wants_cancel:

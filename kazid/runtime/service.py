@@ -1,7 +1,7 @@
 """What clients may ask of the daemon: every verb, once, for every way in (CLI, agents, dashboard).
 
 Mutations are durable before they are acknowledged. A fence (suspend, stop, delete, a new generation) is acknowledged
-only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; who may call is decided in api.
+only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; api decides who may call.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -5,7 +5,7 @@ black-holed host delays nobody (SEMANTICS §2).
 """
 
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
@@ -28,7 +28,7 @@ class FairSlots:
         self._queues: OrderedDict[str, deque[_Waiter]] = OrderedDict()
 
     @asynccontextmanager
-    async def hold(self, goal_key: str, *, is_slow: bool) -> AsyncIterator[None]:
+    async def hold(self, goal_key: str, *, is_slow: bool) -> AsyncGenerator[None]:
         """Hold one slot for the block, waiting one's turn."""
         waiter = _Waiter(goal_key, is_slow)
         if self._fits(waiter) and not self._queues:

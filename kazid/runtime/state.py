@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
+import structlog
 
 from kazid.core.cadence import schedule
 from kazid.core.decision import Decision
-from kazid.core.errors import JournalUnavailable
+from kazid.core.errors import Conflict, JournalUnavailable
 from kazid.core.event import Event, PredicateObserved, SnapshotTaken, SteadyObserved, SteadyTick
 from kazid.core.fold import Folded, advance, fold
 from kazid.core.goal import Goal
@@ -21,9 +22,11 @@ from kazid.core.progress import Progress
 from kazid.core.stuck import normalise
 from kazid.core.verdict import Status, Verdict
 from kazid.ports.clock import Clock
-from kazid.ports.journal import GoalHeader, Journal
+from kazid.ports.journal import GoalHeader, Journal, Receipt
 from kazid.runtime.health import Health
 from kazid.runtime.wakeup import Change, Wakeup
+
+log = structlog.get_logger(__name__)
 
 TICKS_MAX = 64
 TICK_AGE_S_MAX = 60.0
@@ -104,6 +107,11 @@ class GoalState:
         self.goal, self.progress, self.seq = folded.goal, folded.progress, after
         self._since_snapshot = self.seq - self.header.snapshot_seq
         return last
+
+    async def _reread(self) -> None:
+        """Forget what is in memory and fold the journal again; looks that were not journalled are looked at again."""
+        self.goal, self.progress, self._pending = None, Progress(), None
+        await self.load()
 
     async def record(
         self,
@@ -189,6 +197,7 @@ class GoalState:
         idempotency_key: str | None = None,
         is_urgent: bool = False,
     ) -> None:
+        receipt: Receipt | None = None
         try:
             with anyio.CancelScope(shield=True):
                 receipt = await self._journal.append(
@@ -203,6 +212,14 @@ class GoalState:
         except JournalUnavailable as error:
             self._health.report_disk_error(str(error))
             raise
+        except Conflict as error:
+            # An append that was given up on was stored after all: memory is behind, and only the journal knows.
+            log.warning(
+                "state.reread", uid=self.uid, expected_seq=error.expected_seq, actual_seq=error.actual_seq
+            )
+            await self._reread()
+            raise JournalUnavailable("the journal was ahead; the state was read again, try again") from error
+        assert receipt is not None, "a shield is left only by its own end"
         self._health.report_disk_ok()
         assert receipt.seq == self.seq + len(batch), "the journal numbers events without a gap"
         self.seq = receipt.seq

@@ -4,7 +4,9 @@ Until the head of the log is full, lines are written as they come. After that th
 came since the last one only as much is redacted and kept as a segment holds: a flood costs reading it, and little more.
 """
 
+import fcntl
 import os
+import time
 from collections.abc import Sequence
 
 from kazid.shim.lines import OVERLAP_BYTES, LineRedactor, find_cut
@@ -13,6 +15,9 @@ from kazid.shim.logs import BoundedLog
 READ_BYTES = 256 * 1024
 FLUSH_S = 0.2
 """A line that has not ended, and what waits behind a full head, is seen by a follower after this long."""
+
+FLUSH_SHARE = 5
+"""In a flood of what is costly to redact, flushes are as much rarer: at most a fifth of the time is spent in them."""
 
 KEPT_BYTES_MAX = 1024 * 1024
 """Kept of a flood at one flush: redacting it takes some 50 ms, in which nothing else is attended to."""
@@ -32,6 +37,8 @@ class Drain:
         """Raw bytes that came in."""
         self._redactor = LineRedactor(secrets)
         self._waiting = bytearray()
+        self._pause_s = FLUSH_S
+        self._is_wide = False
         self._kept_max = min(max(log.segment_bytes, READ_BYTES), KEPT_BYTES_MAX)
 
     @property
@@ -52,22 +59,25 @@ class Drain:
             return 0
         self.bytes_total += len(data)
         if self.log.is_head_full:
+            self._widen()
             self._waiting += data
             if len(self._waiting) > 2 * self._kept_max:
                 self._shed()
         else:
             self.log.write(self._redactor.feed(data))
         if self.due_s is None:
-            self.due_s = now_s + FLUSH_S
+            self.due_s = now_s + self._pause_s
         return len(data)
 
     def flush(self) -> None:
         """Write what waits, and of a line without an end what is safe."""
+        started_s = time.monotonic()
         self.due_s = None
         if len(self._waiting) > self._kept_max:
             self._shed()
         self.log.write(self._redactor.feed(bytes(self._waiting)) + self._redactor.flush())
         self._waiting.clear()
+        self._pause_s = max(FLUSH_S, FLUSH_SHARE * (time.monotonic() - started_s))
 
     def close(self) -> None:
         """Write the rest and let go of pipe and log."""
@@ -77,6 +87,15 @@ class Drain:
             self.log.close()
             os.close(self.fd)
             self.fd = -1
+
+    def _widen(self) -> None:
+        """Make the pipe of a stream that has much to say larger: fewer and longer reads."""
+        if not self._is_wide:
+            self._is_wide = True
+            try:
+                fcntl.fcntl(self.fd, fcntl.F_SETPIPE_SZ, READ_BYTES)
+            except OSError:
+                return  # the user's share of pipe memory is used up
 
     def _shed(self) -> None:
         """Drop the oldest of what waits, cut at a line end, or else where no secret lies across the cut."""

@@ -48,7 +48,7 @@ class LineRedactor:
         if end:
             done.append(self._let_out(data[:end]))
         self._line = data[end:]
-        while len(self._line) > LINE_BYTES_MAX + OVERLAP_BYTES and not self._is_swallowing:
+        while len(self._line) > LINE_BYTES_MAX + OVERLAP_BYTES:
             done.append(self._cut())
         return b"".join(done)
 
@@ -96,6 +96,9 @@ class LineRedactor:
         window = self._line[: LINE_BYTES_MAX + OVERLAP_BYTES]
         at: int | None = LINE_BYTES_MAX
         if not self._is_in_key:
+            if not self._shown and _redact(window, self.secrets) == window:
+                self._line = self._line[at:]
+                return window[:at]  # as it is, which costs a quarter of what comes below
             at = find_cut(window, LINE_BYTES_MAX - OVERLAP_BYTES, LINE_BYTES_MAX, self.secrets)
         if at is not None:
             self._line = self._line[at:]
@@ -133,6 +136,8 @@ def find_cut(window: bytes, low: int, high: int, secrets: Sequence[str]) -> int 
     Delimiters from the end, and `high` itself for text that has none; None where a secret lies across all of them.
     """
     whole = _redact(window, secrets)
+    if whole == window:
+        return high  # nothing is redacted in it, so nothing lies across
     for at in [*_delimiters(window, low, high), high]:
         if _redact(window[:at], secrets) + _redact(window[at:], secrets) == whole:
             return at
@@ -140,13 +145,10 @@ def find_cut(window: bytes, low: int, high: int, secrets: Sequence[str]) -> int 
 
 
 def _delimiters(window: bytes, low: int, high: int) -> list[int]:
-    found: list[int] = []
-    for at in range(min(high, len(window)) - 1, low - 1, -1):
-        if window[at] in _DELIMITERS:
-            found.append(at + 1)
-            if len(found) == _CUTS_MAX:
-                break
-    return found
+    """Behind which bytes, the last few of them."""
+    return [low + at + 1 for at, byte in enumerate(window[low:high]) if byte in _DELIMITERS][
+        : -_CUTS_MAX - 1 : -1
+    ]
 
 
 def _redact(data: bytes, secrets: Sequence[str]) -> bytes:

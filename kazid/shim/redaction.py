@@ -72,7 +72,10 @@ _AUTHORIZATION = re.compile(
     r"""(?i)(authorization\\*["']?[ \t]*[:=][ \t]*\\*["']?)"""
     r"""((?:bearer|basic|token|negotiate|apikey)[ \t]+)?([^\s"'\\,;]{4,})"""
 )
-_BEARER = re.compile(r"(?i)(bearer[ \t]+|basic[ \t]+)([A-Za-z0-9._~+/=-]{12,})")
+_BEARER = re.compile(
+    r"(?i)((?:bearer|basic)[ \t]+)"
+    r"(?:(?=[A-Za-z._~+/=-]*+[0-9])[A-Za-z0-9._~+/=-]{12,}|[A-Za-z0-9._~+/=-]{24,})"
+)
 _HINT = re.compile(r"passw|passphrase|secret|token|key|credential")
 _HINT_ANY_CASE = re.compile(_HINT.pattern, re.IGNORECASE | re.ASCII)
 _KEYS = (
@@ -85,7 +88,7 @@ _NAME = re.compile(
           | (?<=[a-z0-9][_.-])(?:token|secret|credentials?) | (?<=[a-z])(?-i:Token|Secret) )
       | (?P<weak> token | secret | credentials? ) )
     (?P<close> \\*["'] )?
-    [ \t]* (?: => | := | ={{1,3}} | :(?!:) ) [ \t]*
+    [ \t]* (?: => | := | ={{1,3}} | :(?!:) ) (?: [ \t] | \\t )*
     """
 )
 """A name, the quote that closes it where it is quoted, and the sign between name and value."""
@@ -93,16 +96,18 @@ _QUOTE = re.compile(r"""\\*["']""")
 _BARE_VALUE = re.compile(r"""(?i)(?P<value>(?:(?:bearer|basic)[ \t]+)?[^\s"'\\]+)""")
 _ASSIGNED = re.compile(r"""=[^\s=>]|=[ \t]*["']\Z""")
 """`token=abc` and `token = "abc"` assign; `token = abc` may be any line of code, `token: abc` any sentence."""
-_DOUBTFUL_VALUE = re.compile(r"""\\*["']?(?P<value>[^\s"'\\]+)""")
+_DOUBTFUL_VALUE = re.compile(r"""(?:\\*["'])?(?P<value>[^\s"'\\]+)""")
 _END_OF_STRING = re.compile(r"""\\*["'][ \t]*(?:[,}\]:]|\\*["']|$)""", re.MULTILINE)
 """After `"text": "the password:` comes the quote that ends a JSON string, and it opens no value."""
 _FLAG = re.compile(
     r"""(?i)(?:(?<=-)(?:password|passwd|passphrase|token|secret)|(?<=-api-)key|(?<=-api)key)"""
     r"""[ \t]+(?P<value>[^\s"'\\-][^\s"'\\]{5,})"""
 )
+_CLOSERS = ",;)}]"
+"""They end a value more often than they belong to it."""
 _NO_SECRET = re.compile(
     r"(?i)(?:null|none|nil|true|false|undefined|str|string|int|bool|bytes|optional(?:\[\w+\])?|any"
-    r"|\W*|\[redacted:[a-z-]+\])[,;)}\]]*"
+    r"|\W*|\[redacted:[a-z-]+\]?)[,;)}\]]*"
 )
 _NUMBER = re.compile(r"[-+\d.,_]+[,;)}\]]*")
 _TOKEN_LIKE = re.compile(r"(?=[^\d\s]*+\d)(?=[^A-Za-z]*+[A-Za-z])\S{6,}|\S{24,}")
@@ -129,7 +134,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     if "authorization" in lowered:
         text = _AUTHORIZATION.sub(_authorization, text)
     if "bearer" in lowered or "basic" in lowered:
-        text = _BEARER.sub(_bearer, text)
+        text = _BEARER.sub(r"\1[redacted:authorization]", text)
     return _redact_named(text)
 
 
@@ -196,13 +201,15 @@ def _redact_keys(text: str) -> str:
     return "".join([*kept, text[at:]])
 
 
-def _end_of_body(text: str, at: int) -> int:
-    """Where that ends which may be inside of a key. By hand, because before Python 3.11.5 `(?:…)*+` may match wrongly."""
+def _end_of_body(text: str, start: int) -> int:
+    """Where that ends which may be inside of a key. By hand: before Python 3.11.5 `(?:…)*+` may match wrongly."""
+    at = start
     while True:
         run = _KEY_RUN.match(text, at)
         at = at if run is None else run.end()
         if not text.startswith("-", at) or text.startswith("-----", at):
-            return at
+            # The backslashes of a quote that ends the string belong to the quote.
+            return at if text[at : at + 1] not in ("'", '"') else at - _backslashes_before(text, start, at)
         at += 1
 
 
@@ -232,13 +239,9 @@ def _sk(match: re.Match[str]) -> str:
 
 def _authorization(match: re.Match[str]) -> str:
     name, scheme, value = match.groups()
-    if scheme is None and not _TOKEN_LIKE.fullmatch(value):
+    if scheme is None and not _is_token_like(value):
         return match[0]
     return f"{name}{scheme or ''}[redacted:authorization]"
-
-
-def _bearer(match: re.Match[str]) -> str:
-    return f"{match[1]}[redacted:authorization]" if _TOKEN_LIKE.fullmatch(match[2]) else match[0]
 
 
 def _redact_named(text: str) -> str:
@@ -266,7 +269,7 @@ def _named_value(text: str, at: int) -> tuple[int, int, str] | None:
     name = _NAME.match(text, at)
     if name is None:
         flag = _FLAG.match(text, at)
-        if flag is None or not _TOKEN_LIKE.fullmatch(flag["value"]):
+        if flag is None or not _is_token_like(flag["value"]):
             return None
         return *flag.span("value"), _mark_of(text[at : flag.start("value")])
     is_quoted_name = name["close"] is not None
@@ -283,34 +286,58 @@ def _named_value(text: str, at: int) -> tuple[int, int, str] | None:
         if bare is None:
             return None
         start, end = bare.span("value")
+        end = start + (len(text[start:end].rstrip(_CLOSERS)) or end - start)
     value = text[start:end]
     is_number = _NUMBER.fullmatch(value) is not None
     if _NO_SECRET.fullmatch(value) or (is_number and text[at : at + 4].lower() != "pass"):
         return None
     if is_quoted_name and quote is None and (is_number or value[0] in "[{"):
         return None  # JSON, and not a string
-    if not is_sure and not _TOKEN_LIKE.fullmatch(value):
+    if not is_sure and not _is_token_like(value):
         return None
     return start, end, _mark_of(name["strong"] or name["weak"])
 
 
 def _end_of_quoted(text: str, at: int, quote: str) -> int:
-    """Where the closing quote stands, at the end of the line at the latest."""
-    end = text.find(quote, at)
-    while len(quote) == 1 and end > at and _is_escaped(text, at, end):
-        end = text.find(quote, end + 1)
-    line_end = text.find("\n", at, end if end >= 0 else len(text))
-    if line_end >= 0:
-        return line_end
-    return end if end >= 0 else len(text)
+    """Where a quoted value ends: at its closing quote, at the end of the JSON string around it, or of the line."""
+    mark, depth = quote[-1], len(quote)
+    end = text.find(mark, at)
+    while end >= 0:
+        run = _backslashes_before(text, at, end)
+        if (run + 1) % depth == 0 and (run + 1) // depth % 2 == 1:
+            end -= depth - 1  # as deeply escaped as the opening one
+            break
+        if (run + 1) % depth != 0:
+            end -= run  # less deeply: it closes a string around this one
+            break
+        end = text.find(mark, end + 1)
+    end = len(text) if end < 0 else end
+    line_end = text.find("\n", at, end)
+    end = end if line_end < 0 else line_end
+    return end if mark == '"' else _end_of_json_string(text, at, end)
 
 
-def _is_escaped(text: str, low: int, at: int) -> bool:
-    """True when an odd number of backslashes stands before."""
+def _end_of_json_string(text: str, at: int, high: int) -> int:
+    """Where a double quote ends a string before `high`: a single quote that was not closed in it opened nothing."""
+    end = text.find('"', at, high)
+    while end >= 0:
+        run = _backslashes_before(text, at, end)
+        if _END_OF_STRING.match(text, end - run):
+            return end - run
+        end = text.find('"', end + 1, high)
+    return high
+
+
+def _backslashes_before(text: str, low: int, at: int) -> int:
     before = at
     while before > low and text[before - 1] == "\\":
         before -= 1
-    return (at - before) % 2 == 1
+    return at - before
+
+
+def _is_token_like(value: str) -> bool:
+    """What holds a mark already is left alone, or redacting twice would take more."""
+    return _TOKEN_LIKE.fullmatch(value) is not None and "[redacted:" not in value
 
 
 def _mark_of(name: str) -> str:

@@ -55,11 +55,12 @@ async def test_after_kill_9_every_acknowledged_event_is_there_and_no_sequence_ha
     rng = random.Random(seed)
     path = tmp_path / "journal.db"
     acknowledged: list[str] = []
+    stored: set[str] = set()
     for number in range(rounds):
         after_s = rng.uniform(0.0, AFTER_FIRST_S_MAX)
         lines = await anyio.to_thread.run_sync(partial(killed, path, f"round-{number}", after_s=after_s))
         acknowledged += [line.rstrip("\n") for line in lines]
-        stored: set[str] = set()
+        stored = set()
         seqs: dict[str, list[int]] = defaultdict(list)
         async with running(path) as journal:
             after = Offset(0)

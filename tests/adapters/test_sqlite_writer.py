@@ -14,7 +14,7 @@ import pytest
 from kazid.adapters.sqlite import database, group_commit
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.core.errors import JournalUnavailable, JournalUnusable
-from kazid.core.ids import GoalUid, Offset, Seq
+from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
 from kazid.ports.journal import EVENTS_PER_APPEND_MAX, GoalHeader, Receipt
 from tests.adapters.sqlite_lab import AT, UID, append, count_events, database_threads, events, running
 
@@ -64,7 +64,7 @@ async def test_a_batch_takes_few_statements_whatever_its_size(path: Path) -> Non
             async with anyio.create_task_group() as group:
                 for n in range(500):
                     uid = GoalUid(f"goal-{n}")
-                    header = GoalHeader(uid=uid, owner="ada", id=f"goal-{n}", is_deleted=False)
+                    header = GoalHeader(uid=uid, owner=Owner("ada"), id=GoalId(f"goal-{n}"), is_deleted=False)
                     call = lambda uid, header: journal.append(  # noqa: E731
                         uid, events(2), at=AT, expected_seq=Seq(0), header=header, idempotency_key=uid
                     )
@@ -102,11 +102,11 @@ async def test_reads_and_lookups_search_an_index(path: Path) -> None:
         for connection in (journal._database._reader, journal._database._writer):
             await connection.set_trace_callback(lambda _: None)
     slow: list[str] = []
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(path)) as raw:
         for statement in asked:
             if not statement.lstrip().startswith(("SELECT", "DELETE")):
                 continue
-            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}"):
+            for *_, step in raw.execute(f"EXPLAIN QUERY PLAN {statement}"):
                 if step.startswith(("SCAN events", "SCAN goals", "SCAN keys")) or "TEMP B-TREE" in step:
                     slow.append(f"{step}: {statement}")
     assert len(asked) > 8

@@ -75,6 +75,8 @@ class FakeService:
         self.following = 0
         self.is_settled = True
         """False: wait and follow do not end by themselves."""
+        self.is_immortal = False
+        """True: a deleted goal is there again at once."""
 
     # --- for tests ---
 
@@ -151,7 +153,8 @@ class FakeService:
 
     async def delete(self, owner: str, goal_id: str, **what: Any) -> GoalView:
         view = self._steer("delete", owner, goal_id, GoalStatus.STOPPED, **what)
-        del self.known[owner, goal_id]
+        if not self.is_immortal:
+            del self.known[owner, goal_id]
         return view
 
     async def reconcile(self, owner: str, goal_id: str, **what: Any) -> GoalView:

@@ -9,8 +9,11 @@ from kazid.core.event import Event
 from kazid.core.ids import GoalUid
 from kazid.ports.journal import Journal
 
-pytest.register_assert_rewrite("tests.contracts.journal_contract")
-from tests.contracts.journal_contract import JournalContract, append, stored
+pytest.register_assert_rewrite(
+    "tests.contracts.journal_contract", "tests.contracts.journal_bookkeeping_contract"
+)
+from tests.contracts.journal_contract import JournalContract
+from tests.contracts.journal_lab import append, stored
 
 pytestmark = pytest.mark.anyio
 

@@ -10,7 +10,9 @@ import pytest
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.ports.journal import Journal
 
-pytest.register_assert_rewrite("tests.contracts.journal_contract")
+pytest.register_assert_rewrite(
+    "tests.contracts.journal_contract", "tests.contracts.journal_bookkeeping_contract"
+)
 from tests.contracts.journal_contract import JournalContract
 
 pytestmark = pytest.mark.anyio

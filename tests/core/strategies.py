@@ -117,16 +117,17 @@ def _look_all(verdict: Verdict) -> Step:
 
 
 def _late_look(verdict: Verdict, began_before_s: float, generations_ago: int) -> Step:
-    """A look that began before something else happened."""
-    return lambda play: play.record(
-        predicate_observed(
-            play.goal.predicates[0].id,
-            verdict,
-            at=max(0.0, play.now.boot_s - began_before_s),
-            ended_s=play.now.boot_s,
-            generation=max(1, play.progress.generation - generations_ago),
+    """A look that began before something else happened, but after the one before it: looks do not overlap."""
+
+    def late(play: Played) -> None:
+        name = play.goal.predicates[0].id
+        began_s = max(play.state(name).ended_s, play.now.boot_s - began_before_s)
+        generation = max(1, play.progress.generation - generations_ago)
+        play.record(
+            predicate_observed(name, verdict, at=began_s, ended_s=play.now.boot_s, generation=generation)
         )
-    )
+
+    return late
 
 
 def _drive(verdicts: list[Verdict], ending: str) -> Step:

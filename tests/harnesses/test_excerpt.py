@@ -78,10 +78,10 @@ def test_colours_and_controls_are_dropped_and_line_ends_are_one() -> None:
 
 @pytest.mark.parametrize("unit", ["a.", "\x1b]", "\x1b[0;", "E", "assert ", "x" * 7, "Err\n", "-\n", "a:1 "])
 def test_the_time_it_takes_is_linear(unit: str) -> None:
-    text = unit * (2_000_000 // len(unit))
-    began_s = time.perf_counter()
+    text = unit * (500_000 // len(unit))
+    began_s = time.process_time()
     excerpt(text, BOUND)
-    assert time.perf_counter() - began_s < 3.0
+    assert time.process_time() - began_s < 1.5
 
 
 @given(st.text(max_size=3000), st.integers(min_value=0, max_value=600))

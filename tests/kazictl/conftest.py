@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -68,6 +69,36 @@ def kazictl(daemon: FakeDaemon, environment: dict[str, str], folder: Path) -> Ka
         )
 
     return run
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(daemon: FakeDaemon, environment: dict[str, str], folder: Path) -> Iterator[Start]:
+    """Start a real kazictl that will be interrupted; whatever happens, none is left over."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kazictl", *arguments],
+            env={**environment, "KAZI_SOCKET": daemon.path, "TERM": "xterm"},
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        return process
+
+    # A test run in the background has SIGINT ignored, and so would everything it starts.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield begin
+    signal.signal(signal.SIGINT, before)
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture

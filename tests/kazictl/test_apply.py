@@ -15,7 +15,7 @@ import pytest
 
 from kazid.wire import exit_codes
 from kazid.wire.messages import ApplyRequest, FollowItem, GoalDocument, ProblemItem
-from tests.kazictl.conftest import TIMEOUT_S, Kazictl
+from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start
 from tests.kazictl.fake_daemon import (
     Answer,
     FakeDaemon,
@@ -165,21 +165,14 @@ def test_a_timeout_detaches_with_124(daemon: FakeDaemon, kazictl: Kazictl) -> No
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["--stream"]], ids=["people", "json", "stream"])
 def test_ctrl_c_detaches_and_says_how_to_come_back(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path, options: list[str]
+    daemon: FakeDaemon, start: Start, options: list[str]
 ) -> None:
     hold = threading.Event()
     followed = threading.Event()
     stream = lines(STATUS, hold=hold)
     stream.before = followed.set
     daemon.on("GET", f"{GOAL}/follow", stream)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kazictl", "apply", "goal.toml", *options],
-        env={**environment, "KAZI_SOCKET": daemon.path},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("apply", "goal.toml", *options)
     assert followed.wait(TIMEOUT_S)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)

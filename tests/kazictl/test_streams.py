@@ -15,7 +15,7 @@ from kazid.wire import exit_codes
 from kazid.wire.messages import (
     ProblemItem,
 )
-from tests.kazictl.conftest import TIMEOUT_S, Kazictl, one_document
+from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start, one_document
 from tests.kazictl.fake_daemon import (
     Answer,
     FakeDaemon,
@@ -43,20 +43,11 @@ def test_events_areone_document_or_a_line_each(daemon: FakeDaemon, kazictl: Kazi
     assert one_document(kazictl("events", "--json")) == {"events": [], "schema_version": 2, "exit_code": 0}
 
 
-def test_followed_events_go_on_without_gap_or_duplicate(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path
-) -> None:
+def test_followed_events_go_on_without_gap_or_duplicate(daemon: FakeDaemon, start: Start) -> None:
     hold = threading.Event()
     cut = Answer(body=msgspec.json.encode(an_event(2)) + b'\n{"offset": 3, "se', is_stream=True)
     daemon.on("GET", "/v1/events", lines(an_event(1)), cut, lines(an_event(3), hold=hold))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kazictl", "events", "--follow", "--json"],
-        env={**environment, "KAZI_SOCKET": daemon.path},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("events", "--follow", "--json")
     assert process.stdout is not None
     offsets = [json.loads(process.stdout.readline())["offset"] for _ in range(3)]
     process.send_signal(signal.SIGINT)

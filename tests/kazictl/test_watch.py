@@ -4,14 +4,13 @@ import json
 import os
 import pty
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
+
+import pytest
 
 from kazid.wire import exit_codes
-from tests.kazictl.conftest import TIMEOUT_S, Kazictl
+from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start
 from tests.kazictl.fake_daemon import (
     FakeDaemon,
     a_converged_goal,
@@ -25,19 +24,6 @@ from tests.kazictl.fake_daemon import (
 GOAL = "/v1/goals/@me/web"
 
 
-def _watch(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path, *arguments: str, stdout: int
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "kazictl", "watch", *arguments],
-        env={**environment, "KAZI_SOCKET": daemon.path, "TERM": "xterm"},
-        cwd=folder,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def _until(condition: Callable[[], bool]) -> None:
     deadline_s = time.monotonic() + TIMEOUT_S
     while not condition():
@@ -45,12 +31,10 @@ def _until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_off_a_terminal_only_changes_are_printed(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path
-) -> None:
+def test_off_a_terminal_only_changes_are_printed(daemon: FakeDaemon, start: Start) -> None:
     red = document(a_goal())
     daemon.on("GET", GOAL, red, red, document(a_converged_goal()))
-    process = _watch(daemon, environment, folder, "web", "--json", stdout=subprocess.PIPE)
+    process = start("watch", "web", "--json")
     assert process.stdout is not None
     told = [json.loads(process.stdout.readline())["status"] for _ in range(2)]
     process.send_signal(signal.SIGINT)
@@ -60,11 +44,9 @@ def test_off_a_terminal_only_changes_are_printed(
     assert len(daemon.requests) >= 3
 
 
-def test_off_a_terminal_people_get_snapshots(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path
-) -> None:
+def test_off_a_terminal_people_get_snapshots(daemon: FakeDaemon, start: Start) -> None:
     daemon.on("GET", "/v1/goals", document(a_list(a_summary())))
-    process = _watch(daemon, environment, folder, stdout=subprocess.PIPE)
+    process = start("watch")
     assert process.stdout is not None
     shown = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)
@@ -73,16 +55,18 @@ def test_off_a_terminal_people_get_snapshots(
     assert "\x1b" not in "".join(shown)
 
 
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "term"])
 def test_on_a_terminal_it_redraws_in_place_and_leaves_the_last_frame(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path
+    daemon: FakeDaemon, start: Start, ending: signal.Signals
 ) -> None:
     daemon.on("GET", GOAL, document(a_goal()))
     master, slave = pty.openpty()
-    process = _watch(daemon, environment, folder, "web", stdout=slave)
+    process = start("watch", "web", stdout=slave)
     os.close(slave)
     _until(lambda: len(daemon.requests) >= 2)
     time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
+    assert process.wait(TIMEOUT_S) == exit_codes.INTERRUPTED
     shown = b""
     try:
         while piece := os.read(master, 65536):
@@ -90,8 +74,6 @@ def test_on_a_terminal_it_redraws_in_place_and_leaves_the_last_frame(
     except OSError:  # the other side is closed
         pass
     os.close(master)
-    assert process.wait(TIMEOUT_S) == exit_codes.INTERRUPTED
-    process.communicate()
     text = shown.decode()
     assert text.startswith("\x1b[?1049h\x1b[?25l\x1b[H")
     drawn, last = text.split("\x1b[?25h\x1b[?1049l")
@@ -101,11 +83,9 @@ def test_on_a_terminal_it_redraws_in_place_and_leaves_the_last_frame(
     assert "\x1b[H" not in last
 
 
-def test_a_daemon_that_restarts_is_waited_for(
-    daemon: FakeDaemon, environment: dict[str, str], folder: Path
-) -> None:
+def test_a_daemon_that_restarts_is_waited_for(daemon: FakeDaemon, start: Start) -> None:
     daemon.on("GET", GOAL, document(a_goal()), document(a_converged_goal()))
-    process = _watch(daemon, environment, folder, "web", "--json", stdout=subprocess.PIPE)
+    process = start("watch", "web", "--json")
     assert process.stdout is not None
     assert json.loads(process.stdout.readline())["status"] == "acting"
     daemon.stop()

@@ -1,5 +1,6 @@
 """A stream in pieces is redacted as the whole is, wherever it is cut and whenever it is shown."""
 
+import itertools
 import random
 
 import pytest
@@ -21,7 +22,22 @@ FRAGMENTS = (
     "password: hunter2-hunter2",
     '"api_key": "k-123-hunter2-hunter2"',
     "https://ada:hunter2-hunter2@example.org/",
-    *("plain", "words", "tokens: 12", "{", '"', "\\n", " ", "  ", "\t", "\r", ",", "\n", "\n", "0123456789" * 20),
+    *(
+        "plain",
+        "words",
+        "tokens: 12",
+        "{",
+        '"',
+        "\\n",
+        " ",
+        "  ",
+        "\t",
+        "\r",
+        ",",
+        "\n",
+        "\n",
+        "0123456789" * 20,
+    ),
 )
 FORBIDDEN = (*SECRETS, "hunter2")
 
@@ -41,8 +57,7 @@ def streamed(pieces: list[bytes], flushes: list[bool]) -> bytes:
 def test_pieces_add_up_to_the_redacted_whole(fragments: list[str], data: st.DataObject) -> None:
     text = "".join(fragments).encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=6)))
-    edges = [0, *cuts, len(text)]
-    pieces = [text[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [text[a:b] for a, b in itertools.pairwise([0, *cuts, len(text)])]
     never = [False] * len(pieces)
     assert streamed(pieces, never) == redact_bytes(text, ENVIRONMENT)
     shown = data.draw(st.lists(st.booleans(), min_size=len(pieces), max_size=len(pieces)))
@@ -56,7 +71,7 @@ def test_pieces_add_up_to_the_redacted_whole(fragments: list[str], data: st.Data
 @pytest.mark.parametrize("filler", ["x", "word ", '{"key": 1}, '])
 def test_a_secret_at_any_cut_of_a_very_long_line_does_not_leak(secret: str, filler: str) -> None:
     dice = random.Random(f"{secret}{filler}")
-    for distance in [0, 1, *(dice.randrange(len(secret) + 4000) for _ in range(12))]:
+    for distance in [0, 1, *(dice.randrange(len(secret) + 4000) for _ in range(4))]:
         padding = (filler * LINE_BYTES_MAX)[: LINE_BYTES_MAX - distance]
         text = f"{padding} {secret} {padding}\nnext line\n".encode()
         pieces = [text[at : at + 10_000] for at in range(0, len(text), 10_000)]

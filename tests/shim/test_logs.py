@@ -11,6 +11,7 @@ import pytest
 from kazid.shim import logs
 from kazid.shim.logs import BoundedLog, read_log
 from tests.shim.shims import Shims, until
+from tests.shim.test_redaction import PEM
 
 BOUND = 8192
 HEAD, SEGMENT = BOUND // 2, BOUND // 4
@@ -109,7 +110,9 @@ def test_a_log_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
     assert read_log(str(tmp_path), "stdout", 0) == (b"", 0, 0), "and a pipe does not hang the reader"
 
 
-def test_a_disk_that_refuses_costs_what_came_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_refuses_costs_what_came_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logs, "RETRY_S", 0.0)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     log = BoundedLog(str(tmp_path), "stdout", bytes_max=BOUND)
@@ -138,7 +141,9 @@ def test_a_disk_that_refuses_costs_what_came_meanwhile(tmp_path: Path, monkeypat
 def test_a_gigabyte_is_bounded_on_disk_and_in_memory(shims: Shims, command: str, ending: bytes) -> None:
     bound = 4 * 1024 * 1024
     shim = shims.shell(
-        f"{command} | head -c 1000000000; echo END; sleep 60 & exit 0", log_bytes_max=bound, keep_on_success=True
+        f"{command} | head -c 1000000000; echo END; sleep 60 & exit 0",
+        log_bytes_max=bound,
+        keep_on_success=True,
     )
     result = shim.result(within_s=30)
     assert (result["ended"], result["stdout_bytes"]) == ("exited", 1_000_000_004)
@@ -173,10 +178,8 @@ def test_a_value_of_the_environment_with_blanks_in_two_writes_is_still_one(shims
 
 
 def test_a_private_key_line_by_line_is_left_out(shims: Shims) -> None:
-    script = (
-        "import time\nfor line in ['before', '-----BEGIN RSA PRIVATE KEY-----', 'MIIEpAIBAAKCAQEA1', 'c3VwZXIgc2VjcmV0',"
-        " '-----END RSA PRIVATE KEY-----', 'after']:\n    print(line, flush=True)\n    time.sleep(0.05)"
-    )
+    lines = ["before", *PEM.splitlines(), "after"]
+    script = f"import time\nfor line in {lines}:\n    print(line, flush=True)\n    time.sleep(0.05)"
     shim = shims.python(script)
     shim.result()
     assert shim.log() == b"before\n[redacted:private-key]\nafter\n"

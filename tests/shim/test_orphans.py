@@ -54,7 +54,9 @@ def test_a_new_daemon_that_says_so_takes_the_attempt_over(
         another.kill()
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "start_time": 1, "boot_id": ""}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"pid": 1}', '{"pid": "x", "start_time": 1, "boot_id": ""}']
+)
 def test_a_daemon_file_that_says_nothing_is_no_daemon(shims: Shims, content: str) -> None:
     shims.daemon_file.write_text(content)
     shim = shims.shell("sleep 60", orphan_grace_s=0.1)

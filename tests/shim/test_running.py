@@ -1,4 +1,4 @@
-"""How a command is run and what is said about its end: descriptors, signals, environment, deadlines, failures to start."""
+"""How a command is run and what is said about its end: descriptors, signals, environment, deadlines, no start."""
 
 import json
 import os
@@ -51,7 +51,9 @@ def test_secrets_of_the_environment_never_reach_the_disk(shims: Shims) -> None:
 
 
 def test_the_command_gets_three_descriptors_and_nothing_else(shims: Shims) -> None:
-    shim = shims.python("import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:-1], os.read(0, 9))")
+    shim = shims.python(
+        "import os; print(sorted(int(n) for n in os.listdir('/proc/self/fd'))[:-1], os.read(0, 9))"
+    )
     shim.result()
     assert shim.log() == b"[0, 1, 2] b''\n", "the last one is the listing itself; stdin is /dev/null"
 
@@ -228,9 +230,11 @@ def test_a_shim_whose_folder_is_gone_gives_up(shims: Shims) -> None:
 
 
 def test_a_full_disk_loses_output_and_nothing_else(shims: Shims) -> None:
-    script = "import sys; sys.stdout.write('line\\n' * 20000); sys.stdout.flush(); print('end', file=sys.stderr)"
+    script = (
+        "import sys; sys.stdout.write('line\\n' * 20000); sys.stdout.flush(); print('end', file=sys.stderr)"
+    )
     shim = shims.prepare(sys.executable, "-c", script, log_bytes_max=1 << 20)
-    # No file may grow beyond 8 KiB, so the log meets an error like a full disk's; Python takes the error, not the signal.
+    # No file may grow beyond 8 KiB: an error like a full disk's, for Python takes the error and not the signal.
     shim.spawn(prefix=("/bin/bash", "-c", 'ulimit -f 8; exec "$@"', "-"))
     result = shim.result()
     assert (result["ended"], result["exit_code"], result["stdout_bytes"]) == ("exited", 0, 100_000)

@@ -44,7 +44,9 @@ def test_a_daemon_that_left_session_and_group_is_ended_by_cancel(shims: Shims) -
     shim = shims.python(DAEMON, grace_s=0.2)
     daemon = shim.printed_pid()
     until(lambda: proctree.parent(daemon) == shim.pid)
-    assert os.getsid(daemon) not in {os.getsid(pid) for pid in proctree.descendants(shim.pid) if pid != daemon}
+    assert os.getsid(daemon) not in {
+        os.getsid(pid) for pid in proctree.descendants(shim.pid) if pid != daemon
+    }
     shim.cancel()
     result = shim.result()
     assert (result["ended"], result["survivors"]) == ("cancelled", [])
@@ -66,7 +68,9 @@ def test_a_process_that_is_only_marked_is_ended_with_the_attempt(shims: Shims) -
     shim = shims.shell("echo ready; sleep 60")
     shim.until_printed(b"ready")
     elsewhere = subprocess.Popen(
-        ["sleep", "60"], env={"KAZI_ATTEMPT": shim.attempt_id, "PATH": os.environ["PATH"]}, start_new_session=True
+        ["sleep", "60"],
+        env={"KAZI_ATTEMPT": shim.attempt_id, "PATH": os.environ["PATH"]},
+        start_new_session=True,
     )
     somebody = subprocess.Popen(["sleep", "60"], env={"KAZI_ATTEMPT": "another", "PATH": os.environ["PATH"]})
     try:
@@ -123,8 +127,12 @@ def test_cancel_before_the_command_runs_runs_nothing_or_ends_it(shims: Shims) ->
 
 
 def test_what_a_successful_remedy_leaves_running_is_its_product(shims: Shims) -> None:
-    service = "trap 'echo service told' TERM; echo $$; while [ ! -e stop ]; do sleep 0.02; done; echo service ended"
-    shim = shims.shell(f'(setsid sh -c "{service.replace("$", chr(92) + "$")}" &) ; exit 0', keep_on_success=True)
+    service = (
+        "trap 'echo service told' TERM; echo $$; while [ ! -e stop ]; do sleep 0.02; done; echo service ended"
+    )
+    shim = shims.shell(
+        f'(setsid sh -c "{service.replace("$", chr(92) + "$")}" &) ; exit 0', keep_on_success=True
+    )
     result = shim.result(within_s=5)
     assert (result["ended"], result["exit_code"]) == ("exited", 0)
     service_pid = shim.printed_pid()
@@ -211,7 +219,9 @@ def test_a_process_whose_first_thread_ended_is_alive() -> None:
 
 
 def test_kill_tree_finds_what_its_victims_start_and_names_who_survives() -> None:
-    with subprocess.Popen(["sh", "-c", "while :; do sleep 0.01 & wait; done"], start_new_session=True) as tree:
+    with subprocess.Popen(
+        ["sh", "-c", "while :; do sleep 0.01 & wait; done"], start_new_session=True
+    ) as tree:
         assert proctree.kill_tree(lambda: [tree.pid, *proctree.descendants(tree.pid)], grace_s=0.0) == []
         tree.wait(5)
     assert proctree.kill_tree(lambda: [1, os.getpid(), 0], grace_s=0.0) == [], "never touched, never counted"

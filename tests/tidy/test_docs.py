@@ -48,15 +48,19 @@ def test_the_settings_file_documents_every_key_with_its_default() -> None:
 
 
 def test_files_that_documents_name_exist() -> None:
-    documents = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-    missing = []
+    documents = [
+        ROOT / "README.md",
+        ROOT / "ARCHITECTURE.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").glob("*.md"),
+    ]
+    missing: list[str] = []
     for document in documents:
-        for name in re.findall(r"`((?:kazid|kazictl|tests|config|docs|systemd|scripts)/[\w/.-]+)`", document.read_text()):
-            if not (ROOT / name).exists():
-                missing.append(f"{document.name}: {name}")
-        for name in re.findall(r"\]\(([\w/.-]+)\)", document.read_text()):
-            if not (document.parent / name).exists():
-                missing.append(f"{document.name}: {name}")
+        text = document.read_text()
+        named = re.findall(r"`((?:kazid|kazictl|tests|config|docs|systemd|scripts)/[\w/.-]+)`", text)
+        linked = re.findall(r"\]\(([\w/.-]+)\)", text)
+        missing += [f"{document.name}: {name}" for name in named if not (ROOT / name).exists()]
+        missing += [f"{document.name}: {name}" for name in linked if not (document.parent / name).exists()]
     assert missing == []
 
 

@@ -6,12 +6,12 @@ socket is never unlinked while somebody listens). Each refusal is one line that 
 
 import contextlib
 import fcntl
-import json
 import os
 import socket
 import stat
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from kazid.core.errors import StartRefused
 
@@ -19,6 +19,7 @@ SOCKET_PATH_BYTES_MAX = 107
 FAILED_STARTS_MAX = 3
 FAILED_STARTS_WINDOW_S = 300.0
 BACKLOG = 1024
+STARTS_KEPT = 16
 
 
 def make_state_dir(path: str) -> Path:
@@ -122,6 +123,13 @@ def _somebody_listens(path: str) -> bool:
         return True
 
 
+class StartEntry(msgspec.Struct):
+    """One start: when, and how far it came (`starting`, `ready`, `failed`, `lived`)."""
+
+    at: float
+    state: str
+
+
 class StartRecord:
     """How recent starts ended, so that a daemon that keeps failing by itself starts degraded (SEMANTICS §7).
 
@@ -131,9 +139,9 @@ class StartRecord:
 
     def __init__(self, state_dir: Path, *, now_wall_s: float) -> None:
         self._path = state_dir / "starts.json"
-        self._starts = [s for s in _read_starts(self._path) if now_wall_s - s["at"] < FAILED_STARTS_WINDOW_S]
-        self.failed = sum(1 for s in self._starts if s["state"] in ("starting", "failed"))
-        self._starts.append({"at": now_wall_s, "state": "starting"})
+        self._starts = [s for s in _read_starts(self._path) if now_wall_s - s.at < FAILED_STARTS_WINDOW_S]
+        self.failed = sum(1 for s in self._starts if s.state in ("starting", "failed"))
+        self._starts.append(StartEntry(now_wall_s, "starting"))
         self._write()
 
     @property
@@ -145,25 +153,20 @@ class StartRecord:
         """`ready`, `failed`, or `lived` (forgets what was before)."""
         if state == "lived":
             self._starts = self._starts[-1:]
-        self._starts[-1]["state"] = state
+        self._starts[-1].state = state
         self._write()
 
     def _write(self) -> None:
         temporary = self._path.with_suffix(".tmp")
         try:
-            temporary.write_text(json.dumps(self._starts[-16:]))
+            temporary.write_bytes(msgspec.json.encode(self._starts[-STARTS_KEPT:]))
             temporary.replace(self._path)
         except OSError:
             return  # a full disk is reported by the journal; this record only guards against our own failures
 
 
-def _read_starts(path: Path) -> list[dict[str, Any]]:
+def _read_starts(path: Path) -> list[StartEntry]:
     try:
-        starts = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return []
-    if not isinstance(starts, list):
-        return []
-    return [
-        s for s in starts if isinstance(s, dict) and isinstance(s.get("at"), int | float) and "state" in s
-    ]
+        return msgspec.json.decode(path.read_bytes(), type=list[StartEntry])
+    except (OSError, msgspec.MsgspecError):
+        return []  # a torn or foreign record counts no failures: degraded mode must not start by accident

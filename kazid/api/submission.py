@@ -15,6 +15,9 @@ from kazid.goalfile.load import Loaded, Source, load
 from kazid.wire.messages import ApplyRequest, LintRequest, ProblemItem
 
 
+DEPRECATED_KIND = "deprecated-kind"
+
+
 async def load_submitted(call: Call, request: ApplyRequest | LintRequest) -> Loaded:
     """The goal in a request. Raises GoalFileError with every problem, Refusal for places that cannot be."""
     source = _source(call, request)
@@ -46,6 +49,7 @@ def notices_of(loaded: Loaded) -> list[str]:
     doubts = [
         f"{f.severity}: {f'{f.predicate}: ' if f.predicate else ''}{f.why} [{f.code}]"
         for f in loaded.findings
+        if f.code != DEPRECATED_KIND  # the loader's notice says it already
     ]
     return [*loaded.notices, *doubts]
 

@@ -98,8 +98,10 @@ def _while_not_wanted(goal: Goal, progress: Progress, vector: VerdictVector, now
 
 
 def _stay(progress: Progress) -> Hold:
+    """Nothing more will be done; unless it converged, only a person can change that."""
     guard = Guard(name="person", reason=progress.reason or progress.status.value)
-    return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=(guard,))
+    guards = () if progress.status is GoalStatus.CONVERGED else (guard,)
+    return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=guards)
 
 
 def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decision:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from kazid.api.endpoint import IDEMPOTENCY_KEY_CHARS_MAX, Endpoint, Reply
+from kazid.api.endpoint import IDEMPOTENCY_KEY_PATTERN, Endpoint, Reply
 from kazid.wire.messages import ProblemDetails
 from kazid.wire.names import CONTENT_JSON, CONTENT_PROBLEM, HEADER_IDEMPOTENCY_KEY
 
@@ -103,7 +103,7 @@ def _query_parameters(query: Json) -> Iterator[Json]:
 
 def _header_parameters(endpoint: Endpoint) -> Iterator[Json]:
     if endpoint.is_mutation:
-        schema = {"type": "string", "pattern": f"^[!-~]{{1,{IDEMPOTENCY_KEY_CHARS_MAX}}}$"}
+        schema = {"type": "string", "pattern": f"^{IDEMPOTENCY_KEY_PATTERN}$"}
         description = "the same request sent again under the same key is done once"
         name = HEADER_IDEMPOTENCY_KEY
         yield {"name": name, "in": "header", "required": False, "description": description, "schema": schema}

@@ -145,10 +145,17 @@ class Executor:
         report = None
         is_dispatch = act.rung.startswith("harness:")
         if is_dispatch and goal.harness is not None and result.ending not in ("never_started", "not_started"):
-            data, _, _ = await self._runner.read_log(uid, act.attempt_id, stream="stdout", offset=0)
-            text = data[-LOG_PARSED_BYTES_MAX:].decode(errors="replace")
-            report = self._harnesses[goal.harness.id].parse(text)
+            report = self._harnesses[goal.harness.id].parse(await self._printed(uid, act.attempt_id))
         return _ended(goal, act, result, report, is_dispatch=is_dispatch, now=now)
+
+    async def _printed(self, uid: GoalUid, attempt_id: AttemptId) -> str:
+        """The attempt's stdout as far as it was kept; of a very long one the end, where the result is."""
+        data, offset = b"", 0
+        while True:
+            piece, offset, _ = await self._runner.read_log(uid, attempt_id, stream="stdout", offset=offset)
+            if not piece:
+                return data.decode(errors="replace")
+            data = (data + piece)[-LOG_PARSED_BYTES_MAX:]
 
     async def read_log(
         self, uid: GoalUid, attempt_id: AttemptId, *, stream: str, offset: int

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CHUNK = 65536
+LINGER_S = 2.0
 
 
 @contextmanager
@@ -39,18 +40,28 @@ def _pump_both(outer: socket.socket, inner: socket.socket) -> None:
         up = threading.Thread(target=_pump, args=(outer, inner), daemon=True)
         up.start()
         _pump(inner, outer)
+        up.join(LINGER_S)
+        _end(outer, socket.SHUT_RDWR)
         up.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until either side ends, then end both, so that neither waits for the other."""
+    """Copy to the source's end. What the sink no longer takes is thrown away: over TCP a close would reset the reply."""
+    takes = True
     try:
         while piece := source.recv(CHUNK):
-            sink.sendall(piece)
+            if takes:
+                try:
+                    sink.sendall(piece)
+                except OSError:
+                    takes = False
     except OSError:
         pass
-    for end in (source, sink):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
+    _end(sink, socket.SHUT_WR)
+
+
+def _end(half: socket.socket, how: int) -> None:
+    try:
+        half.shutdown(how)
+    except OSError:
+        pass

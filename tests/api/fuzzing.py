@@ -20,6 +20,9 @@ max-examples = {max_examples}
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 400, 403, 404, 409, 422]
 
+[checks.negative_data_rejection]
+expected-statuses = [400, 403, 404, 405, 408, 409, 413, 422]
+
 [parameters]
 "query.follow" = "false"
 "query.timeout_s" = 0

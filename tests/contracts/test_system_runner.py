@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 import signal
 import stat
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 from kazid.adapters.system import attempt as attempt_module
 from kazid.adapters.system import attempt_folder
 from kazid.adapters.system import runner as runner_module
+from kazid.adapters.system.attempt import SystemAttempt
 from kazid.adapters.system.attempt_folder import Found, folder_of, look
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.runner import SystemRunner
@@ -94,9 +96,8 @@ class SystemLab:
         attempt_folder.prepare(self.folder(attempt_id), order, executable="/bin/sh", daemon_file="/none")
 
     async def start_late(self, attempt_id: str = A1) -> None:
-        shim = runner_module._start_shim(
-            self.folder(attempt_id), os.open("/dev/null", os.O_WRONLY), dict(os.environ)
-        )
+        shim, done = runner_module._start_shim(self.folder(attempt_id), dict(os.environ))
+        os.close(done)
         await anyio.to_thread.run_sync(partial(shim.wait, timeout=LONG_S))
 
     def folder(self, attempt_id: str = A1) -> str:
@@ -295,6 +296,38 @@ class TestSystemRunner(RunnerContract):
         await lab.order_without_start()
         attempt = await lab.runner.recover(UID, A1)
         assert (await end_of(attempt)).ending == "never_started"
+
+    async def test_a_daemon_without_descriptors_ends_no_healthy_attempt(
+        self, lab: SystemLab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(attempt_module, "TICK_S", 0.02)
+        monkeypatch.setattr(attempt_module, "POLL_S", 0.02)
+        monkeypatch.setattr(attempt_module, "RETRY_S", 0.02)
+        started = await lab.runner.start(lab.order("sleep 0.8"))
+        other = f"{A1}-other"
+        await lab.runner.start(lab.order("sleep 0.8", attempt_id=other))
+        taken_over = await (await lab.crash()).recover(UID, AttemptId(other))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        async with anyio.create_task_group() as group:
+            ends: list[str] = []
+
+            async def note(attempt: SystemAttempt) -> None:
+                ends.append((await end_of(attempt)).ending)
+
+            group.start_soon(note, started)
+            group.start_soon(note, taken_over)
+            await anyio.sleep(0.1)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+            try:
+                with pytest.raises(OSError, match="Too many open files"):
+                    look(lab.folder())
+                await anyio.sleep(0.3)
+                refused = await lab.runner.start(lab.order("ok", attempt_id=f"{A1}-refused"))
+                await anyio.sleep(0.8)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert (await end_of(refused)).ending == "not_started"
+        assert ends == ["exited", "exited"]
 
     async def test_an_attempt_ends_as_orphaned_when_no_daemon_lives(self, lab: SystemLab) -> None:
         runner = lab.runner_on_state(orphan_grace_s=0.5, daemon_file=str(lab.state / "gone.json"))

@@ -88,8 +88,6 @@ class Loop:
         self.play.on_decision = check_safe
         self.world = world
         self.turns = 0
-        self.seen: list[tuple[float, Decision]] = []
-        """Every decision a turn ended in, when it was another one than before."""
         self._looking: dict[PredicateId, tuple[float, float, Verdict, int]] = {}
         self._forced: set[PredicateId] = set()
         self._act_ends_s: float | None = None
@@ -141,8 +139,6 @@ class Loop:
             assert self._last != (decision, events, now_s), (
                 f"the same decision again, and nothing happened: {decision}"
             )
-        if self._last is None or self._last[0] != decision:
-            self.seen.append((now_s, decision))
         self._last = (decision, events, now_s)
 
     def _begin(self) -> bool:

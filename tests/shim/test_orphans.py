@@ -7,7 +7,7 @@ import pytest
 
 from tests.shim.shims import Shims
 
-GRACE_S = 0.6
+GRACE_S = 0.4
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_a_timeout_is_our_word_and_never_the_commands_exit_code(shims: Shims) ->
 
 
 def test_a_shim_that_was_stopped_reads_before_it_judges(shims: Shims) -> None:
-    shim = shims.shell("while :; do echo tick; sleep 0.02; done", idle_timeout_s=0.5, total_timeout_s=3)
+    shim = shims.shell("while :; do echo tick; sleep 0.02; done", idle_timeout_s=0.5, total_timeout_s=2)
     shim.until_printed(b"tick")
     os.kill(shim.pid, signal.SIGSTOP)
     try:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 CHUNK_BYTES = 64 * 1024
 JOIN_S = 5.0
+LINGER_S = 2.0
+"""What a client still sends after the daemon's end is taken for so long: a TCP close before would reset the reply."""
 
 
 @contextmanager
@@ -82,7 +84,8 @@ class _Pump:
                 inner.connect(str(self._path))
                 up = self._spawn(_pump, outer, inner)
                 _pump(inner, outer)
-                _shut(outer, socket.SHUT_RD)  # the daemon has ended it: what else is sent has no reader
+                up.join(LINGER_S)
+                _shut(outer, socket.SHUT_RDWR)
                 up.join()
             except OSError:
                 return  # nobody listens: the client sees its connection end
@@ -92,10 +95,15 @@ class _Pump:
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy until the source ends, then say so to the sink."""
+    """Copy until the source ends, then say so to the sink. What the sink no longer takes is thrown away."""
+    has_reader = True
     with suppress(OSError):
         while piece := source.recv(CHUNK_BYTES):
-            sink.sendall(piece)
+            if has_reader:
+                try:
+                    sink.sendall(piece)
+                except OSError:
+                    has_reader = False
     _shut(sink, socket.SHUT_WR)
 
 

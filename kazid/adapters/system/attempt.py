@@ -39,7 +39,7 @@ SETTLE_S = 0.02
 """Between the end of the pipe and the release of the lock lies an exit; looking sooner again would spin."""
 
 RETRY_S = 1.0
-"""How often a disk that refuses to revoke is asked again."""
+"""How often a machine that cannot tell (no descriptor, a disk that takes no revocation) is asked again."""
 
 ESCALATE_S = 15.0
 """From the request to end until the daemon ends the tree itself: beyond the shim's grace and its verification."""
@@ -97,8 +97,9 @@ class SystemAttempt:
         """Return when the shim has claimed the attempt or ended; revoke it when it does neither in time."""
         with anyio.move_on_after(CLAIM_S):
             while True:
-                if look(self._folder).state != attempt_folder.UNCLAIMED or self._is_pipe_closed():
-                    return
+                with suppress(OSError):
+                    if look(self._folder).state != attempt_folder.UNCLAIMED or self._is_pipe_closed():
+                        return
                 await anyio.sleep(CLAIM_POLL_S)
 
     async def inspect(self) -> None:
@@ -144,7 +145,10 @@ class SystemAttempt:
             if state == protocol.NEVER_STARTED:
                 return self._never_ran()
             if state == protocol.KILLED:
-                return await self._killed()
+                survivors = await self._sweep()
+                if survivors is not None:
+                    return self._killed(survivors)
+                found = None
             if found is None:
                 await anyio.sleep(RETRY_S)
                 continue
@@ -168,11 +172,15 @@ class SystemAttempt:
 
     def _ask(self) -> None:
         """Ask the shim for the end, unless it is only there for the logs of a product."""
-        if self.shim is not None and look(self._folder).state != protocol.ENDED:
-            proctree.signal_process(self.shim.pid, SIGTERM, self.shim.start_time)
+        if self.shim is None:
+            return
+        with suppress(OSError):
+            if look(self._folder).state == protocol.ENDED:
+                return
+        proctree.signal_process(self.shim.pid, SIGTERM, self.shim.start_time)
 
     async def _look(self, how: Callable[[str], Found]) -> Found | None:
-        """What the folder says; None while the disk refuses to revoke."""
+        """What the folder says; None while the machine cannot tell, or the disk refuses to revoke."""
         try:
             return await anyio.to_thread.run_sync(how, self._folder, limiter=self._threads)
         except OSError:
@@ -230,9 +238,16 @@ class SystemAttempt:
         said = attempt_folder.shim_words(self._folder) or "the shim did not start the attempt"
         return AttemptResult(ending="not_started", reason=said, ended_s=self._clock.now().boot_s)
 
-    async def _killed(self) -> AttemptResult:
-        """The shim is gone and left no result: end what it left, and say so."""
-        survivors = await anyio.to_thread.run_sync(end_tree, self._attempt_id, limiter=self._threads)
+    async def _sweep(self, *, shim: Shim | None = None) -> list[int] | None:
+        """End the attempt's processes; who is left, None when /proc cannot be read now (no descriptor)."""
+        end = partial(end_tree, self._attempt_id, shim=shim)
+        try:
+            return await anyio.to_thread.run_sync(end, limiter=self._threads)
+        except OSError:
+            return None
+
+    def _killed(self, survivors: Sequence[int]) -> AttemptResult:
+        """The shim is gone and left no result; what it had left is ended."""
         now_s = self._clock.now().boot_s
         was_asked = self._cancelled_s is not None
         reason = "the shim did not answer and was killed" if was_asked else "the shim was killed"
@@ -250,10 +265,9 @@ class SystemAttempt:
 
     async def _escalate(self) -> None:
         """End the tree in the shim's place, and then the shim."""
-        shim = self.shim
-        await anyio.to_thread.run_sync(partial(end_tree, self._attempt_id, shim=shim), limiter=self._threads)
-        if shim is not None:
-            proctree.signal_process(shim.pid, SIGKILL, shim.start_time)
+        await self._sweep(shim=self.shim)
+        if self.shim is not None:
+            proctree.signal_process(self.shim.pid, SIGKILL, self.shim.start_time)
 
     async def _until_shim_left(self) -> None:
         """Give a shim that only has to exit the moment that takes, so that no zombie stays until the next attempt."""

@@ -4,6 +4,8 @@
 blocks on the disk for a moment and belongs into a thread, but for `look`, which reads two small files.
 """
 
+import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +28,7 @@ ORPHAN_GRACE_S = 600.0
 """How long an attempt goes on without any daemon (DESIGN §7)."""
 
 STDERR_CHARS_MAX = 500
+_CANNOT_LOOK = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EINTR, errno.EAGAIN})
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,17 +118,21 @@ def prepare(
 
 
 def look(folder: str) -> Found:
-    """What became of the attempt, changing nothing."""
+    """What became of the attempt, changing nothing.
+
+    Raises OSError when it could not look (no descriptor, no memory, a broken disk): told as killed, a healthy attempt
+    would be ended for it.
+    """
     if not os.path.lexists(os.path.join(folder, protocol.CLAIM)):
         return Found(state=UNCLAIMED)
-    claimed = protocol.read_record(folder, protocol.CLAIM) or {}
+    claimed = _read(folder, protocol.CLAIM) or {}
     if claimed.get("revoked"):
         return Found(state=protocol.NEVER_STARTED)
-    result = protocol.read_record(folder, protocol.RESULT)
-    if result is None and protocol.is_locked(folder):
+    result = _read(folder, protocol.RESULT)
+    if result is None and _is_locked(folder):
         return _found(protocol.RUNNING, claimed, None)
     # It may have been written just before the lock went.
-    result = result or protocol.read_record(folder, protocol.RESULT)
+    result = result or _read(folder, protocol.RESULT)
     return _found(protocol.KILLED if result is None else protocol.ENDED, claimed, result)
 
 
@@ -193,7 +200,11 @@ def discard_old(root: str, uid: GoalUid, *, keep: int, removals_max: int) -> int
     for _, folder in aged[: max(0, len(aged) - keep)]:
         if removed >= removals_max:
             break
-        if look(folder).state == UNCLAIMED or protocol.is_locked(folder):
+        try:
+            is_kept = look(folder).state == UNCLAIMED or _is_locked(folder)
+        except OSError:
+            is_kept = True
+        if is_kept:
             continue
         shutil.rmtree(folder, ignore_errors=True)
         removed += 1
@@ -213,6 +224,32 @@ def _found(state: str, claimed: Mapping[str, Any], result: Mapping[str, Any] | N
         is_this_boot=claimed.get("boot_id") == proctree.boot_id(),
         result=result,
     )
+
+
+def _read(folder: str, name: str) -> Mapping[str, Any] | None:
+    """A record of the protocol, None when it is not there or not one. Raises OSError when that cannot be told."""
+    record = protocol.read_record(folder, name)
+    if record is None:
+        try:
+            os.close(protocol.open_regular(os.path.join(folder, name)))
+        except OSError as error:
+            if error.errno in _CANNOT_LOOK:
+                raise
+            return None
+        record = protocol.read_record(folder, name)
+    return record
+
+
+def _is_locked(folder: str) -> bool:
+    """Whether the shim that claimed the attempt lives. Raises OSError when that cannot be told."""
+    fd = protocol.open_regular(os.path.join(folder, protocol.CLAIM))
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def _write_prompt(path: str, text: str) -> None:

@@ -97,10 +97,10 @@ class SystemRunner:
         folder = folder_of(self._root, order.uid, order.attempt_id)
         refused = _unspeakable(order, env)
         if refused is not None:
-            return self._not_started(order, folder, refused)
+            return self._not_started(order, refused)
         found = await self._resolve(order, path=env["PATH"])
         if isinstance(found, Refusal):
-            return self._not_started(order, folder, f"{found.reason} (in {order.cwd}, PATH {env['PATH']})")
+            return self._not_started(order, f"{found.reason} (in {order.cwd}, PATH {env['PATH']})")
         make = partial(
             prepare,
             folder,
@@ -115,7 +115,7 @@ class SystemRunner:
         except FileExistsError:
             raise AssertionError(f"attempt {order.attempt_id} was ordered before") from None
         except OSError as error:
-            return self._not_started(order, folder, f"cannot prepare the attempt: {error}")
+            return self._not_started(order, f"cannot prepare the attempt: {error}")
         async with self._spawn_gate:
             return await self._spawn(order, folder, env)
 
@@ -175,15 +175,10 @@ class SystemRunner:
 
     async def _spawn(self, order: AttemptOrder, folder: str, env: Mapping[str, str]) -> SystemAttempt:
         """Start the shim and see it claim the attempt, or end."""
-        done_read, done_write = os.pipe()
         try:
-            popen = _start_shim(folder, done_write, env)
+            popen, done_read = _start_shim(folder, env)
         except (OSError, ValueError) as error:
-            os.close(done_read)
-            return self._not_started(order, folder, f"cannot start the shim of {order.argv[0]}: {error}")
-        finally:
-            os.close(done_write)
-        os.set_blocking(done_read, False)
+            return self._not_started(order, f"cannot start the shim of {order.argv[0]}: {error}")
         self._children[popen.pid] = popen
         attempt = self._attempt(order.uid, order.attempt_id)
         self._live[(order.uid, order.attempt_id)] = attempt
@@ -205,7 +200,7 @@ class SystemRunner:
         self._live.pop((uid, attempt_id), None)
         self.reap()
 
-    def _not_started(self, order: AttemptOrder, folder: str, reason: str) -> SystemAttempt:
+    def _not_started(self, order: AttemptOrder, reason: str) -> SystemAttempt:
         attempt = self._attempt(order.uid, order.attempt_id)
         attempt.result = AttemptResult(ending="not_started", reason=reason, ended_s=self._clock.now().boot_s)
         return attempt
@@ -216,7 +211,10 @@ class SystemRunner:
         marked = proctree.marked_by_prefix(protocol.MARKER, "")
         for attempt_id in sorted({AttemptId(value) for value in marked.values()} & ours.keys()):
             folder = ours[attempt_id]
-            found = look(folder)
+            try:
+                found = look(folder)
+            except OSError:
+                continue  # recovery asks again, and the next start sweeps again
             may_run = found.state in (UNCLAIMED, protocol.RUNNING)
             is_adopted = (may_run if known is None else attempt_id in known) and found.state != protocol.ENDED
             for pid in (pid for pid, value in marked.items() if value == attempt_id):
@@ -229,8 +227,19 @@ class SystemRunner:
         return tuple(sorted(swept))
 
 
-def _start_shim(folder: str, done_write: int, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    """Start the shim, in a session of its own, with the child's environment and the pipe that says when it is over."""
+def _start_shim(folder: str, env: Mapping[str, str]) -> tuple["subprocess.Popen[bytes]", int]:
+    """Start the shim with the child's environment; the process, and the end of the pipe that says when it is over."""
+    done_read, done_write = os.pipe()
+    try:
+        return _spawn_shim(folder, done_write, env), done_read
+    except BaseException:
+        os.close(done_read)
+        raise
+    finally:
+        os.close(done_write)
+
+
+def _spawn_shim(folder: str, done_write: int, env: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
     stderr = os.open(os.path.join(folder, attempt_folder.SHIM_STDERR), flags, 0o600)
     try:

@@ -7,11 +7,14 @@ signal. Everything here is construction; no rule lives here.
 import argparse
 import asyncio
 import contextlib
+import errno
 import hashlib
 import os
+import resource
 import secrets
 import signal
 import socket
+import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -64,6 +67,7 @@ THREAD_SWITCH_S = 0.0005
 STOP_S_MAX = 45.0
 """An ordered shutdown that takes longer than this is ended by force; the journal makes that safe."""
 SOURCE_BYTES_MAX = 1_000_000
+DESCRIPTORS_MAX = 65_536
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +94,7 @@ def run(argv: Sequence[str]) -> int:
     code = EXIT_OK
     try:
         _use_pidfd_watcher()
+        _raise_descriptor_limit()
         sys.setswitchinterval(THREAD_SWITCH_S)
         anyio.run(daemon.run, backend="asyncio")
         daemon.has_ended_well = True
@@ -383,16 +388,31 @@ def _state_id(state_dir: str) -> str:
 
 def _file_sha256(path: str) -> str | None:
     try:
-        with Path(path).open("rb") as file:
-            return hashlib.sha256(file.read(SOURCE_BYTES_MAX)).hexdigest()
+        return hashlib.sha256(_read_regular(path)).hexdigest()
     except OSError:
         return None
 
 
 def _read_source(path: str) -> str:
     """A file a goal-file refers to (gherkin features), bounded."""
-    with Path(path).open(encoding="utf-8") as file:
+    return _read_regular(path).decode()
+
+
+def _read_regular(path: str) -> bytes:
+    """The first megabyte of a regular file; a FIFO or a device that a user named must not hold the daemon."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)
         return file.read(SOURCE_BYTES_MAX)
+
+
+def _raise_descriptor_limit() -> None:
+    """Up to the hard limit: connections, pipes of checks and the journal share it (a deaf daemon is the failure)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = hard if hard != resource.RLIM_INFINITY else DESCRIPTORS_MAX
+    if soft < min(wanted, DESCRIPTORS_MAX):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, DESCRIPTORS_MAX), hard))
 
 
 def _force_end_after(delay_s: float) -> None:

@@ -5,6 +5,7 @@ document. Nothing here knows what a goal is.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 from starlette.applications import Starlette
@@ -29,13 +30,16 @@ from kazid.runtime.views import Caller
 
 __all__ = ["ApiContext", "build_app"]
 
+LOGINS_MAX = 1024
+"""Names that are remembered: a directory that hangs must not hang every request."""
 _CALLER = "kazid.caller"
 _PEER = "kazid.peer"
 
 
 def build_app(context: ApiContext) -> Starlette:
     """The API as an ASGI application, to be served by `kazid.api.server`."""
-    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, admins=context.admins, login_of=login_of)
+    logins = lru_cache(LOGINS_MAX)(login_of)
+    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, admins=context.admins, login_of=logins)
     routes = [
         Route(path, _Path(context, methods), methods=None, include_in_schema=False)
         for path, methods in by_path(ENDPOINTS).items()
@@ -141,7 +145,7 @@ async def _no_route(request: Request, error: Exception) -> Response:
         status=error.status_code,
         type="no_route" if error.status_code == 404 else "http",
         title=what,
-        detail=f"{request.method} {request.url.path[:200]}: {what}; GET /openapi.json lists what there is",
+        detail=f"{request.method} {request.scope['path'][:200]}: {what}; GET /openapi.json lists what there is",
     )
     return problem_response(refusal.details, error.headers)
 

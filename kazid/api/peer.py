@@ -18,7 +18,8 @@ from kazid.api.problem import Refusal
 from kazid.runtime.views import Caller
 
 ROOT_UID = 0
-_CREDENTIALS = struct.Struct("3i")
+_CREDENTIALS = struct.Struct("iII")
+"""struct ucred: user ids are unsigned, and directories do give out ids beyond 2³¹."""
 _STATE_FIELD, _START_TIME_FIELD = 0, 19
 """Of /proc/PID/stat, counted from behind the command's closing parenthesis (proc(5): fields 3 and 22)."""
 _ENDED = (b"Z", b"X")

@@ -14,7 +14,6 @@ from kazid.core.errors import AdmissionRefused, Problem
 from kazid.goalfile.load import Loaded, Source, load
 from kazid.wire.messages import ApplyRequest, LintRequest, ProblemItem
 
-
 DEPRECATED_KIND = "deprecated-kind"
 
 

@@ -99,10 +99,13 @@ class Reconciler:
         until_s: float | None = None
         async with anyio.create_task_group() as group:
             until_s = await self._turn(group)
+            has_acted = self._act_runs
             while (self._looking or self._act_runs) and not self._is_over():
                 await self._sleep(until_s)
                 until_s = await self._turn(group)
-            group.cancel_scope.cancel()
+                has_acted = has_acted or self._act_runs
+            if self._looking or has_acted:  # looks that are over leave nothing to cancel, and asking costs 0.1 ms
+                group.cancel_scope.cancel()
         self._looking.clear()
         return until_s
 

@@ -4,6 +4,7 @@ Holds the lock that makes "append, then fold" one step, so that memory is never 
 changed nothing; those are folded at once, gathered, and journalled in bulk (SEMANTICS §7).
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 TICKS_MAX = 64
 TICK_AGE_S_MAX = 60.0
 """Steady looks become one event at the next transition, at this many, or after this long (SEMANTICS §7)."""
+TICK_GRID_S = 1.0
+"""They are journalled on whole seconds: one commit for all goals that are due, where each had one of its own."""
 UNSAVED_MAX = 256
 """Looks kept while the disk refuses writes; the oldest are dropped beyond it."""
 SNAPSHOT_EVERY = 256
@@ -176,7 +179,8 @@ class GoalState:
             return None
         if len(self._pending) >= TICKS_MAX:
             return 0.0
-        return self._pending[0][0].ended_s + TICK_AGE_S_MAX
+        due_s = self._pending[0][0].ended_s + TICK_AGE_S_MAX
+        return math.floor(due_s / TICK_GRID_S) * TICK_GRID_S
 
     async def flush(self) -> None:
         """Journal gathered looks now. Raises JournalUnavailable; they are kept then."""

@@ -46,7 +46,7 @@ def _pump_both(outer: socket.socket, inner: socket.socket) -> None:
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Copy to the source's end. What the sink no longer takes is thrown away: over TCP a close would reset the reply."""
+    """Copy to the source's end. What the sink no longer takes is thrown away: over TCP a close resets the reply."""
     takes = True
     try:
         while piece := source.recv(CHUNK):

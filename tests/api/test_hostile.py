@@ -112,6 +112,15 @@ def test_garbage_behind_a_request_in_progress_ends_the_connection_only(
     _assert_quiet(caplog, capsys)
 
 
+@pytest.mark.parametrize("host", [b"[", b"]:x", b"a b", b"%00", b"@", b"\xff"])
+@pytest.mark.parametrize(
+    "target", [b"/nowhere", b"/healthz", b"http://[/healthz", b"*", b"/%00%ff", b"/v1/goals/%ff/%00"]
+)
+def test_an_odd_host_or_target_is_no_failure_of_ours(house: House, host: bytes, target: bytes) -> None:
+    reply = _exchange(house, b"GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n" % (target, host))
+    assert reply.startswith((b"HTTP/1.1 2", b"HTTP/1.1 4"))
+
+
 def test_a_claim_of_100_mb_is_413_before_a_byte_of_it(house: House) -> None:
     with connected(house.path) as peer:
         peer.sendall(b"POST /v1/goals HTTP/1.1\r\nHost: k\r\nContent-Length: 104857600\r\n\r\n")

@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,19 @@ def test_the_kernel_says_who_is_connected() -> None:
     assert peer is not None
     assert (peer.pid, peer.uid, peer.gid) == (os.getpid(), os.getuid(), os.getgid())
     assert is_here(peer)
+
+
+def test_a_uid_beyond_two_billion_is_a_uid() -> None:
+    class Connection:
+        family = socket.AF_UNIX
+
+        def getsockopt(self, *_: int) -> bytes:
+            return struct.pack("iII", 0, 4_294_967_294, 3_000_000_000)
+
+    peer = peer_of(Connection())  # type: ignore[arg-type]
+    assert peer is not None
+    assert (peer.uid, peer.gid) == (4_294_967_294, 3_000_000_000)
+    assert login_of(peer.uid)
 
 
 def test_a_tcp_peer_has_no_identity() -> None:

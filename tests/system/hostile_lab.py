@@ -4,6 +4,7 @@ The healthy goal looks once a second at a small HTTP server of the lab's own, a 
 the daemon really looked, whatever the daemon says of itself.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -23,10 +24,10 @@ MB = 1024 * 1024
 GROWTH_BYTES_MAX = 60 * MB
 
 SERVER = r"""
-import asyncio, sys, time
+import asyncio, os, sys, time
 from pathlib import Path
 
-folder, diary = Path(sys.argv[2]), open(sys.argv[3], "a", buffering=1)
+folder, diary = Path(os.environ["UP"]), open(os.environ["DIARY"], "a", buffering=1)
 
 async def serve(reader, writer):
     try:
@@ -45,7 +46,7 @@ async def serve(reader, writer):
         writer.close()
 
 async def main():
-    server = await asyncio.start_server(serve, "127.0.0.1", int(sys.argv[1]), backlog=1024)
+    server = await asyncio.start_server(serve, "127.0.0.1", int(os.environ["PORT"]), backlog=1024)
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     server.close()
@@ -74,13 +75,19 @@ class Lab:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.daemon = RealDaemon(base)
+        self.kept = {"healthy"}
+        """Goals that `clear` leaves."""
+        self.known_pids: set[int] = set()
+        """Processes that are no leftovers: a case of their own."""
         self.up = base / "up"
         self.up.mkdir()
         self._diary = base / "diary"
         self._diary.touch()
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self._server = subprocess.Popen(
-            [sys.executable, "-I", "-c", SERVER, str(port), str(self.up), str(self._diary)],
+            [sys.executable, "-I", "-c", SERVER],
+            cwd="/",
+            env={"PORT": str(port), "UP": str(self.up), "DIARY": str(self._diary)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -123,6 +130,7 @@ class Lab:
             "goal_file": text,
             "source_path": str(folder / "goal.toml"),
             "cwd": str(folder),
+            "workspace": str(folder),
             "path": self.daemon.environment["PATH"],
         }
 
@@ -140,7 +148,9 @@ class Lab:
         try:
             for peer, (method, target, document) in zip(peers, requests, strict=True):
                 body = b"" if document is None else json.dumps(document).encode()
-                peer.sendall(f"{method} {target} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+                peer.sendall(
+                    f"{method} {target} HTTP/1.0\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+                )
             return [_parsed(rest(peer)) for peer in peers]
         finally:
             for peer in peers:
@@ -153,7 +163,11 @@ class Lab:
 
     def looks(self) -> list[float]:
         """When the daemon looked at the healthy service (monotonic)."""
-        return [float(line.split()[0]) for line in self._diary.read_text().splitlines() if line.endswith(" /healthy")]
+        return [
+            float(line.split()[0])
+            for line in self._diary.read_text().splitlines()
+            if line.endswith(" /healthy")
+        ]
 
     @contextmanager
     def others_go_on(self) -> Iterator[None]:
@@ -163,7 +177,7 @@ class Lab:
         ended_s = time.monotonic()
         self.until(lambda: self.looks()[-1] > ended_s, "the healthy goal is looked at again", within_s=GAP_S)
         times = [began_s, *(t for t in self.looks() if t > began_s)]
-        gap_s = max(b - a for a, b in zip(times, times[1:], strict=False))
+        gap_s = max(b - a for a, b in itertools.pairwise(times))
         assert gap_s < GAP_S, f"the healthy goal was not looked at for {gap_s:.1f} s"
         self.until(lambda: self.status("healthy")["status"] == "holding", "the healthy goal holds")
         livez = self.verdict("healthy")
@@ -176,13 +190,18 @@ class Lab:
         for word in ("request.failed", "provider.raised", "child.restarted", "goal.parked", "Traceback"):
             assert word not in text, f"{word} in the log: {text[max(0, text.find(word) - 1000) :][:4000]}"
 
-    def delete_others(self) -> None:
-        """Back to the healthy goal alone."""
+    def clear(self) -> None:
+        """Back to the goals that are kept, and to no process but theirs."""
         rows = self.ask("GET", "/v1/goals?limit=500").json["goals"]
-        names = [row["goal_id"] for row in rows if row["goal_id"] != "healthy"]
+        names = [row["goal_id"] for row in rows if row["goal_id"] not in self.kept]
         for start in range(0, len(names), 100):
             piece = names[start : start + 100]
             self.all_at_once([("DELETE", f"/v1/goals/@me/{name}", None) for name in piece])
+        self.until(lambda: not self.left(), f"nothing is left running: {self.left()}")
+
+    def left(self) -> dict[int, str]:
+        """Processes of the lab that nobody may have left."""
+        return {p: line for p, line in self.daemon.leftovers().items() if p not in self.known_pids}
 
     # --- the daemon's process ---
 

@@ -99,7 +99,9 @@ def test_what_a_remedy_started_lives_through_kill9_restart_and_stop(daemon: Real
     daemon.start()
     os.kill(pid, signal.SIGKILL)
     eventually(lambda: _service_pid(base) != pid, within_s=20, what="the service is replaced")
-    eventually(lambda: daemon.json("status", "service")["status"] == "holding", within_s=20, what="holds again")
+    eventually(
+        lambda: daemon.json("status", "service")["status"] == "holding", within_s=20, what="holds again"
+    )
     assert daemon.kazictl("delete", "service").returncode == 0
     os.kill(_service_pid(base), signal.SIGKILL)
 

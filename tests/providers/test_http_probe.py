@@ -454,11 +454,11 @@ async def test_the_shorter_of_timeout_and_deadline_counts(
 async def test_black_holes_delay_nobody(server: Loopback, probe: HttpProbe) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(25):
-            tasks.start_soon(lambda: look(probe, server.url("/blackhole"), deadline_s=1.0))
+            tasks.start_soon(lambda: look(probe, server.url("/blackhole"), deadline_s=30.0))
         await anyio.sleep(0.1)
         started = time.monotonic()
         assert (await look(probe, server.url("/ok"))).is_green
-        assert time.monotonic() - started < 0.3
+        assert time.monotonic() - started < 10, "not after the black holes, which take 30 s"
         tasks.cancel_scope.cancel()
 
 

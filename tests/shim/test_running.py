@@ -63,7 +63,9 @@ def test_the_command_starts_with_default_signals(shims: Shims) -> None:
     shim = shims.run("/bin/cat", "/proc/self/status")
     shim.result()
     masks = dict(line.split(b":\t", 1) for line in shim.log().splitlines() if line.startswith(b"Sig"))
-    assert {name: int(masks[name], 16) for name in (b"SigBlk", b"SigIgn")} == {b"SigBlk": 0, b"SigIgn": 0}
+    threads_own = 1 << 31 | 1 << 32  # signals 32 and 33 belong to the C library, which lets nobody set them
+    for name in (b"SigBlk", b"SigIgn"):
+        assert int(masks[name], 16) & ~threads_own == 0, name
 
 
 def test_the_command_leads_a_session_of_its_own(shims: Shims) -> None:
@@ -189,11 +191,11 @@ def test_a_timeout_is_our_word_and_never_the_commands_exit_code(shims: Shims) ->
 
 
 def test_a_shim_that_was_stopped_reads_before_it_judges(shims: Shims) -> None:
-    shim = shims.shell("while :; do echo tick; sleep 0.02; done", idle_timeout_s=0.5, total_timeout_s=2)
+    shim = shims.shell("while :; do echo tick; sleep 0.02; done", idle_timeout_s=1.5, total_timeout_s=4)
     shim.until_printed(b"tick")
     os.kill(shim.pid, signal.SIGSTOP)
     try:
-        signal.sigtimedwait([], 0.8)
+        signal.sigtimedwait([], 1.8)
     finally:
         os.kill(shim.pid, signal.SIGCONT)
     assert shim.result()["ended"] == "total_timeout"

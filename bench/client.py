@@ -108,29 +108,19 @@ def _tell(report: Report, timed: Mapping[str, Timed], rounds: int) -> None:
     peer = timed.get("supervisorctl status")
     for name, one in timed.items():
         is_judged = name == "kazictl status"
-        report.add(
-            name,
-            median(one.wall_s) * 1000,
-            "ms",
-            beside=None if one is bare else Beside("bare python", median(bare.wall_s) * 1000),
-            ratio_max=BARE_RATIO_MAX if is_judged else None,
-        )
-        if peer is not None and name.startswith("kazictl "):
-            report.add(
-                "",
-                median(one.wall_s) * 1000,
-                "ms",
-                beside=Beside("supervisorctl status", median(peer.wall_s) * 1000),
-                ratio_max=SUPERVISORCTL_RATIO_MAX if is_judged else None,
+        beside = []
+        if one is not bare:
+            beside.append(
+                Beside("bare python", median(bare.wall_s) * 1000, BARE_RATIO_MAX if is_judged else None)
             )
-    for name in (
-        "python3 -I -c pass",
-        "kazictl status",
-        *(["supervisorctl status"] if peer is not None else []),
-    ):
-        one = timed[name]
-        beside = None if one is bare else Beside("bare python", median(bare.cpu_s) * 1000)
-        report.add(f"{name}, CPU", median(one.cpu_s) * 1000, "ms", beside=beside)
+        if peer is not None and name.startswith("kazictl "):
+            limit = SUPERVISORCTL_RATIO_MAX if is_judged else None
+            beside.append(Beside("supervisorctl status", median(peer.wall_s) * 1000, limit))
+        report.add(name, median(one.wall_s) * 1000, "ms", *beside)
+    for name in ("python3 -I -c pass", "kazictl status", "supervisorctl status"):
+        if name in timed:
+            spent_ms = median(timed[name].cpu_s) * 1000
+            report.add(f"{name}, CPU", spent_ms, "ms", Beside("bare python", median(bare.cpu_s) * 1000))
     report.notes.append(f"medians of {rounds} runs each, in turn; {GOALS} goals, {GOALS} programs")
 
 

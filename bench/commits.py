@@ -4,6 +4,7 @@ The `journal` bench of `run.py`. How each is measured is in `journal.py`, which 
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import anyio
 
@@ -25,18 +26,16 @@ def run(options: Options) -> Report:
         folder = options.folder / f"journal-{number}"
         folder.mkdir()
         raw.append(journal.without_a_thread(folder, seconds=SLICE_S))
-        single.append(anyio.run(lambda f=folder: journal.one_commit_per_event(f, seconds=SLICE_S)))
+        single.append(anyio.run(partial(journal.one_commit_per_event, folder, seconds=SLICE_S)))
         for producers, found in grouped.items():
-            found.append(
-                anyio.run(lambda f=folder, p=producers: journal.appends(f, producers=p, seconds=SLICE_S))
-            )
+            run_one = partial(journal.appends, folder, producers=producers, seconds=SLICE_S)
+            found.append(anyio.run(run_one))
     one_each = Beside("one commit per event, aiosqlite", median(single))
     blocking = Beside("one commit per event, blocking", median(raw))
     for producers, found in grouped.items():
         rate = median([measured.events_per_s for measured in found])
         name = f"journal, {producers} producer{'s' if producers > 1 else ''}"
-        report.add(name, rate, "events/s", beside=one_each)
-        report.add("", rate, "events/s", beside=blocking)
+        report.add(name, rate, "events/s", one_each, blocking)
         report.add(f"{name}, answered, p50", median([m.ack_ms_p50 for m in found]), "ms")
         report.add(f"{name}, answered, p99", median([m.ack_ms_p99 for m in found]), "ms")
     report.notes.append(f"medians of {rounds} slices of {SLICE_S:g} s each, in turn; every commit is fsynced")

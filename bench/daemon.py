@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from typing_extensions import override
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 START_S_MAX = 120.0
@@ -157,6 +159,7 @@ class _UnixConnection(http.client.HTTPConnection):
         super().__init__("kazid", timeout=REPLY_S_MAX)
         self._path = path
 
+    @override
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)

@@ -3,7 +3,6 @@
 A machine that others use is noisy, so a figure alone says little; the ratio is what may be compared between machines.
 """
 
-import contextlib
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run: `quick` keeps every bench under half a minute and its figures rough."""
+    """How to run: `quick` makes fewer rounds and goals, and its figures are rough."""
 
     folder: Path
     quick: bool
@@ -21,35 +20,32 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """What the figure is measured against: a peer at the same work, or a limit of this machine."""
+    """What a figure is measured against, a peer at the same work or a limit, and how many times that it may be."""
 
     name: str
     value: float
+    ratio_max: float | None = None
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """One result. `target_max` is of the value, `ratio_max` of the ratio; without either it is for information."""
+    """One result. Without a target for the value or a ratio it is for information."""
 
     name: str
     value: float
     unit: str
-    beside: Beside | None = None
+    beside: Sequence[Beside] = ()
     target_max: float | None = None
-    ratio_max: float | None = None
 
-    @property
-    def ratio(self) -> float | None:
+    def ratio(self, beside: Beside) -> float:
         """The value in units of what it is beside."""
-        return self.value / self.beside.value if self.beside is not None and self.beside.value else None
+        return self.value / beside.value if beside.value else float("inf")
 
     @property
     def is_met(self) -> bool | None:
         """Whether every target holds; None when there is none."""
-        claims = []
+        claims = [self.ratio(b) <= b.ratio_max for b in self.beside if b.ratio_max is not None]
         if self.target_max is not None:
             claims.append(self.value <= self.target_max)
-        if self.ratio_max is not None and self.ratio is not None:
-            claims.append(self.ratio <= self.ratio_max)
         return all(claims) if claims else None
 
 
@@ -63,32 +59,14 @@ class Report(msgspec.Struct, kw_only=True):
     took_s: float = 0.0
 
     def add(
-        self,
-        name: str,
-        value: float,
-        unit: str,
-        *,
-        beside: Beside | None = None,
-        target_max: float | None = None,
-        ratio_max: float | None = None,
+        self, name: str, value: float, unit: str, *beside: Beside, target_max: float | None = None
     ) -> None:
         """Take a figure."""
-        self.figures.append(
-            Figure(
-                name=name, value=value, unit=unit, beside=beside, target_max=target_max, ratio_max=ratio_max
-            )
-        )
+        self.figures.append(Figure(name=name, value=value, unit=unit, beside=beside, target_max=target_max))
 
-    def add_spread(
-        self, name: str, values_s: Sequence[float], *, target_p95_max: float | None = None
-    ) -> None:
-        """Take p50, p95 and max of times in seconds; the target is of the p95."""
-        if not values_s:
-            self.skipped.append(f"{name}: nothing was measured")
-            return
-        for share, label in ((0.50, "p50"), (0.95, "p95"), (1.0, "max")):
-            target = target_p95_max if label == "p95" else None
-            self.add(f"{name}, {label}", quantile(values_s, share), "s", target_max=target)
+
+SHARES = (("p50", 0.50), ("p95", 0.95), ("max", 1.0))
+"""What is told of a spread."""
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -106,35 +84,39 @@ def shown(report: Report) -> Iterator[str]:
     """The report as lines for people."""
     yield f"== {report.bench} ({report.took_s:.0f} s)"
     for figure in report.figures:
-        yield "  ".join(part for part in _columns(figure)).rstrip()
+        yield from _lines(figure)
     for note in report.notes:
         yield f"   {note}"
     for reason in report.skipped:
         yield f"   skipped: {reason}"
 
 
-def _columns(figure: Figure) -> Iterator[str]:
-    yield f"   {figure.name:<58}"
-    yield f"{number(figure.value):>10} {figure.unit:<9}"
-    if figure.beside is not None and figure.ratio is not None:
-        yield f"{figure.ratio:>8.3g} x {figure.beside.name} ({number(figure.beside.value)})"
-    limits = []
+def _lines(figure: Figure) -> Iterator[str]:
+    """One line for the figure and what it is beside first, one for each thing more."""
+    columns = [f"   {figure.name:<50} {number(figure.value):>8} {figure.unit:<9}"]
     if figure.target_max is not None:
-        limits.append(f"<= {number(figure.target_max)} {figure.unit}")
-    if figure.ratio_max is not None:
-        limits.append(f"<= {figure.ratio_max:.3g} x")
-    if limits and figure.is_met is not None:
-        yield f"[{' and '.join(limits)}: {'met' if figure.is_met else 'MISSED'}]"
+        is_met = figure.value <= figure.target_max
+        columns.append(f"[<= {number(figure.target_max)} {figure.unit}: {_judged(is_met)}]")
+    for beside in figure.beside:
+        ratio = figure.ratio(beside)
+        columns.append(f"{number(ratio)} x {beside.name} ({number(beside.value)})")
+        if beside.ratio_max is not None:
+            columns[-1] += f" [<= {number(beside.ratio_max)} x: {_judged(ratio <= beside.ratio_max)}]"
+    yield "  ".join(columns[:2]).rstrip()
+    for column in columns[2:]:
+        yield " " * 73 + column
+
+
+def _judged(is_met: bool) -> str:
+    return "met" if is_met else "MISSED"
 
 
 def number(value: float) -> str:
     """Three digits that count, and no exponent."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
-    with contextlib.suppress(ValueError, OverflowError):
-        if abs(value) >= 100:
-            return f"{value:.0f}"
-        if abs(value) >= 10:
-            return f"{value:.1f}"
-        return f"{value:.3g}" if abs(value) < 1 else f"{value:.2f}"
-    return str(value)
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"

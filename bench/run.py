@@ -26,7 +26,8 @@ if str(ROOT) not in sys.path:
 
 from bench import client, commits, idle, reaction, spawn  # noqa: E402
 from bench.daemon import BenchFailed  # noqa: E402
-from bench.figures import Options, Report, shown  # noqa: E402
+from bench.figures import Figure, Options, Report, shown  # noqa: E402
+from kazid.core.errors import JournalUnusable  # noqa: E402
 
 BENCHES: Mapping[str, Callable[[Options], Report]] = {
     "client": client.run,
@@ -51,7 +52,7 @@ def main() -> int:
             began_s = time.monotonic()
             try:
                 report = BENCHES[name](options)
-            except BenchFailed as failure:
+            except (BenchFailed, JournalUnusable, OSError) as failure:
                 failed = True
                 print(f"== {name}\n   FAILED: {failure}\n", file=sys.stderr, flush=True)
                 continue
@@ -108,16 +109,21 @@ def _document(reports: list[Report]) -> dict[str, object]:
             {
                 "bench": report.bench,
                 "took_s": round(report.took_s, 1),
-                "figures": [
-                    {**msgspec.to_builtins(figure), "ratio": figure.ratio, "is_met": figure.is_met}
-                    for figure in report.figures
-                ],
+                "figures": [_figure(figure) for figure in report.figures],
                 "notes": report.notes,
                 "skipped": report.skipped,
             }
             for report in reports
         ],
     }
+
+
+def _figure(figure: Figure) -> dict[str, object]:
+    beside = [
+        {"name": b.name, "value": b.value, "ratio": figure.ratio(b), "ratio_max": b.ratio_max}
+        for b in figure.beside
+    ]
+    return {**msgspec.to_builtins(figure), "beside": beside, "is_met": figure.is_met}
 
 
 def _machine() -> str:

@@ -62,13 +62,13 @@ def run(options: Options) -> Report:
         "custom_script looks, one daemon",
         median(rates),
         "/s",
-        beside=Beside("posix_spawn, two at once", limit),
+        Beside("posix_spawn, two at once", limit),
     )
     report.add(
         "CPU of the daemon per look, the turn included",
         median(costs_s) * 1000,
         "ms",
-        beside=Beside("the spawning side of posix_spawn", median(limit_costs_s) * 1000),
+        Beside("the spawning side of posix_spawn", median(limit_costs_s) * 1000),
     )
     report.notes.append(f"{GOALS} goals that ask for a look every {INTERVAL}; 16 processes at once at most")
     return report

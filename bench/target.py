@@ -12,6 +12,7 @@ Run as: target.py PORT FOLDER; says `ready` when it listens. It ends with its st
 """
 
 import asyncio
+import contextlib
 import json
 import sys
 import time
@@ -74,9 +75,10 @@ async def main(port: int, folder: Path) -> None:
     server = await asyncio.start_server(Target(folder).serve, "127.0.0.1", port, backlog=1024)
     print("ready", flush=True)
     ended = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().add_reader(sys.stdin, lambda: ended.done() or ended.set_result(None))
+    asyncio.get_running_loop().add_reader(sys.stdin, ended.cancel)
     async with server:
-        await ended
+        with contextlib.suppress(asyncio.CancelledError):
+            await ended
 
 
 if __name__ == "__main__":

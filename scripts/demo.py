@@ -102,7 +102,9 @@ def drift(daemon: "Daemon", port: int, predicate_id: str, harm: Callable[[], obj
         time.sleep(0.05)
     if noticed is None:
         raise DemoFailed(f"{predicate_id} was repaired without having been noticed")
-    say(f"drift of {predicate_id}: noticed after {noticed:.1f} s, repaired and verified after {repaired:.1f} s")
+    say(
+        f"drift of {predicate_id}: noticed after {noticed:.1f} s, repaired and verified after {repaired:.1f} s"
+    )
 
 
 class Daemon:

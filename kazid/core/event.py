@@ -155,6 +155,8 @@ class ActIntended(_Event, frozen=True, kw_only=True, tag="act.intended"):
     title: str = ""
     half_open: bool = False
     tokens_reserved: int | None = None
+    trees: Sequence[str] | None = None
+    """What it holds for itself until it ended, whatever the goal says by then. None: written before this was kept."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -240,6 +240,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         started_s=at.boot_s,
         tokens_reserved=event.tokens_reserved,
         half_open=event.half_open,
+        trees=event.trees,
     )
     return replace(
         progress, episode=episode, act=act, acts=event.number, deferred=None, dispatched_wall_s=dispatched

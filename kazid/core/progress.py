@@ -113,6 +113,8 @@ class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started_s: float
     tokens_reserved: int | None = None
     half_open: bool = False
+    trees: Sequence[str] | None = None
+    """The folder trees (and claims) it holds for itself. None: an intent from before they were kept."""
     recovered_s: float | None = None
     """When a daemon last took it over, and for how long in all none was there."""
     down_s: float = 0.0

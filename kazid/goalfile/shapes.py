@@ -6,7 +6,7 @@ string of digits is neither, and no duration or count is so large that a timer o
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeGuard
 
 from kazid.goalfile.document import is_list, is_table
@@ -27,6 +27,21 @@ def mismatch(value: object, key_type: KeyType) -> str | None:
     if _FITS[key_type](value):
         return None
     return f"must be {_NAMES.get(key_type) or _with_article(key_type.value)}, not {shown(value)}"
+
+
+def misfits(value: object, key_type: KeyType) -> Iterator[tuple[str | int, str]]:
+    """What is wrong with each entry of a list or a table that is one as it should be, by index or key."""
+    if key_type not in _ENTRY_TYPES:
+        return
+    entries: Iterable[tuple[str | int, object]] = ()
+    if key_type is KeyType.STRING_TABLE and is_table(value):
+        entries = value.items()
+    elif key_type is not KeyType.STRING_TABLE and is_list(value):
+        entries = enumerate(value)
+    for key, entry in entries:
+        wrong = mismatch(entry, _ENTRY_TYPES[key_type])
+        if wrong is not None:
+            yield key, wrong
 
 
 def duration_s(value: object) -> float | None:
@@ -104,6 +119,15 @@ _FITS: Mapping[KeyType, Callable[[object], bool]] = {
     KeyType.ANY: lambda _: True,
 }
 assert _FITS.keys() == set(KeyType), "every key type has a test"
+
+_ENTRY_TYPES: Mapping[KeyType, KeyType] = {
+    KeyType.STRING_LIST: KeyType.STRING,
+    KeyType.INTEGER_LIST: KeyType.INTEGER,
+    KeyType.STRING_TABLE: KeyType.STRING,
+    KeyType.TABLE_LIST: KeyType.TABLE,
+    KeyType.STRING_OR_STRING_LIST: KeyType.STRING,
+}
+"""What the entries of lists and tables have to be."""
 
 _NAMES: Mapping[KeyType, str] = {
     KeyType.DURATION: 'a duration such as "30s" (ms s m h d) or a number of seconds, above 0 and at most a year',

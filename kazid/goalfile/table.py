@@ -11,7 +11,7 @@ from kazid.core.json import Json
 from kazid.goalfile.document import is_list, is_table, to_json
 from kazid.goalfile.positions import Path
 from kazid.goalfile.problems import Problems, closest, did_you_mean, listed
-from kazid.goalfile.shapes import duration_s, is_number, mismatch, shown
+from kazid.goalfile.shapes import duration_s, is_number, misfits, mismatch, shown
 from kazid.ports.catalog import KeySpec
 
 HINT_KEYS_MAX = 12
@@ -137,13 +137,28 @@ def is_sound(value: object, spec: KeySpec, problems: Problems, *, path: Path, wh
     """True when a value has the shape and one of the words its key demands; otherwise that is a problem."""
     wrong = mismatch(value, spec.type)
     if wrong is not None:
-        problems.add(path, f"{what} {wrong}")
+        _add_misfit(value, spec, problems, path=path, what=what, wrong=wrong)
         return False
     if spec.choices and value not in spec.choices:
         hint = did_you_mean(value, spec.choices) if isinstance(value, str) and not problems.is_full else None
         problems.add(path, f"{what} must be one of {listed(spec.choices)}, not {shown(value)}", hint=hint)
         return False
     return True
+
+
+def _add_misfit(
+    value: object, spec: KeySpec, problems: Problems, *, path: Path, what: str, wrong: str
+) -> None:
+    """Report each entry that does not fit, or the whole value where it is no list or table at all."""
+    is_said = False
+    for part, why in misfits(value, spec.type):
+        is_said = True
+        if isinstance(part, int):
+            problems.add(path, f"{what}[{part + 1}] {why}")  # an option is one key, whatever its list holds
+        else:
+            problems.add((*path, part), f"{what}.{part} {why}")
+    if not is_said:
+        problems.add(path, f"{what} {wrong}")
 
 
 def add_unknown_key(problems: Problems, path: Path, *, what: str, known: Sequence[str]) -> None:

@@ -1,10 +1,10 @@
 """Running one check command, bounded in every direction.
 
-Contract (each sentence has a test): stdin is /dev/null; stdout and stderr stay apart; the environment is built from
-an allow-list; the executable is looked up in the workspace when path-shaped, else on the caller's PATH; on the
-deadline the whole process tree is killed and verified gone; a straggler that holds a pipe after the command ended
-delays nobody beyond a short grace; output beyond the bound is dropped and counted, never buffered; a missing
-executable or folder is a value, not an exception; nothing raises for what the command does.
+Contract (each sentence has a test): stdin is /dev/null, or a file of what it is given to read; stdout and stderr stay
+apart; the environment is built from an allow-list; the executable is looked up in the workspace when path-shaped, else
+on the caller's PATH; on the deadline the whole process tree is killed and verified gone; a straggler that holds a pipe
+after the command ended delays nobody beyond a short grace; output beyond the bound is dropped and counted, never
+buffered; a missing executable or folder is a value, not an exception; nothing raises for what the command does.
 """
 
 import enum
@@ -25,6 +25,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float
     path: str = ""
     env: Mapping[str, str] = {}
+    stdin_text: str | None = None
     merge_stderr: bool = False
     output_bytes_max: int = OUTPUT_BYTES_MAX
 

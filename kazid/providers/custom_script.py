@@ -8,7 +8,8 @@ read is ERROR; a command that ended by a signal has ended with 128 and its numbe
 import enum
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 import anyio.to_thread
 import msgspec
@@ -17,6 +18,7 @@ from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
 from kazid.ports.commands import OUTPUT_BYTES_MAX, Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
+from kazid.providers import line_matcher
 from kazid.providers.evidence import command_evidence, exit_code_of, shortened
 from kazid.providers.findings import Report, read_report
 from kazid.providers.json_path import PathProblem, number_at
@@ -29,6 +31,9 @@ RAW_OUTPUT_BYTES_MAX = 256 * 1024
 
 LONG_OUTPUT_CHARS = 64 * 1024
 """From here on judging takes milliseconds, which a thread spends without holding up everybody else."""
+
+MATCHING_S_MIN = 1.0
+"""What matching the lines may take, however long the command took: within the observer's own grace."""
 
 _INTEGER_DIGITS_MAX = 300
 
@@ -74,6 +79,13 @@ class CustomScriptOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         return self.verdict in (Rule.JSON, Rule.MATCH_COUNT) or self.evidence_format is not EvidenceFormat.RAW
 
 
+class Matches(msgspec.Struct, frozen=True):
+    """Lines of the output that `match_regex` matches: how many, and the first of them."""
+
+    count: int
+    lines: Sequence[str] = ()
+
+
 class CustomScript:
     """The provider."""
 
@@ -88,10 +100,11 @@ class CustomScript:
         if isinstance(read, Verdict):
             return read
         result = await commands.run(command_for(read, look))
+        matches = await _matches(result, read, look, commands)
         if len(result.stdout.text) < LONG_OUTPUT_CHARS:
-            return interpret(result, read, workspace=look.workspace)
+            return interpret(result, read, workspace=look.workspace, matches=matches)
         return await anyio.to_thread.run_sync(
-            lambda: interpret(result, read, workspace=look.workspace), abandon_on_cancel=True
+            lambda: interpret(result, read, workspace=look.workspace, matches=matches), abandon_on_cancel=True
         )
 
 
@@ -108,11 +121,52 @@ def command_for(options: CustomScriptOptions, look: Look) -> Command:
     )
 
 
-def interpret(result: CommandResult, options: CustomScriptOptions, *, workspace: str) -> Verdict:
+def matcher_for(result: CommandResult, options: CustomScriptOptions, look: Look) -> Command | None:
+    """Return what matches the lines of the output, in a process that can be ended; None where none is to be matched."""
+    has_lines = result.ending is Ending.EXITED and result.stdout.text and not result.stdout.truncated
+    if options.verdict is not Rule.MATCH_COUNT or not has_lines or _regex_problem(options) is not None:
+        return None
+    request = {"regex": options.match_regex, "text": result.stdout.text, "lines_max": MATCHED_LINES_MAX}
+    return Command(
+        argv=(sys.executable, "-I", "-S", line_matcher.__file__),
+        cwd=look.workspace,
+        deadline_s=max(MATCHING_S_MIN, allowed_s(options.timeout_ms, look) - result.duration_s),
+        path=look.path,
+        stdin_text=json.dumps(request, ensure_ascii=False),
+    )
+
+
+def matches_of(result: CommandResult) -> Matches | Verdict:
+    """Return what the matcher said, or why the lines could not be matched."""
+    if result.ending is Ending.TIMED_OUT:
+        return errored("match_timeout", "match_regex did not come to an end on the output")
+    if result.ending is Ending.EXITED and result.exit_code == 0:
+        try:
+            return msgspec.json.decode(result.stdout.text, type=Matches)
+        except msgspec.MsgspecError as error:
+            return errored("transient", f"the matcher's answer cannot be read: {error}")
+    why = result.reason or shortened(result.stderr.text) or f"the matcher {result.ending.value}"
+    return errored(result.reason_code or "transient", f"the lines could not be matched: {why}")
+
+
+async def _matches(
+    result: CommandResult, options: CustomScriptOptions, look: Look, commands: CommandRunner
+) -> Matches | Verdict:
+    matcher = matcher_for(result, options, look)
+    return Matches(count=0) if matcher is None else matches_of(await commands.run(matcher))
+
+
+def interpret(
+    result: CommandResult,
+    options: CustomScriptOptions,
+    *,
+    workspace: str,
+    matches: Matches | Verdict,
+) -> Verdict:
     """Return what the result means: could it look at all, is the code an error, then the rule; findings explain."""
     evidence = command_evidence(result, args=options.args, workspace=workspace)
     evidence["verdict"] = options.verdict.value
-    verdict = _could_not_look(result, options) or _judge(result, options)
+    verdict = _could_not_look(result, options) or _judge(result, options, matches)
     report = read_report(result.stdout.text, options.evidence_format.value)
     if report is None or result.ending is Ending.NOT_STARTED:
         return msgspec.structs.replace(verdict, evidence={**evidence, **verdict.evidence})
@@ -137,7 +191,7 @@ def _could_not_look(result: CommandResult, options: CustomScriptOptions) -> Verd
             return None
 
 
-def _judge(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+def _judge(result: CommandResult, options: CustomScriptOptions, matches: Matches | Verdict) -> Verdict:
     match options.verdict:
         case Rule.EXIT_ZERO:
             return _by_exit_code(result, pass_codes=(0,))
@@ -161,7 +215,7 @@ def _judge(result: CommandResult, options: CustomScriptOptions) -> Verdict:
         case Rule.JSON:
             return _by_number(result, options)
         case Rule.MATCH_COUNT:
-            return _by_matches(result, options)
+            return _by_matches(result, options, matches)
 
 
 def _by_exit_code(result: CommandResult, *, pass_codes: Sequence[int]) -> Verdict:
@@ -191,25 +245,28 @@ def _by_number(result: CommandResult, options: CustomScriptOptions) -> Verdict:
     return _compared(number, options, facts, what=options.path)
 
 
-def _by_matches(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+def _by_matches(result: CommandResult, options: CustomScriptOptions, matches: Matches | Verdict) -> Verdict:
     facts: dict[str, Json] = {"match_regex": options.match_regex, "pass_when": options.pass_when}
     if not options.match_regex:
         return errored("invalid_config", "verdict match_count needs match_regex")
-    try:
-        regex = re.compile(options.match_regex)
-    except (re.error, OverflowError, RecursionError) as error:
-        return _with(errored("invalid_match_regex", f"not a regular expression: {error}"), facts)
+    problem = _regex_problem(options)
+    if problem is not None:
+        return _with(errored("invalid_match_regex", f"not a regular expression: {problem}"), facts)
     if exit_code_of(result) != 0 and not result.stdout.bytes_total and not result.stderr.bytes_total:
         silent = f"exit {exit_code_of(result)} without a word: nothing tells that it looked"
         return _with(errored("no_output", silent), facts)
-    lines = [line for line in _lines(result.stdout.text) if regex.search(line)]
-    facts["matched_lines"] = [shortened(line) for line in lines[:MATCHED_LINES_MAX]]
-    return _compared(len(lines), options, facts, what="lines that match")
+    if isinstance(matches, Verdict):
+        return _with(matches, facts)
+    facts["matched_lines"] = [shortened(line) for line in matches.lines]
+    return _compared(matches.count, options, facts, what="lines that match")
 
 
-def _lines(text: str) -> Iterable[str]:
-    """Return the lines that are not empty. Not `splitlines`, which ends lines at form feeds and the like."""
-    return (line for line in (raw.removesuffix("\r") for raw in text.split("\n")) if line)
+def _regex_problem(options: CustomScriptOptions) -> str | None:
+    try:
+        re.compile(options.match_regex)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None
 
 
 def _compared(number: float, options: CustomScriptOptions, facts: dict[str, Json], *, what: str) -> Verdict:

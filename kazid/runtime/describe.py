@@ -6,8 +6,10 @@ Reads and never changes. The status is the journalled one, but for what time alo
 
 from collections.abc import Sequence
 
+from kazid.core.cadence import is_observing
 from kazid.core.decide import decide
 from kazid.core.decision import Guard, Hold, Look
+from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
@@ -25,7 +27,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
     hold = decision.hold if isinstance(decision, Look) else decision
     guards: Sequence[Guard] = ()
     until_s: float | None = None
-    status, cause, reason = _status(progress, vector)
+    status, cause, reason = _status(goal, progress, vector, now)
     if isinstance(hold, Hold):
         guards, until_s = hold.guards, hold.until_s
         if hold.reason is not None and hold.status is status:
@@ -50,8 +52,10 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
     )
 
 
-def _status(progress: Progress, vector: VerdictVector) -> tuple[GoalStatus, Cause | None, str | None]:
-    if progress.act is None:
+def _status(
+    goal: Goal, progress: Progress, vector: VerdictVector, now: Now
+) -> tuple[GoalStatus, Cause | None, str | None]:
+    if progress.act is None and not _has_expired(goal, progress, now):
         match progress.desired:
             case Desired.SUSPENDED:
                 return GoalStatus.SUSPENDED, None, progress.suspend_reason
@@ -62,6 +66,14 @@ def _status(progress: Progress, vector: VerdictVector) -> tuple[GoalStatus, Caus
     if progress.status is GoalStatus.HOLDING and not vector.is_satisfied:
         return GoalStatus.OBSERVING, Cause.STALE, "the last look is too old to count"
     return progress.status, progress.cause, progress.reason
+
+
+def _has_expired(goal: Goal, progress: Progress, now: Now) -> bool:
+    """A suspension that ran out over a goal without a task: nobody resumes it, the end beneath it is what is left."""
+    until_wall_s = progress.suspend_until_wall_s
+    if progress.desired is not Desired.SUSPENDED or until_wall_s is None or now.wall_s < until_wall_s:
+        return False
+    return not is_observing(goal, progress)
 
 
 def needs_person(view: GoalView) -> bool:

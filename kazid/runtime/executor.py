@@ -30,6 +30,14 @@ DISPATCHES_MAX = 2
 PromptBuilder = Callable[[Goal, Progress, VerdictVector, tuple[PredicateId, ...]], str]
 
 
+class _Place(msgspec.Struct, frozen=True, kw_only=True):
+    """What an act under way holds: whose it is, its slot's kind, and the trees that are leased to it."""
+
+    ref: str
+    is_dispatch: bool
+    trees: Sequence[str]
+
+
 class ExecutorLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many executors run at once over all goals."""
 
@@ -56,36 +64,49 @@ class Executor:
         self._build_prompt = build_prompt
         self._private_folder = private_folder
         self._limits = limits
-        self._running: dict[GoalUid, bool] = {}
-        """Goals with an act under way, and whether it is a dispatch."""
+        self._places: dict[GoalUid, _Place] = {}
+        """Incarnations with an act under way."""
         self._attempts: dict[GoalUid, Attempt] = {}
         self.acts_total = 0
 
-    def reserve(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
-        """Take lease and slot for an act; None when taken, else (what it waits for, who holds it)."""
+    def waits_for(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
+        """(what an act would wait for, who holds it); None when it could begin now. Takes nothing, wakes nobody."""
         is_dispatch = rung.startswith("harness:")
-        if uid not in self._running:
+        if uid not in self._places:
             limit = self._limits.dispatches if is_dispatch else self._limits.remedies
-            if sum(1 for kind in self._running.values() if kind is is_dispatch) >= limit:
+            if sum(1 for place in self._places.values() if place.is_dispatch is is_dispatch) >= limit:
                 return ("slots", f"{limit} {'agents' if is_dispatch else 'remedies'} already running")
-        me = f"{goal.owner}/{goal.id}"
-        for tree in _leased(goal):
-            holder = self._leases.acquire(tree=tree, holder=me)
+        for tree in trees_of(goal):
+            holder = self._leases.blocker(tree=tree, holder=uid)
             if holder is not None:
-                self._release_leases(goal)
-                return ("lease", holder)
-        self._running[uid] = is_dispatch
+                place = self._places.get(GoalUid(holder))
+                return ("lease", holder if place is None else place.ref)
         return None
 
-    def release(self, uid: GoalUid, goal: Goal) -> None:
-        """Give lease and slot back; harmless when nothing is held."""
-        self._running.pop(uid, None)
-        self._attempts.pop(uid, None)
-        self._release_leases(goal)
+    def reserve(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
+        """Take leases and slot for an act, all or none; None when taken, else what `waits_for` says."""
+        waits = self.waits_for(uid, goal, rung)
+        if waits is None:
+            self._take(uid, goal, rung, trees_of(goal))
+        return waits
 
-    def _release_leases(self, goal: Goal) -> None:
-        for tree in _leased(goal):
-            self._leases.release(tree=tree, holder=f"{goal.owner}/{goal.id}")
+    def adopt(self, uid: GoalUid, goal: Goal, act: RunningAct) -> None:
+        """Hold what an act holds that runs already: no limit asks it to wait. Harmless again."""
+        if uid not in self._places:
+            self._take(uid, goal, act.rung, trees_of(goal) if act.trees is None else act.trees)
+
+    def _take(self, uid: GoalUid, goal: Goal, rung: str, trees: Sequence[str]) -> None:
+        for tree in trees:
+            self._leases.acquire(tree=tree, holder=uid)
+        is_dispatch = rung.startswith("harness:")
+        self._places[uid] = _Place(ref=f"{goal.owner}/{goal.id}", is_dispatch=is_dispatch, trees=trees)
+
+    def release(self, uid: GoalUid) -> None:
+        """Give back what was taken, whatever the goal says by now; harmless when nothing is held."""
+        self._attempts.pop(uid, None)
+        place = self._places.pop(uid, None)
+        for tree in () if place is None else place.trees:
+            self._leases.release(tree=tree, holder=uid)
 
     def order(
         self, intent: ActIntended, uid: GoalUid, goal: Goal, progress: Progress, vector: VerdictVector
@@ -143,10 +164,14 @@ class Executor:
     ) -> ActEnded:
         """The attempt's end as an event, with what it said it used."""
         report = None
-        is_dispatch = act.rung.startswith("harness:")
-        if is_dispatch and goal.harness is not None and result.ending not in ("never_started", "not_started"):
-            report = self._harnesses[goal.harness.id].parse(await self._printed(uid, act.attempt_id))
-        return _ended(goal, act, result, report, is_dispatch=is_dispatch, now=now)
+        harness = self._harnesses.get(act.rung.removeprefix("harness:"))
+        if harness is not None and result.ending not in ("never_started", "not_started"):
+            report = harness.parse(await self._printed(uid, act.attempt_id))
+        return _ended(goal, act, result, report, now=now)
+
+    def ended_unread(self, goal: Goal, act: RunningAct, result: AttemptResult, now: Now) -> ActEnded:
+        """The attempt's end where what it printed cannot be read: the reservation is charged."""
+        return _ended(goal, act, result, None, now=now)
 
     async def _printed(self, uid: GoalUid, attempt_id: AttemptId) -> str:
         """The attempt's stdout as far as it was kept; of a very long one the end, where the result is."""
@@ -164,16 +189,17 @@ class Executor:
         return await self._runner.read_log(uid, attempt_id, stream=stream, offset=offset)
 
 
-def _leased(goal: Goal) -> list[str]:
+def trees_of(goal: Goal) -> tuple[str, ...]:
     """What an act of this goal needs for itself: its workspace, and its claims where they are serialised."""
     serialised = goal.scope.owns if goal.scope.on_overlap == "serialise" else ()
     claims = [f"/claims/{claim.replace(chr(46) * 2, chr(95))}" for claim in serialised]
-    return sorted([*([goal.workspace] if goal.workspace else []), *claims])
+    return tuple(sorted([*([goal.workspace] if goal.workspace else []), *claims]))
 
 
 def _ended(
-    goal: Goal, act: RunningAct, result: AttemptResult, report: Report | None, *, is_dispatch: bool, now: Now
+    goal: Goal, act: RunningAct, result: AttemptResult, report: Report | None, *, now: Now
 ) -> ActEnded:
+    is_dispatch = act.rung.startswith("harness:")
     usage = None if report is None else report.usage
     charged, is_estimate = _charge(goal, act, result, usage) if is_dispatch else (None, False)
     reason = result.reason

@@ -4,7 +4,7 @@ One_for_one: each goal has a child of its own. Also the one place that knows eve
 """
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import anyio
@@ -16,7 +16,7 @@ from kazid.core.errors import JournalUnavailable, first_leaf
 from kazid.core.event import ClockStepped, Event, GoalParked, TaskRecovered
 from kazid.core.ids import GoalId, GoalUid, Owner, Seq
 from kazid.core.instant import Now, shift_s
-from kazid.core.progress import Desired
+from kazid.core.progress import Desired, Progress
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 TRACEBACK_CHARS_MAX = 8000
 LOADS_AT_ONCE = 64
+PARK_RETRY_S = 10.0
+"""Between tries to end what a goal left running that cannot be parked before that is done."""
 
 
 class Goals:
@@ -57,8 +59,16 @@ class Goals:
         return iter([self._by_name[name] for name in sorted(self._by_name)])
 
     def find(self, owner: Owner, goal_id: GoalId) -> GoalState | None:
-        """The live incarnation of that name."""
-        return self._by_name.get((owner, goal_id))
+        """The live incarnation of that name; one that was deleted has no name any more."""
+        state = self._by_name.get((owner, goal_id))
+        if state is not None and state.progress.desired is Desired.DELETED:
+            self.unname(state)
+            return None
+        return state
+
+    def everyone(self) -> Iterator[GoalState]:
+        """Every incarnation still known: also those deleted whose executor is not gone yet."""
+        return iter(list(self._states.values()))
 
     def by_uid(self, uid: GoalUid) -> GoalState | None:
         """Any incarnation still known."""
@@ -158,8 +168,11 @@ class Goals:
         if _should_run(state):
             await self._recovered(state, last)
         elif header.is_deleted:
-            await self._journal.forget(header.uid)
+            await self._forget_header(header)
             return
+        if state.progress.act is not None:
+            # Before anybody acts: what a dead daemon started holds its trees, whoever's task turns first.
+            self._world.executor.adopt(state.uid, state.spec, state.progress.act)
         self._states[state.uid] = state
         if not header.is_deleted:
             self._by_name[header.owner, header.id] = state
@@ -199,37 +212,74 @@ class Goals:
 
     async def _park(self, state: GoalState, error: BaseException) -> None:
         """Out of the way, with its traceback, and with nothing of it left running."""
-        act = state.progress.act
-        if act is not None:
-            attempt = await self._world.executor.recover(state.uid, act.attempt_id)
-            await attempt.cancel()
-            result = await attempt.wait()
-            await self._record_until_saved(
-                state, await self._world.executor.ended(state.uid, state.spec, act, result, self._clock.now())
-            )
-        self._world.executor.release(state.uid, state.spec)
-        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS_MAX:]
-        await self._record_until_saved(state, GoalParked(traceback=text, reason=_sentence(error)))
-
-    async def _record_until_saved(self, state: GoalState, event: Event) -> None:
+        name = f"goal:{state.header.owner}/{state.header.id} (parking)"
+        end_act = partial(self._end_act, state)
         while True:
+            crash = await run_transient(name, end_act, clock=self._clock, on_restart=self._count_restart)
+            if crash is None:
+                break
+            await anyio.sleep(PARK_RETRY_S)
+        self._world.executor.release(state.uid)
+        text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS_MAX:]
+        parked = GoalParked(traceback=text, reason=_sentence(error))
+        await self._record_until_saved(state, parked, lambda p: p.desired is not Desired.DELETED)
+
+    async def _end_act(self, state: GoalState, is_retry: bool) -> None:
+        """End what a parked goal left running; at a retry unread, for reading it may be what crashes."""
+        act, executor = state.progress.act, self._world.executor
+        if act is None:
+            return
+        attempt = await executor.recover(state.uid, act.attempt_id)
+        await attempt.cancel()
+        result = await attempt.wait()
+        now = self._clock.now()
+        if is_retry:
+            ended = executor.ended_unread(state.spec, act, result, now)
+        else:
+            ended = await executor.ended(state.uid, state.spec, act, result, now)
+        await self._record_until_saved(
+            state, ended, lambda p: p.act is not None and p.act.attempt_id == act.attempt_id
+        )
+
+    async def _record_until_saved(
+        self, state: GoalState, event: Event, is_due: Callable[[Progress], bool]
+    ) -> None:
+        """Record it once, however long the disk takes."""
+        while is_due(state.progress):
             try:
-                await state.record(event)
+                if await state.record(event, only_if=is_due):
+                    return
             except JournalUnavailable:
                 await anyio.sleep(1.0)
-            else:
-                return
+
+    async def retire(self, state: GoalState) -> None:
+        """Forget a deleted goal that has no task; the others' tasks do it themselves when their executor is gone."""
+        if state.uid not in self._running and state.progress.act is None:
+            await self._forget(state)
+
+    async def discover(self, owner: Owner, goal_id: GoalId) -> None:
+        """Make known what the journal has under that name and memory has not: its creation was stored unanswered."""
+        for header in await self._journal.headers():
+            is_it = (header.owner, header.id) == (owner, goal_id) and not header.is_deleted
+            if is_it and header.uid not in self._states:
+                await self._load_one(header)
+                state = self._states.get(header.uid)
+                if state is not None:
+                    self.change.bump()
+                    self.ensure_running(state)
 
     async def _forget(self, state: GoalState) -> None:
         """A deleted goal with nothing left to resolve."""
-        self._states.pop(state.uid, None)
-        if self._by_name.get((state.header.owner, state.header.id)) is state:
-            del self._by_name[state.header.owner, state.header.id]
+        if self._states.pop(state.uid, None) is None:
+            return
+        self.unname(state)
+        await self._forget_header(state.header)
+
+    async def _forget_header(self, header: GoalHeader) -> None:
         try:
-            await self._journal.forget(state.uid)
+            await self._journal.forget(header.uid)
         except JournalUnavailable:
-            log.warning("goal.unforgotten", goal_id=state.header.id)  # the next start forgets it
-        self.change.bump()
+            log.warning("goal.unforgotten", goal_id=header.id)  # the next start forgets it
 
     def unname(self, state: GoalState) -> None:
         """A deleted goal frees its name at once; its task goes on until its executor is gone."""

@@ -5,6 +5,7 @@ task. Nothing is awaited between reading the state and choosing, and a choice is
 of this task is a bug: the supervisor restarts it, and it takes over what runs from the journal.
 """
 
+from collections.abc import Callable
 from typing import assert_never
 
 import anyio
@@ -39,11 +40,13 @@ from kazid.core.goal import Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.jitter import fraction
-from kazid.core.progress import Desired, RunningAct
-from kazid.core.status import FINISHED, Cause, GoalStatus
+from kazid.core.progress import Desired, Progress, RunningAct
+from kazid.core.status import FINISHED
 from kazid.core.vector import VerdictVector, assess
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
-from kazid.ports.workspace import WorkspaceId
+from kazid.runtime.executor import trees_of
+from kazid.runtime.opened import OpenedWorkspace
+from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
 from kazid.runtime.world import World
 
@@ -75,7 +78,8 @@ class Reconciler:
         self._wants_cancel = False
         self._cancel_sent = False
         self._tree_looks = 0
-        self._workspace: WorkspaceId | None = None
+        self._workspace = OpenedWorkspace(world.workspaces)
+        self._deferred_rung = ""
         self._next_tree_poll_s: float | None = None
         self._spread_until_s = 0.0
         if is_restart and state.progress.episode is None:
@@ -104,7 +108,9 @@ class Reconciler:
                 await self._sleep(until_s)
                 until_s = await self._turn(group)
                 has_acted = has_acted or self._act_runs
-            if self._looking or has_acted:  # looks that are over leave nothing to cancel, and asking costs 0.1 ms
+            if (
+                self._looking or has_acted
+            ):  # looks that are over leave nothing to cancel, and asking costs 0.1 ms
                 group.cancel_scope.cancel()
         self._looking.clear()
         return until_s
@@ -151,12 +157,12 @@ class Reconciler:
             self._publish(decision)
             match decision:
                 case Hold():
-                    await self._hold(decision)
-                    return decision.until_s
+                    if await self._hold(decision):
+                        return decision.until_s
                 case Look():
                     self._forced.update(p for p in decision.predicates if p not in self._looking)
-                    await self._hold(decision.hold)
-                    return None
+                    if await self._hold(decision.hold):
+                        return None
                 case Act():
                     if self._world.health.degraded is not None:
                         return now.boot_s + DISK_RETRY_S
@@ -169,15 +175,15 @@ class Reconciler:
                     self._cancel(decision)
                     return None
                 case OpenEpisode():
-                    await self._state.record(
-                        EpisodeOpened(number=self._state.progress.episodes + 1, red=decision.red)
-                    )
+                    opened = EpisodeOpened(number=self._state.progress.episodes + 1, red=decision.red)
+                    await self._state.record(opened, only_if=self._stands(decision))
                 case CloseEpisode():
-                    await self._close_episode(now)
+                    await self._close_episode(decision, now)
                 case Conclude():
-                    await self._conclude(decision)
+                    await self._conclude(decision, after=decision)
                 case Resume():
-                    await self._state.record(GoalResumed(reason=decision.reason, by=decision.by))
+                    resumed = GoalResumed(reason=decision.reason, by=decision.by)
+                    await self._state.record(resumed, only_if=self._stands(decision))
                 case _:
                     assert_never(decision)
         log.error(
@@ -190,17 +196,24 @@ class Reconciler:
             self._state.decision = decision
             self._state.change.bump()
 
-    async def _hold(self, hold: Hold) -> None:
+    def _stands(self, decision: Decision) -> Callable[[Progress], bool]:
+        return still_stands(decision, self._state, self._world.clock)
+
+    async def _hold(self, hold: Hold) -> bool:
+        """Journal how the goal stands where that changed; False when it stands otherwise by then."""
         progress = self._state.progress
         if hold.status is progress.status and hold.cause is progress.cause:
-            return
-        await self._state.record(StatusChanged(status=hold.status, cause=hold.cause, reason=hold.reason))
+            return True
+        changed = StatusChanged(status=hold.status, cause=hold.cause, reason=hold.reason)
+        return await self._state.record(changed, only_if=self._stands(hold))
 
-    async def _close_episode(self, now: Now) -> None:
+    async def _close_episode(self, decision: CloseEpisode, now: Now) -> None:
         episode = self._state.progress.episode
         assert episode is not None
         duration_s = now.boot_s - episode.opened_s
-        await self._state.record(EpisodeClosed(number=episode.number, duration_s=duration_s))
+        closed = EpisodeClosed(number=episode.number, duration_s=duration_s)
+        if not await self._state.record(closed, only_if=self._stands(decision)):
+            return
         log.info(
             "episode.closed",
             goal_id=self._state.spec.id,
@@ -208,18 +221,17 @@ class Reconciler:
             duration_s=round(duration_s, 3),
         )
 
-    async def _conclude(self, decision: Conclude) -> None:
-        await self._state.record(
-            StatusChanged(
-                status=decision.status, cause=decision.cause, reason=decision.reason, proof=decision.proof
-            )
-        )
+    async def _conclude(self, end: Conclude, *, after: Decision) -> None:
+        """Journal an end, while the decision that led to it stands."""
+        changed = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
+        if not await self._state.record(changed, only_if=self._stands(after)):
+            return
         log.info(
-            f"goal.{decision.status.value}",
+            f"goal.{end.status.value}",
             goal_id=self._state.spec.id,
             owner=self._state.spec.owner,
-            cause=None if decision.cause is None else decision.cause.value,
-            reason=decision.reason,
+            cause=None if end.cause is None else end.cause.value,
+            reason=end.reason,
         )
 
     # --- looking ----------------------------------------------------------------------------------------------
@@ -244,7 +256,9 @@ class Reconciler:
     async def _look(self, predicate: Predicate) -> None:
         state = self._state
         try:
-            observed = await self._world.observer.look(state.uid, state.spec, predicate, state.progress)
+            goal, progress = state.spec, state.progress  # one moment's: a look belongs to one generation
+            await self._workspace.open(goal, progress.generation)
+            observed = await self._world.observer.look(state.uid, goal, predicate, progress)
             await state.note(observed)
         finally:
             self._looking.discard(predicate.id)
@@ -255,17 +269,22 @@ class Reconciler:
     async def _begin(self, decision: Act, vector: VerdictVector, group: TaskGroup) -> bool:
         """Journal the intent and start the act; False when it has to wait or its red is out of date."""
         state, executor = self._state, self._world.executor
-        if not await self._is_workspace_same():
+        refusal = await self._workspace.refusal(state.spec, state.progress.generation)
+        if refusal is not None:
+            await self._conclude(refusal, after=decision)
             return True
         if not await self._is_tree_same(decision):
             return False
-        waits = executor.reserve(state.uid, state.spec, decision.rung)
-        if waits is not None:
-            await state.record(ActDeferred(waits_for=waits[0], holder=waits[1]))
-            return True
         progress = state.progress
         episode = progress.episode
-        assert episode is not None
+        if episode is None:
+            return True
+        waits = executor.reserve(state.uid, state.spec, decision.rung)
+        if waits is not None:
+            self._deferred_rung = decision.rung
+            deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
+            await state.record(deferred, only_if=self._stands(decision))
+            return True
         intent = ActIntended(
             attempt_id=self._world.new_attempt_id(),
             rung=decision.rung,
@@ -279,47 +298,23 @@ class Reconciler:
             tokens_reserved=tokens_reserved(state.spec.budget, episode)
             if decision.rung.startswith("harness:")
             else None,
+            trees=trees_of(state.spec),
         )
         is_recorded = False
         try:
+            stands = self._stands(decision)
             is_recorded = await state.record(
                 intent,
-                only_if=lambda p: (
-                    p.epoch == intent.epoch
-                    and p.generation == intent.generation
-                    and p.desired is Desired.ACTIVE
-                    and p.act is None
-                    and p.episode is not None
-                ),
+                only_if=lambda p: p.epoch == intent.epoch and p.generation == intent.generation and stands(p),
             )
         finally:
             if not is_recorded:
-                executor.release(state.uid, state.spec)
+                executor.release(state.uid)
         if is_recorded:
             self._tree_looks = 0
             self._act_runs = True
             group.start_soon(self._run_act, intent, vector)
         return True
-
-    async def _is_workspace_same(self) -> bool:
-        """Opened once, checked before every act; a folder put in its place is not the one the goal was about."""
-        workspace = self._state.spec.workspace
-        if workspace is None:
-            return True
-        identity = await self._world.workspaces.identify(workspace)
-        if self._workspace is None:
-            self._workspace = identity
-        if identity is not None and identity == self._workspace:
-            return True
-        cause = Cause.WORKSPACE_MISSING if identity is None else Cause.WORKSPACE_MOVED
-        reason = (
-            f"{workspace} is gone"
-            if identity is None
-            else f"{workspace} is another folder than the one opened"
-        )
-        await self._conclude(Conclude(status=GoalStatus.STUCK, cause=cause, reason=reason))
-        self._workspace = None
-        return False
 
     async def _is_tree_same(self, decision: Act) -> bool:
         """No act on an old red: code verdicts count for the tree they saw (SEMANTICS §2)."""
@@ -361,22 +356,23 @@ class Reconciler:
         return await attempt.wait()
 
     async def _record_end(self, result: AttemptResult) -> None:
-        """Journal the end, however long the disk takes, then let go of lease and slot."""
+        """Journal the end once, however long the disk takes, then let go of lease and slot."""
         state = self._state
         act = state.progress.act
         assert act is not None, "an attempt ends once"
         ended = await self._world.executor.ended(state.uid, state.spec, act, result, self._world.clock.now())
-        while True:
+        while (now := state.progress.act) is not None and now.attempt_id == act.attempt_id:
             try:
-                await state.record(ended)
-                break
+                await state.record(
+                    ended, only_if=lambda p: p.act is not None and p.act.attempt_id == act.attempt_id
+                )
             except JournalUnavailable:
                 await anyio.sleep(DISK_RETRY_S)
         self._attempt = None
         self._act_runs = False
         self._wants_cancel = False
         self._cancel_sent = False
-        self._world.executor.release(state.uid, state.spec)
+        self._world.executor.release(state.uid)
         log.info(
             "act.ended",
             goal_id=state.spec.id,
@@ -411,7 +407,7 @@ class Reconciler:
 
     async def _readopt(self, act: RunningAct) -> None:
         state, executor = self._state, self._world.executor
-        executor.reserve(state.uid, state.spec, act.rung)
+        executor.adopt(state.uid, state.spec, act)
         attempt = await executor.recover(state.uid, act.attempt_id)
         self._attempt = attempt
         result = await self._wait(attempt)
@@ -424,37 +420,42 @@ class Reconciler:
         """What a turn does besides deciding: bulk flush, deferred acts, the tree poll."""
         state, now = self._state, self._world.clock.now()
         flush_s = state.flush_due_s()
-        if flush_s is not None and flush_s <= now.boot_s:
+        # While the disk refuses writes, nothing here may come before the decision: a fence or a deadline needs none.
+        if flush_s is not None and flush_s <= now.boot_s and self._world.health.degraded is None:
             await state.flush()
         deferred = state.progress.deferred
-        if deferred is not None and not self._act_runs and self._could_act_now():
+        if deferred is not None and state.progress.act is None and self._could_act_now():
             await state.record(ReconcileRequested(by=deferred.waits_for))
         await self._poll_tree(now)
 
     def _could_act_now(self) -> bool:
-        """Whether lease and slot are free. Not kept: the red is looked at again before the act asks for them."""
-        state, executor = self._state, self._world.executor
-        if executor.reserve(state.uid, state.spec, _rung_waited_for(state)) is not None:
-            return False
-        executor.release(state.uid, state.spec)
-        return True
+        """Whether lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
+        goal = self._state.spec
+        rung = self._deferred_rung or ("remedy:0" if goal.remedies else "harness:")
+        return self._world.executor.waits_for(self._state.uid, goal, rung) is None
 
     async def _poll_tree(self, now: Now) -> None:
         """A standing goal's code verdicts age with the tree: a bounded look at it every 30 s until push exists."""
-        goal, progress = self._state.spec, self._state.progress
-        code = [p for p in goal.predicates if not p.live]
-        if not (goal.standing and code and goal.workspace) or progress.act is not None:
+        if not self._polls_tree():
             return
         if self._next_tree_poll_s is None:
             self._next_tree_poll_s = now.boot_s + TREE_POLL_S
         if now.boot_s < self._next_tree_poll_s:
             return
         self._next_tree_poll_s = now.boot_s + TREE_POLL_S
+        goal = self._state.spec
         tree = await self._world.observer.tree_hash(goal)
-        for predicate in code:
-            seen = progress.predicate(predicate.id)
-            if seen.verdict is not None and seen.tree != tree and predicate.id not in self._looking:
+        for predicate in goal.predicates:
+            seen = self._state.progress.predicate(predicate.id)
+            is_old = not predicate.live and seen.verdict is not None and seen.tree != tree
+            if is_old and predicate.id not in self._looking:
                 self._forced.add(predicate.id)
+
+    def _polls_tree(self) -> bool:
+        """Not while an act changes it: what is due then is due when it ended."""
+        goal = self._state.spec
+        is_about_tree = goal.standing and goal.workspace is not None and goal.has_code_predicates
+        return is_about_tree and self._state.progress.act is None
 
     def _earliest(self, until_s: float | None) -> float | None:
         """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""
@@ -462,7 +463,9 @@ class Reconciler:
         next_s = schedule(state.spec, state.progress, now).next_s
         if now.boot_s < self._spread_until_s and not state.is_urgent:
             next_s = self._spread_until_s
-        times = [until_s, next_s, self._next_tree_poll_s]
+        times = [until_s, next_s]
+        if self._polls_tree():
+            times.append(self._next_tree_poll_s)
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())
         if state.progress.deferred is not None:
@@ -477,8 +480,9 @@ class Reconciler:
 
     async def _wind_down(self) -> None:
         """The last words of a cancelled task: end a running attempt when the daemon is to end, flush looks."""
-        attempt = self._attempt
-        if attempt is not None and self._world.ends_attempts and self._state.progress.act is not None:
+        act = self._state.progress.act
+        if act is not None and self._world.ends_attempts:
+            attempt = self._attempt or await self._world.executor.recover(self._state.uid, act.attempt_id)
             await attempt.cancel()
             await self._record_end(await attempt.wait())
         await self._flush_last_looks()
@@ -488,11 +492,3 @@ class Reconciler:
             await self._state.flush()
         except JournalUnavailable:
             log.warning("shutdown.unsaved", goal_id=self._state.spec.id)
-
-
-def _rung_waited_for(state: GoalState) -> str:
-    """Any rung of the right kind: slots are counted by kind."""
-    decision = state.decision
-    if isinstance(decision, Act):
-        return decision.rung
-    return "remedy:0" if state.spec.remedies else "harness:"

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kazid.core import admission
 from kazid.core.admission import Change, spec_sha256
-from kazid.core.errors import AdmissionRefused, UnknownGoal
+from kazid.core.errors import AdmissionRefused, Conflict, UnknownGoal
 from kazid.core.event import (
     ActIntended,
     Event,
@@ -21,19 +21,17 @@ from kazid.core.event import (
     GoalResumed,
     GoalStopped,
     GoalSuspended,
-    PredicateObserved,
     ReconcileRequested,
     Recorded,
 )
-from kazid.core.goal import Goal, Predicate
+from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset, Owner, Seq
-from kazid.core.progress import Desired, PredicateState, Progress
+from kazid.core.progress import Desired, Progress
 from kazid.core.status import Cause, GoalStatus
-from kazid.core.vector import assess
-from kazid.core.verdict import Status
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.check import check
 from kazid.runtime.describe import describe, is_fenced, needs_person
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
@@ -45,6 +43,8 @@ FENCE_S = 20.0
 """How long a reply waits for fenced executors to be gone before it says `suspending` instead."""
 HEARTBEAT_S = 15.0
 """Of a followed stream with nothing new to say."""
+DELETED_KEPT = 64
+"""Deletions whose reply can be given once more; a client asks again within seconds."""
 SETTLED = {GoalStatus.HOLDING, GoalStatus.CONVERGED}
 
 
@@ -87,6 +87,8 @@ class Service:
         self._restart = restart
         self._started = clock.now()
         self._admission = anyio.Lock()
+        self._deleted: dict[str, GoalState] = {}
+        """By the key of the request, the last few."""
         self.stopping = anyio.Event()
 
     # --- applying ---------------------------------------------------------------------------------------------
@@ -97,25 +99,31 @@ class Service:
         Raises AdmissionRefused (overlapping claims), JournalUnavailable (degraded; nothing was stored).
         """
         async with self._admission:
+            state, outcome = await self._admit(goal, caller, idempotency_key)
+        await self._fenced(state)
+        return Applied(outcome=outcome.value, view=self._view(state))
+
+    async def _admit(
+        self, goal: Goal, caller: Caller, idempotency_key: str | None
+    ) -> tuple[GoalState, Change]:
+        """Record what applying means; asked anew when the goal became another one before its turn came."""
+        while True:
             state = self._goals.find(goal.owner, goal.id)
-            if (
-                idempotency_key is not None
-                and await self._journal.find_key(idempotency_key) is not None
-                and state
-            ):
-                return Applied(outcome=Change.ATTACHED.value, view=self._view(state))
+            is_again = idempotency_key is not None and await self._journal.find_key(idempotency_key)
+            if is_again and state is not None:
+                return state, Change.ATTACHED
             problems = admission.overlaps(goal, (s.spec for s in self._goals))
             if problems:
                 raise AdmissionRefused(problems)
             if state is None:
-                return Applied(
-                    outcome=Change.CREATED.value,
-                    view=self._view(await self._create(goal, caller, idempotency_key)),
-                )
+                try:
+                    return await self._create(goal, caller, idempotency_key), Change.CREATED
+                except Conflict:
+                    await self._goals.discover(goal.owner, goal.id)
+                    continue
             outcome = admission.change(state.spec, state.progress, goal)
-            await self._reapply(state, goal, outcome, caller, idempotency_key)
-        await self._fenced(state)
-        return Applied(outcome=outcome.value, view=self._view(state))
+            if await self._reapply(state, goal, outcome, caller, idempotency_key):
+                return state, outcome
 
     async def _create(self, goal: Goal, caller: Caller, idempotency_key: str | None) -> GoalState:
         header = GoalHeader(uid=self._new_uid(), owner=goal.owner, id=goal.id, is_deleted=False)
@@ -135,7 +143,8 @@ class Service:
 
     async def _reapply(
         self, state: GoalState, goal: Goal, outcome: Change, caller: Caller, idempotency_key: str | None
-    ) -> None:
+    ) -> bool:
+        """Record it; False when the goal is not any more what `outcome` was about."""
         progress = state.progress
         event: Event
         if outcome is Change.ATTACHED:
@@ -153,40 +162,21 @@ class Service:
                 fresh=outcome in (Change.REVIVED, Change.REOPENED),
                 by=caller.login,
             )
-        await state.record(event, idempotency_key=idempotency_key)
+
+        def still(now: Progress) -> bool:
+            is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
+            is_there = now.desired is not Desired.DELETED
+            return is_same and is_there and admission.change(state.spec, now, goal) is outcome
+
+        if not await state.record(event, idempotency_key=idempotency_key, only_if=still):
+            return False
         state.is_urgent = True
         self._goals.ensure_running(state)
+        return True
 
     async def check(self, goal: Goal) -> Applied:
         """Look at everything once, store nothing, act never. The view is `converged` when all pass, else `stuck`."""
-        uid = self._new_uid()
-        progress = Progress(generation=Generation(1), epoch=Epoch(1))
-        observed: dict[str, PredicateObserved] = {}
-
-        async def look(predicate: Predicate) -> None:
-            observed[predicate.id] = await self._world.observer.look(uid, goal, predicate, progress)
-
-        async with anyio.create_task_group() as group:
-            for predicate in goal.predicates:
-                group.start_soon(look, predicate)
-        progress = replace(progress, predicates={p.id: _checked(p, observed[p.id]) for p in goal.predicates})
-        now = self._clock.now()
-        vector = assess(goal, progress, now)
-        is_green = all(o.verdict.status is Status.PASS for o in observed.values())
-        view = GoalView(
-            uid=uid,
-            goal=goal,
-            progress=progress,
-            vector=vector,
-            status=GoalStatus.CONVERGED if is_green else GoalStatus.STUCK,
-            cause=None,
-            reason="every predicate passes" if is_green else "not every predicate passes",
-            decision="Check",
-            guards=(),
-            next_wake_s=None,
-            now=now,
-        )
-        return Applied(outcome="checked", view=view)
+        return await check(goal, self._new_uid(), self._world)
 
     # --- steering ---------------------------------------------------------------------------------------------
 
@@ -237,17 +227,32 @@ class Service:
         self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
     ) -> GoalView:
         """Stop it and forget the spec; its events stay for retention."""
-        state = self._state(owner, goal_id)
-        header = replace(state.header, is_deleted=True)
-        view = await self._steer(
-            state,
-            lambda p: GoalDeleted(epoch=Epoch(p.epoch + 1), by=caller.login),
-            idempotency_key,
-            header=header,
-            is_urgent=True,
-        )
-        self._goals.unname(state)
-        return view
+        again = self._deleted.get(idempotency_key or "")
+        if again is None and idempotency_key is not None and await self._journal.find_key(idempotency_key):
+            raise UnknownGoal(f"{owner}/{goal_id}")  # deleted then; who has the name now is another one
+        state = again or self._state(owner, goal_id)
+        if again is None:
+            await self._record_latest(
+                state,
+                lambda p: GoalDeleted(epoch=Epoch(p.epoch + 1), by=caller.login),
+                idempotency_key,
+                header=replace(state.header, is_deleted=True),
+                is_urgent=True,
+            )
+            self._goals.unname(state)
+            self._remember_deleted(state, idempotency_key)
+        self._goals.ensure_running(state)
+        await self._fenced(state)
+        await self._goals.retire(state)
+        return self._view(state)
+
+    def _remember_deleted(self, state: GoalState, idempotency_key: str | None) -> None:
+        """For the client that lost the reply and asks again: by then nothing answers to the name."""
+        if idempotency_key is None:
+            return
+        self._deleted[idempotency_key] = state
+        while len(self._deleted) > DELETED_KEPT:
+            del self._deleted[next(iter(self._deleted))]
 
     async def reconcile(
         self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
@@ -263,11 +268,10 @@ class Service:
         event: Callable[[Progress], Event],
         idempotency_key: str | None,
         *,
-        header: GoalHeader | None = None,
         is_urgent: bool = False,
     ) -> GoalView:
         if idempotency_key is None or await self._journal.find_key(idempotency_key) is None:
-            await self._record_latest(state, event, idempotency_key, header=header, is_urgent=is_urgent)
+            await self._record_latest(state, event, idempotency_key, header=None, is_urgent=is_urgent)
         self._goals.ensure_running(state)
         await self._fenced(state)
         return self._view(state)
@@ -282,7 +286,7 @@ class Service:
         is_urgent: bool,
     ) -> None:
         """Record an event that was made from the present epoch; made again when somebody raised it meanwhile."""
-        while True:
+        while state.progress.desired is not Desired.DELETED:
             epoch = state.progress.epoch
             if await state.record(
                 event(state.progress),
@@ -292,6 +296,7 @@ class Service:
                 only_if=lambda p, seen=epoch: p.epoch == seen,  # type: ignore[misc]
             ):
                 return
+        raise UnknownGoal(f"{state.header.owner}/{state.header.id}")
 
     async def _fenced(self, state: GoalState) -> None:
         """Wait until no executor of an older epoch is left, within a bound."""
@@ -346,15 +351,14 @@ class Service:
     async def follow(self, owner: str, goal_id: str) -> AsyncIterator[FollowStep]:
         """Each act and each status as they come; `outcome` last, when the goal settled or only a person can help."""
         state = self._state(owner, goal_id)
-        seen_act = state.progress.acts if state.progress.act is None else state.progress.acts - 1
+        seen_acts = state.progress.acts if state.progress.act is None else state.progress.acts - 1
         seen_status: tuple[GoalStatus, Cause | None] | None = None
         while True:
             version = state.change.version
             view = self._view(state)
-            act = view.progress.act
-            if act is not None and act.number > seen_act:
-                seen_act = act.number
-                yield FollowStep(kind="iteration", view=view, text=act.title)
+            for title in _titles_beyond(seen_acts, view.progress):
+                yield FollowStep(kind="iteration", view=view, text=title)
+            seen_acts = view.progress.acts
             if (view.status, view.cause) != seen_status:
                 seen_status = (view.status, view.cause)
                 yield FollowStep(kind="status", view=view, text=view.reason or "")
@@ -451,7 +455,7 @@ class Service:
         attempt_id = self._attempt_of_pid(pid)
         if attempt_id is None:
             return None
-        for state in self._goals:
+        for state in self._goals.everyone():
             act = state.progress.act
             if act is not None and act.attempt_id == attempt_id:
                 return state.uid
@@ -461,7 +465,7 @@ class Service:
         """The daemon goes down: every stream and wait ends itself."""
         self.stopping.set()
         self._broadcaster.wake()
-        for state in self._goals:
+        for state in self._goals.everyone():
             state.change.bump()
 
     # --- views ------------------------------------------------------------------------------------------------
@@ -478,15 +482,8 @@ class Service:
         )
 
 
-def _checked(predicate: Predicate, observed: PredicateObserved) -> PredicateState:
-    verdict = observed.verdict
-    return PredicateState(
-        verdict=verdict,
-        started_s=observed.started_s,
-        ended_s=observed.ended_s,
-        tree=observed.tree,
-        generation=observed.generation,
-        looks=1,
-        fails=predicate.cadence.confirm if verdict.status is Status.FAIL else 0,
-        passes=predicate.cadence.recover if verdict.status is Status.PASS else 0,
-    )
+def _titles_beyond(number: int, progress: Progress) -> list[str]:
+    """What the acts after this one were called, as far as they are kept, oldest first."""
+    episodes = (progress.last_episode, progress.episode)
+    acts = [act for episode in episodes if episode is not None for act in episode.acts]
+    return [act.title for act in acts if act.number > number]

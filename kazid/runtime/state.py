@@ -51,6 +51,7 @@ class GoalState:
         "_on_commit",
         "_pending",
         "_since_snapshot",
+        "_unsaved_first",
         "change",
         "decision",
         "goal",
@@ -88,6 +89,8 @@ class GoalState:
         self._lock = anyio.Lock(fast_acquire=True)
         self._pending: list[tuple[PredicateObserved, bool]] | None = None
         """Looks not journalled yet, each with whether it changed nothing. None when empty: most goals, mostly."""
+        self._unsaved_first: Event | None = None
+        """Folded when the disk refused it; the next append begins with it."""
         self._since_snapshot = 0
 
     @property
@@ -98,7 +101,7 @@ class GoalState:
 
     async def load(self) -> Now | None:
         """Fold what the journal has, and say when it last changed."""
-        folded = Folded(self.goal, self.progress)
+        folded = Folded(None, Progress())
         after = Seq(max(0, self.header.snapshot_seq - 1))
         last: Now | None = None
         while records := await self._journal.read(self.uid, after_seq=after):
@@ -112,9 +115,15 @@ class GoalState:
         return last
 
     async def _reread(self) -> None:
-        """Forget what is in memory and fold the journal again; looks that were not journalled are looked at again."""
-        self.goal, self.progress, self._pending = None, Progress(), None
+        """Fold the journal again in place of what is in memory; looks that were not journalled are looked at again."""
+        unknown = await self._journal.read(self.uid, after_seq=self.seq, limit=1)
         await self.load()
+        self._pending = None
+        unsaved, self._unsaved_first = self._unsaved_first, None
+        if unsaved is not None and not (unknown and unknown[0].event == unsaved):
+            self.take_over_unsaved(unsaved)
+        self.change.bump()
+        self.wakeup.set()
 
     async def record(
         self,
@@ -126,7 +135,9 @@ class GoalState:
     ) -> bool:
         """Make events durable and fold them; False, and nothing written, when `only_if` no longer holds.
 
-        Raises JournalUnavailable (the health is told); then nothing of `events` happened.
+        `only_if` is asked when it is this append's turn, and again by the caller's next try when memory turned out to
+        be behind the journal. Raises JournalUnavailable (the health is told; nothing of `events` is in memory, and the
+        next append finds out if the disk has them all the same), Conflict (another incarnation has the name).
         """
         async with self._lock:
             if only_if is not None and not only_if(self.progress):
@@ -135,10 +146,15 @@ class GoalState:
             batch: list[Event] = [*self._gathered(), *events]
             if not batch:
                 return True
-            await self._append(
+            if header is not None:
+                header = msgspec.structs.replace(header, snapshot_seq=self.header.snapshot_seq)
+            if not await self._append(
                 batch, now, header=header, idempotency_key=idempotency_key, is_urgent=is_urgent
-            )
-            self._pending = None
+            ):
+                if only_if is not None:
+                    return False
+                raise JournalUnavailable("the journal was ahead; the state was read again, try again")
+            self._pending = self._unsaved_first = None
             folded = Folded(self.goal, self.progress)
             for event in events:
                 folded = fold(folded, event, at=now)
@@ -169,9 +185,10 @@ class GoalState:
         return schedule(self.spec, self.progress, now).next_s
 
     def take_over_unsaved(self, event: Event) -> None:
-        """Fold an event that the disk refused at start-up: the next start records it again, so nothing is lost."""
+        """Fold an event that the disk refused at start-up; the next append begins with it, so that a replay sees it."""
         folded = fold(Folded(self.goal, self.progress), event, at=self._clock.now())
         self.progress = folded.progress
+        self._unsaved_first = event
 
     def flush_due_s(self) -> float | None:
         """When gathered looks must be journalled, in boot seconds; None when there are none."""
@@ -200,7 +217,8 @@ class GoalState:
         header: GoalHeader | None = None,
         idempotency_key: str | None = None,
         is_urgent: bool = False,
-    ) -> None:
+    ) -> bool:
+        """Append; False when the journal was ahead of memory, which was read again then, and nothing was written."""
         receipt: Receipt | None = None
         try:
             with anyio.CancelScope(shield=True):
@@ -217,12 +235,14 @@ class GoalState:
             self._health.report_disk_error(str(error))
             raise
         except Conflict as error:
+            if error.uid != self.uid:
+                raise
             # An append that was given up on was stored after all: memory is behind, and only the journal knows.
             log.warning(
                 "state.reread", uid=self.uid, expected_seq=error.expected_seq, actual_seq=error.actual_seq
             )
             await self._reread()
-            raise JournalUnavailable("the journal was ahead; the state was read again, try again") from error
+            return False
         assert receipt is not None, "a shield is left only by its own end"
         self._health.report_disk_ok()
         assert receipt.seq == self.seq + len(batch), "the journal numbers events without a gap"
@@ -231,6 +251,7 @@ class GoalState:
         if header is not None:
             self.header = header
         self._since_snapshot += len(batch)
+        return True
 
     async def _maybe_snapshot(self, now: Now) -> None:
         """A fresh starting point for the fold, every `SNAPSHOT_EVERY` events."""
@@ -239,14 +260,14 @@ class GoalState:
         header = msgspec.structs.replace(self.header, snapshot_seq=Seq(self.seq + 1))
         snapshot = SnapshotTaken(progress=msgspec.Raw(msgspec.json.encode(self.progress)), goal=self.goal)
         try:
-            await self._append([snapshot], now, header=header)
+            if await self._append([snapshot], now, header=header):
+                self._since_snapshot = 0
         except JournalUnavailable:
             return  # the next append tries again
-        self._since_snapshot = 0
 
     def _gathered(self) -> list[Event]:
         """Pending looks as events: runs of steady ones in bulk, transitions one by one."""
-        events: list[Event] = []
+        events: list[Event] = [] if self._unsaved_first is None else [self._unsaved_first]
         run: list[PredicateObserved] = []
         for observed, is_steady in self._pending or ():
             if is_steady and (not run or run[0].generation == observed.generation):

@@ -54,13 +54,23 @@ def shell(script: str, *, cwd: Path, **rest: Any) -> Command:
 
 async def until(condition: Callable[[], object], *, within_s: float = 5.0) -> None:
     with anyio.fail_after(within_s):
-        while not condition():  # noqa: ASYNC110  what another process does sets no event here
+        while not condition():
             await anyio.sleep(0.01)
 
 
 async def test_stdin_is_dev_null(runner: SystemCommandRunner, tmp_path: Path) -> None:
     result = await runner.run(shell("readlink /proc/self/fd/0; cat; echo end", cwd=tmp_path))
     assert result.stdout.text == "/dev/null\nend\n"
+
+
+@pytest.mark.parametrize("text", ["", "ä line\n", "x" * 3_000_000], ids=["empty", "a-line", "3-mb"])
+async def test_stdin_is_a_file_of_what_it_is_given_to_read(
+    runner: SystemCommandRunner, tmp_path: Path, text: str
+) -> None:
+    result = await runner.run(command("cat", cwd=tmp_path, stdin_text=text))
+    assert (result.exit_code, result.stdout.text) == (0, text)
+    unread = await runner.run(command("true", cwd=tmp_path, stdin_text=text))
+    assert unread.exit_code == 0
 
 
 async def test_stdout_and_stderr_stay_apart(runner: SystemCommandRunner, tmp_path: Path) -> None:

@@ -79,6 +79,15 @@ class LeaseContract:
                 leases.release(tree="/srv/app", holder="ada/web")
         assert sorted(woken) == [0, 1, 2]
 
+    async def test_asking_who_blocks_takes_nothing_and_wakes_nobody(self, leases: Leases) -> None:
+        assert leases.blocker(tree="/srv/app", holder="ada/web") is None
+        assert leases.acquire(tree="/srv", holder="ada/docs") is None
+        assert leases.blocker(tree="/srv/app", holder="ada/web") == "ada/docs"
+        assert leases.blocker(tree="/srv/app", holder="ada/docs") is None
+        with anyio.move_on_after(0.05) as scope:
+            await leases.wait_released()
+        assert scope.cancelled_caught
+
     async def test_a_release_is_not_missed_by_who_was_busy_then(self, leases: Leases) -> None:
         leases.acquire(tree="/srv/app", holder="ada/web")
         leases.release(tree="/srv/app", holder="ada/web")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -20,7 +21,17 @@ from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.core.json import Json
 from kazid.core.verdict import EVIDENCE_TEXT_CHARS_MAX, PERMANENT_REASONS, Status, Verdict
 from kazid.ports.commands import OUTPUT_BYTES_MAX, CommandResult
-from kazid.providers.custom_script import CustomScript, CustomScriptOptions, command_for, interpret
+from kazid.providers.custom_script import (
+    MATCHED_LINES_MAX,
+    CustomScript,
+    CustomScriptOptions,
+    Matches,
+    command_for,
+    interpret,
+    matcher_for,
+    matches_of,
+)
+from kazid.providers.line_matcher import matching
 from tests.providers.provider_contract import ProviderContract, a_look
 
 pytestmark = pytest.mark.anyio
@@ -41,7 +52,11 @@ class TestContract(ProviderContract):
 
 def judged(result: CommandResult, **options: Any) -> Verdict:
     read = msgspec.convert({"cmd": "check", **options}, CustomScriptOptions)
-    return interpret(result, read, workspace="/w")
+    matches = Matches(count=0)
+    if matcher_for(result, read, a_look(Path("/w"))) is not None:
+        found = matching(read.match_regex, result.stdout.text, lines_max=MATCHED_LINES_MAX)
+        matches = msgspec.convert(found, Matches)
+    return interpret(result, read, workspace="/w", matches=matches)
 
 
 JSON_RULE = {"verdict": "json", "path": "$.a", "pass_when": "== 1"}
@@ -260,3 +275,51 @@ async def test_a_workspace_that_vanished_is_an_error(tmp_path: Path) -> None:
     runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
     verdict = await CustomScript().evaluate({"cmd": "true"}, a_look(tmp_path / "gone"), runner)
     assert (verdict.status, verdict.reason) == (Status.ERROR, "workspace_missing")
+
+
+COUNT = {"verdict": "match_count", "pass_when": ">= 1"}
+
+
+async def test_lines_are_counted_in_a_process_of_its_own(tmp_path: Path) -> None:
+    runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+    printed = "printf 'caf\\303\\251\\r\\n\\nplain\\n\\377caf\\303\\251\\n'"
+    options = {"cmd": "sh", "args": ["-c", printed], **COUNT, "match_regex": "é$"}
+    verdict = await CustomScript().evaluate(options, a_look(tmp_path), runner)
+    assert (verdict.status, verdict.evidence["observed"]) == (Status.PASS, 2)
+    assert verdict.evidence["matched_lines"] == ["café", "�café"]
+
+
+async def test_a_regex_that_takes_for_ever_is_an_error_in_time_and_holds_up_nobody(tmp_path: Path) -> None:
+    runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+    options = {"cmd": "echo", "args": ["a" * 60 + "!"], **COUNT, "match_regex": "(a+)+$", "timeout_ms": 500}
+    ticks = 0
+    async with anyio.create_task_group() as group:
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                await anyio.sleep(0.05)
+                ticks += 1
+
+        group.start_soon(tick)
+        with anyio.fail_after(10):
+            verdict = await CustomScript().evaluate(options, a_look(tmp_path), runner)
+        group.cancel_scope.cancel()
+    assert (verdict.status, verdict.reason) == (Status.ERROR, "match_timeout")
+    assert ticks >= 5, "the loop went on"
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        pytest.param(timed_out(), "match_timeout", id="for-ever"),
+        pytest.param(signaled(9), "transient", id="killed"),
+        pytest.param(exited(1, stderr="MemoryError"), "transient", id="failed"),
+        pytest.param(NO_FOLDER, "workspace_missing", id="no-workspace"),
+    ],
+)
+def test_lines_that_could_not_be_matched_are_never_a_count(result: CommandResult, reason: str) -> None:
+    found = matches_of(result)
+    assert isinstance(found, Verdict)
+    assert (found.status, found.reason) == (Status.ERROR, reason)
+    assert found.detail

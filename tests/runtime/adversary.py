@@ -1,7 +1,7 @@
 """A hostile world for the runtime: seeded scheduling, a disk and a runner that do as a script says, and real crashes.
 
-A crash here is a kill -9: what is durable at that moment is all that the next daemon finds, and the dead daemon's tasks,
-which have to be unwound, touch neither the journal nor the world any more.
+A crash here is a kill -9: what is durable at that moment is all that the next daemon finds, and the dead daemon's
+tasks, which have to be unwound, touch neither the journal nor the world any more.
 """
 
 import random

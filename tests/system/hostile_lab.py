@@ -83,11 +83,17 @@ class Lab:
         self.up.mkdir()
         self._diary = base / "diary"
         self._diary.touch()
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self._port = free_port()
+        self.url = f"http://127.0.0.1:{self._port}"
+        self.pid = 0
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def open(self) -> None:
+        """Start the server, the daemon, and the healthy goal."""
         self._server = subprocess.Popen(
             [sys.executable, "-I", "-c", SERVER],
             cwd="/",
-            env={"PORT": str(port), "UP": str(self.up), "DIARY": str(self._diary)},
+            env={"PORT": str(self._port), "UP": str(self.up), "DIARY": str(self._diary)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -100,11 +106,8 @@ class Lab:
 
     def close(self) -> None:
         self.daemon.end_everything()
-        assert self._server.stdin is not None
-        self._server.stdin.close()
-        self._server.wait(10)
-        if self._server.stdout is not None:
-            self._server.stdout.close()
+        if self._server is not None:
+            self._server.communicate(timeout=10)  # it ends with its standard input
 
     # --- asking ---
 

@@ -14,7 +14,7 @@ import socket
 import tempfile
 import time
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -37,9 +37,13 @@ STATUS_S_MAX = 2.0
 def _only_lab() -> Iterator[Lab]:
     base = Path(tempfile.mkdtemp(prefix="kz"))
     lab = Lab(base)
-    yield lab
-    lab.close()
-    shutil.rmtree(base, ignore_errors=True)
+    try:
+        lab.open()
+        _start_daemoniser(lab)
+        yield lab
+    finally:
+        lab.close()
+        shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture
@@ -152,7 +156,7 @@ def test_heads_that_come_in_drops_are_cut_off(lab: Lab):
 
 
 def test_clients_that_leave_in_the_middle_of_follow_cost_nothing(lab: Lab):
-    goal = _goal("busy", "false", remedy='cmd = "sleep"\nargs = ["1000"]\ntimeout = "1h"')
+    goal = _goal("busy", cmd="false", remedy='cmd = "sleep"\nargs = ["1000"]\ntimeout = "1h"')
     lab.apply("busy", goal)
     lab.until(lambda: lab.status("busy")["status"] == "acting", "the remedy runs")
     with lab.others_go_on():
@@ -281,9 +285,10 @@ def _is_about(problem: Mapping[str, Any], key: str) -> bool:
 
 
 def _lines_at(lines: Mapping[str, int], path: Path_) -> set[int]:
-    """Where the key, or what it became, stands: its own line, or those of the keys below it."""
+    """Where the key, or what it became, stands: its own line or those below it; of an inline table, the table's."""
     key = _key(path)
-    return {line for name, line in lines.items() if name == key or name.startswith((f"{key}.", f"{key}["))}
+    found = {line for name, line in lines.items() if name == key or name.startswith((f"{key}.", f"{key}["))}
+    return found or _lines_at(lines, path[:-1])
 
 
 def _toml(document: Mapping[str, Any]) -> tuple[str, dict[str, int]]:
@@ -332,9 +337,7 @@ def _inline(value: Any) -> str:
 # --- predicates -------------------------------------------------------------------------------------------------------
 
 
-def _goal(
-    name: str, cmd: str, *args: str, timeout_s: float = 2.0, remedy: str = "", live: bool = True
-) -> str:
+def _goal(name: str, *, cmd: str, args: Sequence[str] = (), timeout_s: float = 2.0, remedy: str = "") -> str:
     """A standing goal of one command, looked at once an hour, and acted on at the first red."""
     return f"""
 id = "{name}"
@@ -346,9 +349,9 @@ recover = 1
 [[predicate]]
 id = "check"
 provider = "custom_script"
-live = {str(live).lower()}
+live = true
 cmd = {json.dumps(cmd)}
-args = {json.dumps(args)}
+args = {json.dumps(list(args))}
 timeout_ms = {int(timeout_s * 1000)}
 {"[[remedy]]" if remedy else ""}
 {remedy}
@@ -374,9 +377,9 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], str, str | None]] = {
     "keeps-the-pipes-open": (_sh("setsid sleep 1000 & exit 0"), "pass", None),
     "reads-stdin": (_sh("cat; test ! -t 0"), "pass", None),
     "asks-the-terminal": (_sh("read answer < /dev/tty"), "fail", "exit_code"),
-    "is-missing": ({"cmd": "no-such-command", "args": ()}, "error", "cmd_unrunnable"),
-    "is-a-folder": ({"cmd": "/", "args": ()}, "error", "cmd_unrunnable"),
-    "is-no-program": ({"cmd": "./goal.toml", "args": ()}, "error", "cmd_unrunnable"),
+    "is-missing": ({"cmd": "no-such-command"}, "error", "cmd_unrunnable"),
+    "is-a-folder": ({"cmd": "/"}, "error", "cmd_unrunnable"),
+    "is-no-program": ({"cmd": "./goal.toml"}, "error", "cmd_unrunnable"),
     "prints-no-utf-8": (_sh(r"printf '\377\376\000abc\303\n'; exit 3"), "fail", "exit_code"),
     "prints-one-line": (
         _sh(r"head -c 20000000 /dev/zero | tr '\0' x; exit 1", timeout_s=30),
@@ -390,8 +393,7 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], str, str | None]] = {
 def test_hostile_predicates_get_their_verdicts_in_time_and_leave_nothing(lab: Lab):
     with lab.others_go_on(), lab.bounded_memory():
         for name, (command, _, _) in HOSTILE.items():
-            options = {key: value for key, value in command.items() if key not in ("cmd", "args")}
-            lab.apply(name, _goal(name, command["cmd"], *command["args"], **options))
+            lab.apply(name, _goal(name, **command))
         for name, (command, verdict, reason) in HOSTILE.items():
             seen = _seen(lab, name, within_s=90)
             assert (seen["verdict"], seen.get("reason")) == (verdict, reason), (name, seen)
@@ -532,6 +534,16 @@ def test_nothing_acts_in_a_folder_put_in_the_workspaces_place(lab: Lab, has_acte
         folder.mkdir()
         lab.until(lambda: _is_stuck(lab, "moved", "workspace_moved"), "its end is said")
         assert list(folder.iterdir()) == [], "the remedy did not run in it"
+
+
+def test_a_goal_that_moves_to_another_workspace_acts_there(lab: Lab):
+    here, there = lab.base / "w" / "from", lab.base / "w" / "to"
+    lab.apply("moving", _in_workspace("moving", live=True), folder=here)
+    lab.until((here / "there").exists, "it acted in the first")
+    with lab.others_go_on():
+        lab.apply("moving", _in_workspace("moving", live=True), folder=there)
+        lab.until((there / "there").exists, "it acts in the second")
+        lab.until(lambda: lab.status("moving")["status"] == "holding", "it holds")
 
 
 # --- executors --------------------------------------------------------------------------------------------------------
@@ -679,3 +691,29 @@ def _full_backlog(stack: ExitStack) -> str:
         with suppress(BlockingIOError):
             waiting.connect(listener.getsockname())
     return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+
+# --- last, because the sweep takes its minute -------------------------------------------------------------------------
+
+DAEMONISES = """
+setsid sh -c 'echo $$ > left.pid; exec sleep 1000' < /dev/null > /dev/null 2>&1 &
+until [ -s left.pid ]; do sleep 0.05; done
+"""
+
+
+def _start_daemoniser(lab: Lab) -> None:
+    """A check that exits 0 and leaves a daemon, without a pipe and in a session of its own; started before all else."""
+    goal = _goal("daemonises", **_sh(DAEMONISES))
+    folder = lab.base / "w" / "daemonises"
+    lab.apply("daemonises", goal, folder=folder)
+    lab.kept.add("daemonises")
+    _seen(lab, "daemonises", within_s=20)
+    lab.known_pids.add(int((folder / "left.pid").read_text()))
+
+
+def test_a_check_that_daemonises_gets_its_verdict_and_is_swept(lab: Lab):
+    (pid,) = lab.known_pids
+    assert _look_s(lab, "daemonises") < 2.0 + CHECK_GRACE_S
+    assert lab.verdict("daemonises")["verdict"] == "pass"
+    with lab.others_go_on():
+        lab.until(lambda: pid not in lab.daemon.leftovers(), "it is swept", within_s=SWEEP_S)

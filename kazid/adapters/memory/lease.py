@@ -18,11 +18,17 @@ class MemoryLeases:
 
     def acquire(self, *, tree: str, holder: str) -> str | None:
         """See the port."""
+        other = self.blocker(tree=tree, holder=holder)
+        if other is None:
+            self._holders[_path(tree)] = holder
+        return other
+
+    def blocker(self, *, tree: str, holder: str) -> str | None:
+        """See the port."""
         path = _path(tree)
         for held, other in self._holders.items():
             if other != holder and (path.is_relative_to(held) or held.is_relative_to(path)):
                 return other
-        self._holders[path] = holder
         return None
 
     def release(self, *, tree: str, holder: str) -> None:

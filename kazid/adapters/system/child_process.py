@@ -49,6 +49,7 @@ class ChildProcess:
         marker: tuple[str, str],
         stdout: Capture,
         stderr: Capture | None,
+        stdin: bytes | None = None,
     ) -> None:
         assert os.path.isabs(cwd), "a relative folder would be one of the daemon's"
         assert env.get(marker[0]) == marker[1], "what is not marked cannot be found again"
@@ -64,6 +65,7 @@ class ChildProcess:
         self._cwd = cwd
         self._env = env
         self._marker = marker
+        self._stdin = stdin
         self._popen: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
         self._pipes: dict[int, Capture] = {}
@@ -81,9 +83,10 @@ class ChildProcess:
         ends = [self._pipe_into(self.stdout)]
         try:
             ends.append(subprocess.STDOUT if self.stderr is None else self._pipe_into(self.stderr))
+            ends.append(subprocess.DEVNULL if self._stdin is None else _file_of(self._stdin))
             self._popen = subprocess.Popen(
                 self._argv,
-                stdin=subprocess.DEVNULL,
+                stdin=ends[2],
                 stdout=ends[0],
                 stderr=ends[1],
                 cwd=self._cwd,
@@ -159,6 +162,15 @@ class ChildProcess:
                 self.signal = ended.si_status
         self._is_reaped = True
         popen.returncode = self.exit_code if self.exit_code is not None else -(self.signal or 0)
+
+
+def _file_of(content: bytes) -> int:
+    """A descriptor of a file with this content: unlike a pipe it waits for no reader."""
+    descriptor = os.memfd_create("stdin")
+    with os.fdopen(os.dup(descriptor), "wb") as file:
+        file.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
 
 
 async def _drain(pipe: int, capture: Capture) -> None:

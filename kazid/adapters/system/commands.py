@@ -121,6 +121,7 @@ class SystemCommandRunner:
             marker=marker,
             stdout=stdout,
             stderr=stderr,
+            stdin=None if command.stdin_text is None else command.stdin_text.encode("utf-8", "replace"),
         )
         started_s = anyio.current_time()
         try:

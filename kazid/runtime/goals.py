@@ -214,15 +214,16 @@ class Goals:
         """Out of the way, with its traceback, and with nothing of it left running."""
         name = f"goal:{state.header.owner}/{state.header.id} (parking)"
         end_act = partial(self._end_act, state)
-        while True:
-            crash = await run_transient(name, end_act, clock=self._clock, on_restart=self._count_restart)
-            if crash is None:
-                break
-            await anyio.sleep(PARK_RETRY_S)
-        self._world.executor.release(state.uid)
         text = "".join(traceback.format_exception(error))[-TRACEBACK_CHARS_MAX:]
         parked = GoalParked(traceback=text, reason=_sentence(error))
-        await self._record_until_saved(state, parked, lambda p: p.desired is not Desired.DELETED)
+        is_parked = False
+        while not is_parked:
+            crash = await run_transient(name, end_act, clock=self._clock, on_restart=self._count_restart)
+            if crash is not None:
+                await anyio.sleep(PARK_RETRY_S)
+                continue
+            self._world.executor.release(state.uid)
+            is_parked = await self._record_until_saved(state, parked, lambda p: p.act is None)
 
     async def _end_act(self, state: GoalState, is_retry: bool) -> None:
         """End what a parked goal left running; at a retry unread, for reading it may be what crashes."""
@@ -243,14 +244,15 @@ class Goals:
 
     async def _record_until_saved(
         self, state: GoalState, event: Event, is_due: Callable[[Progress], bool]
-    ) -> None:
-        """Record it once, however long the disk takes."""
+    ) -> bool:
+        """Record it once, however long the disk takes; False when it is not due any more."""
         while is_due(state.progress):
             try:
                 if await state.record(event, only_if=is_due):
-                    return
+                    return True
             except JournalUnavailable:
                 await anyio.sleep(1.0)
+        return False
 
     async def retire(self, state: GoalState) -> None:
         """Forget a deleted goal that has no task; the others' tasks do it themselves when their executor is gone."""

@@ -122,14 +122,19 @@ class HostileHouse(House):
         self.daemons: list[Daemon] = []
 
     @asynccontextmanager
-    async def life(self) -> AsyncIterator["Life"]:
-        """One life of a daemon: ended by `kill` (and then what is not durable is lost), else by a shutdown."""
+    async def life(self, prepare: Callable[["Life"], None] | None = None) -> AsyncIterator["Life"]:
+        """One life of a daemon: ended by `kill` (and then what is not durable is lost), else by a shutdown.
+
+        `prepare` is called before anything of it runs.
+        """
         daemon = Daemon(self)
         runner = HostileRunner(self.runner, self.delay)
         daemon.executor._runner = runner  # type: ignore[assignment]
         life = Life(self, daemon, runner)
         self.daemons.append(daemon)
         with anyio.CancelScope() as life.scope:
+            if prepare is not None:
+                prepare(life)
             async with anyio.create_task_group() as group:
                 await group.start(daemon.goals.run)
                 await group.start(daemon.lease_keeper.run)

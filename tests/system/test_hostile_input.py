@@ -7,6 +7,7 @@ reader that does not read are in tests/api, where no test has to sit their deadl
 
 import datetime as dt
 import json
+import os
 import random
 import select
 import shutil
@@ -337,7 +338,15 @@ def _inline(value: Any) -> str:
 # --- predicates -------------------------------------------------------------------------------------------------------
 
 
-def _goal(name: str, *, cmd: str, args: Sequence[str] = (), timeout_s: float = 2.0, remedy: str = "") -> str:
+def _goal(
+    name: str,
+    *,
+    cmd: str,
+    args: Sequence[str] = (),
+    timeout_s: float = 2.0,
+    options: str = "",
+    remedy: str = "",
+) -> str:
     """A standing goal of one command, looked at once an hour, and acted on at the first red."""
     return f"""
 id = "{name}"
@@ -353,6 +362,7 @@ live = true
 cmd = {json.dumps(cmd)}
 args = {json.dumps(list(args))}
 timeout_ms = {int(timeout_s * 1000)}
+{options}
 {"[[remedy]]" if remedy else ""}
 {remedy}
 """
@@ -362,6 +372,12 @@ def _sh(script: str, **options: Any) -> dict[str, Any]:
     return {"cmd": "sh", "args": ("-c", script), **options}
 
 
+EXPLODES = 'verdict = "match_count"\nmatch_regex = "(a+)+$"\npass_when = ">= 1"'
+BOMB = (
+    "<!DOCTYPE a ["
+    + "".join(f"<!ENTITY a{n} '{f'&a{n - 1};' * 10}'>" for n in range(1, 10))
+    + "]><a>&a9;</a>"
+)
 FORKS = "for i in 1 2 3; do setsid sh -c 'trap : TERM; sleep 1000' & done; (sleep 1000 &); sleep 1000"
 HOSTILE: Mapping[str, tuple[dict[str, Any], str, str | None]] = {
     "forks-and-hangs": (_sh(FORKS), "error", "timeout"),
@@ -381,6 +397,16 @@ HOSTILE: Mapping[str, tuple[dict[str, Any], str, str | None]] = {
     "is-a-folder": ({"cmd": "/"}, "error", "cmd_unrunnable"),
     "is-no-program": ({"cmd": "./goal.toml"}, "error", "cmd_unrunnable"),
     "prints-no-utf-8": (_sh(r"printf '\377\376\000abc\303\n'; exit 3"), "fail", "exit_code"),
+    "matches-for-ever": (
+        {"cmd": "echo", "args": ["a" * 60 + "!"], "options": EXPLODES},
+        "error",
+        "match_timeout",
+    ),
+    "reports-a-bomb": (
+        {"cmd": "echo", "args": [BOMB], "options": 'evidence_format = "junit"'},
+        "pass",
+        None,
+    ),
     "prints-one-line": (
         _sh(r"head -c 20000000 /dev/zero | tr '\0' x; exit 1", timeout_s=30),
         "fail",
@@ -546,6 +572,27 @@ def test_a_goal_that_moves_to_another_workspace_acts_there(lab: Lab):
         lab.until(lambda: lab.status("moving")["status"] == "holding", "it holds")
 
 
+def test_files_that_never_answer_hang_nobody(lab: Lab):
+    """A named pipe without a writer: opening it to read waits for ever."""
+    folder = lab.base / "w" / "pipes"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("there", "goal.toml", "f.feature", "deep/pipe"):
+        os.mkfifo(folder / name)
+    feature = '[[predicate]]\nid = "f"\nprovider = "gherkin"\nfeature = "f.feature"\n'
+    with lab.others_go_on():
+        request = lab.request(_in_workspace("pipes"), folder)
+        answers = lab.all_at_once([("POST", "/v1/goals", request)])
+        assert [status for status, _ in answers] == [201]
+        lab.until(
+            lambda: lab.status("pipes")["predicates"][0]["verdict"] == "pass", "its folder is looked at"
+        )
+        lint = {**request, "goal_file": f'id = "f"\n{feature}'}
+        del lint["path"]
+        for status, report in lab.all_at_once([("POST", "/v1/lint", lint)] * 5):
+            assert (status, report["exit_code"]) == (200, 2)
+            assert any("f.feature" in problem["message"] for problem in report["problems"]), report
+
+
 # --- executors --------------------------------------------------------------------------------------------------------
 
 
@@ -567,6 +614,20 @@ def test_a_remedy_that_prints_1_gb_costs_neither_disk_nor_memory(lab: Lab):
         log = lab.ask("GET", "/v1/goals/@me/loud/log").body
         assert b"bytes were not kept" in log
         assert len(log) < 20 * MB
+
+
+def test_a_remedy_that_kills_its_shim_ends_as_killed_and_leaves_nothing(lab: Lab):
+    folder = lab.base / "w" / "shot"
+    script = "setsid sleep 1000 & (sleep 1000 &) ; kill -KILL $PPID; sleep 1000"
+    text = _in_workspace("shot", remedy=script, standing=False).replace(
+        "[[remedy]]", "[[remedy]]\nattempts = 1"
+    )
+    with lab.others_go_on():
+        lab.apply("shot", text, folder=folder)
+        lab.until(lambda: _is_stuck(lab, "shot", "no_progress"), "its end is said")
+        (attempt,) = lab.status("shot")["attempts"]
+        assert attempt["ending"] == "killed"
+        lab.until(lambda: not lab.left(), f"nothing is left running: {lab.left()}")
 
 
 AGENT = r"""#!/bin/sh

@@ -22,7 +22,7 @@ from tests.system.house import BIN, ROOT, RealDaemon, eventually, write_goal
 from tests.system.loopback_bridge import bridge
 
 BY_HAND = {"restart"}
-EXAMPLES = 15
+EXAMPLES = 10
 EXAMPLES_LONG = 300
 RUN_S = 240.0
 """A run takes some 20 s; a machine with many others at work gets its time."""
@@ -92,7 +92,8 @@ def _assert_all_answered(document: dict[str, Any], tally: Counter[str]) -> None:
 
 def _assert_unharmed(daemon: RealDaemon, pid: int) -> None:
     assert daemon.json("info")["pid"] == pid
-    assert daemon.json("status", hooks.SETTLED)["status"] == "holding"
+    # The stateful phase may have deleted any goal it was told of, so whether one holds says nothing; that it answers does.
+    assert "goals" in daemon.json("list")
     for word in ("request.failed", "goal.parked", "child.restarted", "Traceback"):
         assert word not in daemon.log.read_text(errors="replace"), daemon.log_tail()
 

@@ -92,7 +92,7 @@ def _assert_all_answered(document: dict[str, Any], tally: Counter[str]) -> None:
 
 def _assert_unharmed(daemon: RealDaemon, pid: int) -> None:
     assert daemon.json("info")["pid"] == pid
-    # The stateful phase may have deleted any goal it was told of, so whether one holds says nothing; that it answers does.
+    # The stateful phase may delete any goal it is told of: that the daemon answers is what is asked.
     assert "goals" in daemon.json("list")
     for word in ("request.failed", "goal.parked", "child.restarted", "Traceback"):
         assert word not in daemon.log.read_text(errors="replace"), daemon.log_tail()

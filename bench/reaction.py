@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from bench.daemon import ROOT, BenchFailed, Daemon, free_port
+from bench.daemon import ROOT, BenchFailed, Daemon, free_port, rss_bytes
 from bench.figures import SHARES, Beside, Options, Report, quantile
 from kazid.core.jitter import INTERVAL_SPREAD
 
@@ -77,14 +77,14 @@ def run(options: Options) -> Report:
 
 def _at_once(report: Report, options: Options, port: int, files: Path, story: "Story") -> None:
     names = _names("once"), _names("monit")
-    monit_path = shutil.which("monit")
+    monit_path, monit_pid = shutil.which("monit"), None
     with ExitStack() as stack:
         daemon = stack.enter_context(Daemon(options.folder / "once"))
         _apply_all(daemon, "once", port, files, sure="confirm = 1\nrecover = 1")
         if monit_path is None:
             report.skipped.append("monit: not found on PATH")
         else:
-            stack.enter_context(monit(monit_path, options.folder / "monit", port, files))
+            monit_pid = stack.enter_context(monit(monit_path, options.folder / "monit", port, files))
         time.sleep(WARM_UP_S)
         dice = random.Random(SEED)
         plans = [_plan(names[0], QUICK_BREAKS if options.quick else KAZID_BREAKS, dice)]
@@ -92,6 +92,8 @@ def _at_once(report: Report, options: Options, port: int, files: Path, story: "S
             plans.append(_plan(names[1], QUICK_BREAKS if options.quick else MONIT_BREAKS, dice))
         story.play(sorted(step for plan in plans for step in plan))
         cpu_share = _idle_share(daemon)
+        memory = daemon.rss_bytes()
+        monit_memory = None if monit_pid is None else rss_bytes(monit_pid)
     kazid, theirs = (story.breaks(group) for group in names)
     for who, breaks in (("kazid", kazid), *((("monit", theirs),) if monit_path is not None else ())):
         _tell_lost(report, who, breaks)
@@ -116,6 +118,8 @@ def _at_once(report: Report, options: Options, port: int, files: Path, story: "S
             target_max=VERIFIED_P95_S_MAX if label == "p95" else None,
         )
     report.add("CPU of a core at 20 looks/s and 5 black holes", cpu_share * 100, "%")
+    beside = [] if monit_memory is None else [Beside("monit", monit_memory / 1e6)]
+    report.add(f"memory of the daemon, {HEALTHY + BLACK_HOLES} goals", memory / 1e6, "MB", *beside)
     report.notes.append(f"{len(verified)} breaks of kazid's goals, {len(monit_verified)} of monit's")
 
 
@@ -208,8 +212,8 @@ def target(port: int, files: Path) -> Iterator[Story]:
 
 
 @contextmanager
-def monit(program: str, folder: Path, port: int, files: Path) -> Iterator[None]:
-    """monit in the foreground, with a cycle of a second, doing what kazid does."""
+def monit(program: str, folder: Path, port: int, files: Path) -> Iterator[int]:
+    """The pid of a monit in the foreground, with a cycle of a second, doing what kazid does."""
     folder.mkdir()
     control = folder / "monitrc"
     checks = "".join(
@@ -231,7 +235,7 @@ def monit(program: str, folder: Path, port: int, files: Path) -> Iterator[None]:
                 raise BenchFailed(
                     f"monit did not start: {process.stderr.read().decode(errors='replace')[-500:]}"
                 )
-            yield
+            yield process.pid
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -44,7 +44,8 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that whatever runs is ended
     reports: list[Report] = []
     failed = False
-    print(f"{_machine()}\n", flush=True)
+    machine = _machine()
+    print(f"{machine}\n", flush=True)
     for name in arguments.names or BENCHES:
         # Short, because a socket's path must be.
         with tempfile.TemporaryDirectory(prefix=f"kazi-{name}-", dir=arguments.folder) as folder:
@@ -62,7 +63,7 @@ def main() -> int:
     _conclude(reports)
     if arguments.json is not None:
         arguments.json.write_bytes(
-            msgspec.json.format(msgspec.json.encode(_document(reports)), indent=2) + b"\n"
+            msgspec.json.format(msgspec.json.encode(_document(machine, reports)), indent=2) + b"\n"
         )
     return 1 if failed else 0
 
@@ -101,9 +102,9 @@ def _conclude(reports: list[Report]) -> None:
     )
 
 
-def _document(reports: list[Report]) -> dict[str, object]:
+def _document(machine: str, reports: list[Report]) -> dict[str, object]:
     return {
-        "machine": _machine(),
+        "machine": machine,
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "benches": [
             {

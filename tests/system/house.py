@@ -107,7 +107,10 @@ class RealDaemon:
         return self.log.read_text(errors="replace")[-3000:] if self.log.exists() else ""
 
     def leftovers(self) -> dict[int, str]:
-        """Processes other than the daemon that live in, or were started from, this folder."""
+        """Processes other than the daemon that live in, or were started from, this folder.
+
+        One without a command line is at its end: the kernel has taken its memory, and it can do nothing any more.
+        """
         needle, found = str(self.base), {}
         mine = {os.getpid(), self.process.pid if self.process and self.process.poll() is None else -1}
         for entry in Path("/proc").iterdir():
@@ -116,11 +119,19 @@ class RealDaemon:
             try:
                 status = (entry / "stat").read_text().rpartition(")")[2].split()[0]
                 line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if status not in "ZX" and (needle in line or os.readlink(entry / "cwd").startswith(needle)):
+                if (
+                    line
+                    and status not in "ZX"
+                    and (needle in line or os.readlink(entry / "cwd").startswith(needle))
+                ):
                     found[int(entry.name)] = line
             except OSError:
                 continue
         return found
+
+    def executors(self) -> dict[int, str]:
+        """Those of them that are part of an attempt; a look may be under way whatever is suspended."""
+        return {pid: line for pid, line in self.leftovers().items() if _is_of_an_attempt(pid)}
 
     def end_everything(self) -> None:
         """Whatever a failed test left: only processes of this folder, by their id."""
@@ -134,6 +145,13 @@ class RealDaemon:
                 except ProcessLookupError:
                     continue
             time.sleep(0.05)
+
+
+def _is_of_an_attempt(pid: int) -> bool:
+    try:
+        return b"KAZI_ATTEMPT=" in Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
 
 
 def _clean_environment(base: Path) -> dict[str, str]:

@@ -74,6 +74,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     if isinstance(case.body, dict):
         _make_source_absolute(case.body)
     if isinstance(case.query, dict):
+        _spell_out(case)
         _bound(operation, case.query)
 
 
@@ -97,6 +98,15 @@ def _make_source_absolute(body: dict[str, Any]) -> None:
     source = body.get("source_path")
     if isinstance(source, str) and source[:1] not in ("", "/") and body.get("cwd") is None:
         body["source_path"] = f"/{source}"[: max(_PATH_CHARS_MAX, len(source))]
+
+
+def _spell_out(case: Any) -> None:
+    """An unknown parameter is to be refused; with nothing as its value it would never be sent."""
+    raw = case.operation.definition.raw
+    known = {p["name"] for p in raw.get("parameters", ()) if "name" in p}
+    for name, value in case.query.items():
+        if name not in known and value in (None, [], {}):
+            case.query[name] = "nothing"
 
 
 def _bound(operation: str, query: dict[str, Any]) -> None:

@@ -123,7 +123,7 @@ def test_acknowledged_apply_suspend_and_delete_hold_after_kill9(daemon: RealDaem
         daemon.kill9()
         assert suspended.returncode in (0, 6), suspended.stdout
         started = (folder / "started.log").read_text() if (folder / "started.log").exists() else ""
-        assert daemon.leftovers() == {}, "acknowledged means that no executor runs"
+        assert daemon.executors() == {}, "acknowledged means that no executor runs"
         daemon.start()
         assert daemon.json("status", name)["status"] == "suspended", "an acknowledged suspend holds"
         again = (folder / "started.log").read_text() if (folder / "started.log").exists() else ""

@@ -31,8 +31,13 @@ RUN_LONG_S = 1800.0
 OPTIONS = ("--no-color", "--request-timeout=20")
 
 # Both lists are schemathesis' own but for: 413, for a JSON of escapes is longer than the text it stands for; 422, for
-# text need not be a goal-file; and 5xx, which is never expected.
+# text need not be a goal-file; and 5xx, which is never expected. The two checks that follow one resource through a
+# scenario are off: the hooks give half of the requests another name, so that what was created is asked for elsewhere.
 CONFIG = """
+[checks.ensure_resource_availability]
+enabled = false
+[checks.use_after_free]
+enabled = false
 [checks.negative_data_rejection]
 expected-statuses = ["400", "403", "404", "405", "408", "409", "413", "422"]
 [checks.positive_data_acceptance]

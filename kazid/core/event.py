@@ -111,11 +111,12 @@ class PredicateObserved(_Event, frozen=True, kw_only=True, tag="predicate.observ
 
 
 class SteadyTick(msgspec.Struct, frozen=True, array_like=True):
-    """A look that changed nothing: which predicate (index in the vector), when after `base_s`, for how long."""
+    """A look that changed nothing: which predicate (index in the vector), when after `base_s`, for how long; exact, for
+    looks are timed in whole microseconds."""
 
     predicate: int
-    after_ms: int
-    took_ms: int
+    after_us: int
+    took_us: int
 
 
 class SteadyObserved(_Event, frozen=True, kw_only=True, tag="steady.observed"):

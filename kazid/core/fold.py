@@ -38,7 +38,7 @@ from kazid.core.event import (
 )
 from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, PredicateId
-from kazid.core.instant import Now
+from kazid.core.instant import Now, on_grid_s
 from kazid.core.progress import (
     ActSummary,
     Deferred,
@@ -182,7 +182,7 @@ def _steady(goal: Goal, progress: Progress, event: SteadyObserved) -> Progress:
         verdict = progress.predicate(predicate_id).verdict
         if verdict is None:
             continue
-        started_s = event.base_s + tick.after_ms / 1000
+        started_s = on_grid_s(event.base_s + tick.after_us / 1e6)
         progress = observed(
             goal,
             progress,
@@ -190,7 +190,7 @@ def _steady(goal: Goal, progress: Progress, event: SteadyObserved) -> Progress:
                 predicate_id=predicate_id,
                 verdict=verdict,
                 started_s=started_s,
-                ended_s=started_s + tick.took_ms / 1000,
+                ended_s=on_grid_s(started_s + tick.took_us / 1e6),
                 generation=event.generation,
                 tree=progress.predicate(predicate_id).tree,
             ),

@@ -6,6 +6,8 @@ expiries and people (SEMANTICS §7). Stored boot times are shifted by the fold w
 
 import msgspec
 
+GRID_DIGITS = 6
+GRID_S = 10.0**-GRID_DIGITS
 CLOCK_STEP_S = 1.0
 """A divergence of the two clocks beyond this is a `clock.stepped` event: everything is stale (SEMANTICS §7)."""
 
@@ -16,6 +18,17 @@ class Now(msgspec.Struct, frozen=True):
     boot_s: float
     wall_s: float
     boot_id: str = ""
+
+
+def on_grid_s(time_s: float) -> float:
+    """The time in whole microseconds: what a look is timed in, so that the journal's deltas give it back exactly."""
+    return round(time_s, GRID_DIGITS)
+
+
+def next_on_grid_s(time_s: float) -> float:
+    """The first whole microsecond that is not before this time: a look never counts as older than it is asked to be."""
+    near_s = on_grid_s(time_s)
+    return near_s if near_s >= time_s else on_grid_s(near_s + GRID_S)
 
 
 def divergence_s(earlier: Now, later: Now) -> float:

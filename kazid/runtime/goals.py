@@ -248,7 +248,7 @@ class Goals:
         """Record it once, however long the disk takes; False when it is not due any more."""
         while is_due(state.progress):
             try:
-                if await state.record(event, only_if=is_due):
+                if await state.record(event, only_if=lambda p, _: is_due(p)):
                     return True
             except JournalUnavailable:
                 await anyio.sleep(1.0)

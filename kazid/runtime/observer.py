@@ -13,6 +13,7 @@ import structlog
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
+from kazid.core.instant import next_on_grid_s
 from kazid.core.progress import Progress
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
@@ -96,13 +97,13 @@ class Observer:
     async def _look_once(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
     ) -> PredicateObserved:
-        started_s = self._clock.now().boot_s
+        started_s = next_on_grid_s(self._clock.now().boot_s)
         verdict = await self._verdict(uid, goal, predicate)
         return PredicateObserved(
             predicate_id=predicate.id,
             verdict=verdict,
             started_s=started_s,
-            ended_s=self._clock.now().boot_s,
+            ended_s=next_on_grid_s(self._clock.now().boot_s),
             generation=progress.generation,
         )
 

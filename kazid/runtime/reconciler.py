@@ -196,8 +196,8 @@ class Reconciler:
             self._state.decision = decision
             self._state.change.bump()
 
-    def _stands(self, decision: Decision) -> Callable[[Progress], bool]:
-        return still_stands(decision, self._state, self._world.clock)
+    def _stands(self, decision: Decision) -> Callable[[Progress, Now], bool]:
+        return still_stands(decision, self._state)
 
     async def _hold(self, hold: Hold) -> bool:
         """Journal how the goal stands where that changed; False when it stands otherwise by then."""
@@ -305,7 +305,9 @@ class Reconciler:
             stands = self._stands(decision)
             is_recorded = await state.record(
                 intent,
-                only_if=lambda p: p.epoch == intent.epoch and p.generation == intent.generation and stands(p),
+                only_if=lambda p, at: (
+                    p.epoch == intent.epoch and p.generation == intent.generation and stands(p, at)
+                ),
             )
         finally:
             if not is_recorded:
@@ -364,7 +366,7 @@ class Reconciler:
         while (now := state.progress.act) is not None and now.attempt_id == act.attempt_id:
             try:
                 await state.record(
-                    ended, only_if=lambda p: p.act is not None and p.act.attempt_id == act.attempt_id
+                    ended, only_if=lambda p, _: p.act is not None and p.act.attempt_id == act.attempt_id
                 )
             except JournalUnavailable:
                 await anyio.sleep(DISK_RETRY_S)

@@ -26,6 +26,7 @@ from kazid.core.event import (
 )
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset, Owner, Seq
+from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.clock import Clock
@@ -163,7 +164,7 @@ class Service:
                 by=caller.login,
             )
 
-        def still(now: Progress) -> bool:
+        def still(now: Progress, _: Now) -> bool:
             is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
             is_there = now.desired is not Desired.DELETED
             return is_same and is_there and admission.change(state.spec, now, goal) is outcome
@@ -293,7 +294,7 @@ class Service:
                 header=header,
                 idempotency_key=idempotency_key,
                 is_urgent=is_urgent,
-                only_if=lambda p, seen=epoch: p.epoch == seen,  # type: ignore[misc]
+                only_if=lambda p, _, seen=epoch: p.epoch == seen,  # type: ignore[misc]
             ):
                 return
         raise UnknownGoal(f"{state.header.owner}/{state.header.id}")

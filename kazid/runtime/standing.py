@@ -8,17 +8,16 @@ from collections.abc import Callable
 
 from kazid.core.decide import decide
 from kazid.core.decision import Decision, Hold, Look
+from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.vector import assess
-from kazid.ports.clock import Clock
 from kazid.runtime.state import GoalState
 
 
-def still_stands(decision: Decision, state: GoalState, clock: Clock) -> Callable[[Progress], bool]:
+def still_stands(decision: Decision, state: GoalState) -> Callable[[Progress, Now], bool]:
     """An `only_if` for `GoalState.record`."""
 
-    def stands(progress: Progress) -> bool:
-        now = clock.now()
+    def stands(progress: Progress, now: Now) -> bool:
         again = decide(state.spec, progress, assess(state.spec, progress, now), now)
         return _essence(again) == _essence(decision)
 

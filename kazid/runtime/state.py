@@ -131,18 +131,18 @@ class GoalState:
         header: GoalHeader | None = None,
         idempotency_key: str | None = None,
         is_urgent: bool = False,
-        only_if: Callable[[Progress], bool] | None = None,
+        only_if: Callable[[Progress, Now], bool] | None = None,
     ) -> bool:
         """Make events durable and fold them; False, and nothing written, when `only_if` no longer holds.
 
-        `only_if` is asked when it is this append's turn, and again by the caller's next try when memory turned out to
-        be behind the journal. Raises JournalUnavailable (the health is told; nothing of `events` is in memory, and the
+        `only_if` is asked when it is this append's turn, with the time that the events are recorded at, and again by
+        the caller's next try when memory turned out to be behind the journal. Raises JournalUnavailable (the health is told; nothing of `events` is in memory, and the
         next append finds out if the disk has them all the same), Conflict (another incarnation has the name).
         """
         async with self._lock:
-            if only_if is not None and not only_if(self.progress):
-                return False
             now = self._clock.now()
+            if only_if is not None and not only_if(self.progress, now):
+                return False
             batch: list[Event] = [*self._gathered(), *events]
             if not batch:
                 return True
@@ -288,8 +288,8 @@ class GoalState:
         ticks = tuple(
             SteadyTick(
                 predicate=index[o.predicate_id],
-                after_ms=round((o.started_s - base_s) * 1000),
-                took_ms=round((o.ended_s - o.started_s) * 1000),
+                after_us=round((o.started_s - base_s) * 1e6),
+                took_us=round((o.ended_s - o.started_s) * 1e6),
             )
             for o in run
             if o.predicate_id in index

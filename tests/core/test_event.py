@@ -80,8 +80,8 @@ EVENTS: dict[type, Event] = {
         SteadyObserved(
             base_s=100.25,
             ticks=(
-                SteadyTick(predicate=0, after_ms=0, took_ms=12),
-                SteadyTick(predicate=1, after_ms=-3, took_ms=0),
+                SteadyTick(predicate=0, after_us=0, took_us=12),
+                SteadyTick(predicate=1, after_us=-3, took_us=0),
             ),
             generation=Generation(1),
         ),

@@ -115,7 +115,7 @@ def test_steady_ticks_in_bulk_are_the_same_looks_one_by_one() -> None:
             )
         )
     ticks = tuple(
-        SteadyTick(predicate=i, after_ms=round(a * 1000), took_ms=round(t * 1000)) for i, a, t in looks
+        SteadyTick(predicate=i, after_us=round(a * 1e6), took_us=round(t * 1e6)) for i, a, t in looks
     )
     bulk.record(SteadyObserved(base_s=1.0, ticks=ticks, generation=Generation(1)))
     assert bulk.progress == single.progress
@@ -124,7 +124,7 @@ def test_steady_ticks_in_bulk_are_the_same_looks_one_by_one() -> None:
 def test_a_tick_of_what_was_never_seen_or_is_gone_is_nothing() -> None:
     play = Played(a_service())
     before = play.progress
-    ticks = (SteadyTick(predicate=0, after_ms=0, took_ms=0), SteadyTick(predicate=7, after_ms=0, took_ms=0))
+    ticks = (SteadyTick(predicate=0, after_us=0, took_us=0), SteadyTick(predicate=7, after_us=0, took_us=0))
     assert play.record(SteadyObserved(base_s=0.0, ticks=ticks, generation=Generation(1))).progress == before
 
 

@@ -92,7 +92,7 @@ def test_steady_ticks_in_bulk_are_the_same_looks_one_by_one(
     for position, gap, took in gaps:
         index = position % len(goal.predicates)
         at_s += gap / 4
-        ticks.append(SteadyTick(predicate=index, after_ms=round(at_s * 1000), took_ms=took * 125))
+        ticks.append(SteadyTick(predicate=index, after_us=round(at_s * 1e6), took_us=took * 125_000))
         single.record(
             predicate_observed(goal.predicates[index].id, verdict, at=at_s, ended_s=at_s + took / 8)  # type: ignore[arg-type]
         )

@@ -16,8 +16,9 @@ from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.core.event import Recorded
 from kazid.core.goal import Goal
-from kazid.core.ids import AttemptId, GoalUid, Offset
+from kazid.core.ids import AttemptId, GoalUid, Offset, Seq
 from kazid.core.json import Json
+from kazid.core.replay import replay
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
@@ -96,6 +97,14 @@ class House:
                 group.cancel_scope.cancel()
         if is_crashed_at_end:
             self.journal = self.journal.snapshot()
+        await self.assert_replays()
+
+    async def assert_replays(self) -> None:
+        """What was journalled is enough to make every recorded decision again."""
+        for uid in {record.uid for record in await self.events()}:
+            records = await self.journal.read(GoalUid(uid), after_seq=Seq(0))
+            differences = replay(records).differences
+            assert not differences, differences
 
     async def events(self) -> list[Recorded]:
         """Everything journalled so far."""

@@ -136,8 +136,9 @@ class GoalState:
         """Make events durable and fold them; False, and nothing written, when `only_if` no longer holds.
 
         `only_if` is asked when it is this append's turn, with the time that the events are recorded at, and again by
-        the caller's next try when memory turned out to be behind the journal. Raises JournalUnavailable (the health is told; nothing of `events` is in memory, and the
-        next append finds out if the disk has them all the same), Conflict (another incarnation has the name).
+        the caller's next try when memory turned out to be behind the journal. Raises JournalUnavailable (the health
+        is told; nothing of `events` is in memory, and the next append finds out if the disk has them all the same),
+        Conflict (another incarnation has the name).
         """
         async with self._lock:
             now = self._clock.now()

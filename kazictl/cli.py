@@ -57,7 +57,7 @@ def _run(argv: list[str], *, out: Terminal, notes: Terminal, launch: "Callable[[
 
 def _command(arguments: Arguments) -> "Callable[[Session], int]":
     """The function behind the verb."""
-    name = "help" if "help" in arguments.flags else arguments.verb.name
+    name = "help" if "help" in arguments.flags else arguments.verb.name.replace("-", "_")
     module = __import__(f"kazictl.commands.{name}", fromlist=("run",))
     command: Callable[[Session], int] = module.run
     return command

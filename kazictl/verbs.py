@@ -161,6 +161,22 @@ VERBS = (
     ),
     Verb("explain", "say what holds a goal, until when, and which rule decided", words=(_REF,)),
     Verb(
+        "export-incident",
+        "write a goal's journal to a file that can be replayed",
+        words=(_REF,),
+        options=(
+            Option("--output", "the file; default: REF.incident in this folder", kind=TEXT, value="FILE"),
+        ),
+        details="The file holds what `kazictl events` shows: specs, evidence, attempts; secrets are redacted.",
+    ),
+    Verb(
+        "replay",
+        "decide a recorded incident again and show what differs; needs no daemon",
+        words=(Word("FILE", "what export-incident wrote; - is standard input"),),
+        options=(Option("--all", "print every event too, decisions marked"),),
+        details="Exit 0 when every recorded decision was made again, 1 where one differs, 2 unreadable.",
+    ),
+    Verb(
         "wait",
         "wait until a goal is in a state",
         words=(_REF,),

@@ -49,6 +49,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         notices=[] if degraded is None else [f"degraded: {degraded}"],
         pids=() if is_acknowledged else executor.pids(state.uid),
         is_acknowledged=is_acknowledged,
+        seq=state.seq,
     )
 
 

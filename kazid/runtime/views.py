@@ -47,6 +47,8 @@ class GoalView(msgspec.Struct, frozen=True, kw_only=True):
     """Executor processes that still run, where a fence waits for them."""
     is_acknowledged: bool = True
     """False: the fence stands but an older executor is not verified gone yet (`suspending`)."""
+    seq: int = 0
+    """Of the newest event that the journal has of it."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):

@@ -29,7 +29,7 @@ from anyio.abc import TaskStatus
 
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
-from kazid.adapters.system.ancestry import attempt_of_pid
+from kazid.adapters.system.ancestry import Ancestry
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
@@ -207,6 +207,7 @@ class _Daemon:
         if self._starts.is_failing:
             health.report_failed_starts(f"{self._starts.failed} starts in 5 minutes failed by themselves")
         commands = SystemCommandRunner(environ=environment, state_id=_state_id(state_dir))
+        ancestry = Ancestry(check_prefix=commands.state_prefix, environ=environment)
         workspaces = SystemWorkspaces()
         runner = SystemRunner(state_dir=state_dir, clock=self._clock, base_environment=environment)
         leases = MemoryLeases()
@@ -251,7 +252,7 @@ class _Daemon:
             health=health,
             new_uid=lambda: GoalUid(secrets.token_hex(8)),
             file_sha256=_file_sha256,
-            attempt_of_pid=attempt_of_pid,
+            belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
         return _Parts(health, commands, runner, leases, world, goals, service)

@@ -25,7 +25,7 @@ from kazid.api.peer import Gate, Peer, denied, is_here, login_of
 from kazid.api.problem import Refusal, internal_error, problem_of, problem_response
 from kazid.api.table import ENDPOINTS, by_path
 from kazid.core.errors import KazidError
-from kazid.core.ids import GoalUid
+from kazid.runtime.callers import Standing
 from kazid.runtime.views import Caller
 
 __all__ = ["ApiContext", "build_app"]
@@ -107,28 +107,38 @@ class _Path:
     async def _call(self, request: Request, endpoint: Endpoint) -> Call:
         caller: Caller = request.scope[_CALLER]
         peer: Peer = request.scope[_PEER]
-        agent = await self._context.service.is_agent(peer.pid)
+        standing = await self._context.service.standing_of(peer.pid)
         if not is_here(peer):
             raise denied("the process that connected is gone", hint="ask from one that stays")
-        call = Call(request, endpoint=endpoint, context=self._context, caller=caller, agent=agent)
-        if agent is not None:
-            self._check_agent(call, endpoint, agent)
+        call = Call(request, endpoint=endpoint, context=self._context, caller=caller, standing=standing)
+        if not standing.is_owner:
+            self._check_access(call, endpoint, standing)
         call.check_parameters()
         return call
 
-    def _check_agent(self, call: Call, endpoint: Endpoint, agent: GoalUid) -> None:
+    def _check_access(self, call: Call, endpoint: Endpoint, standing: Standing) -> None:
         """An agent is not its owner: it reads its own goal and changes nothing (SEMANTICS §8)."""
         match endpoint.agents:
             case AgentAccess.ALWAYS:
+                assert not endpoint.is_mutation, "nobody but an owner changes anything"
                 return
             case AgentAccess.OWN_GOAL:
-                if self._context.service.names(agent) == (call.owner, call.goal_id):
+                assert not endpoint.is_mutation, "nobody but an owner changes anything"
+                if standing.agent is not None:
+                    if self._context.service.names(standing.agent) == (call.owner, call.goal_id):
+                        return
+                    hint = "an agent reads its own goal only"
+                    raise denied("you belong to another goal's attempt", hint=hint)
+                if standing.is_check:
                     return
-                raise denied("you belong to another goal's attempt", hint="an agent reads its own goal only")
             case AgentAccess.NEVER:
-                raise denied(
-                    "you belong to a running attempt", hint="an agent reads its own goal and changes nothing"
-                )
+                pass
+        if standing.agent is not None:
+            hint = "an agent reads its own goal and changes nothing"
+            raise denied("you belong to an attempt", hint=hint)
+        if standing.is_check:
+            raise denied("you belong to a check", hint="a check looks and changes nothing")
+        raise denied("it cannot be told whose you are", hint="ask from a session of your own")
 
 
 def _refused(error: KazidError) -> Response:

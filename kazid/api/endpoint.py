@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from kazid.api.context import ApiContext
 from kazid.api.problem import Refusal, bad_request
-from kazid.core.ids import GoalUid
+from kazid.runtime.callers import Standing
 from kazid.runtime.views import Caller
 from kazid.wire.messages import ProblemItem
 from kazid.wire.names import CONTENT_JSON, HEADER_IDEMPOTENCY_KEY, OWNER_ME, decode_id
@@ -30,11 +30,11 @@ IDEMPOTENCY_KEY_PATTERN = "[!-~]{1,200}"
 
 
 class AgentAccess(enum.Enum):
-    """What a peer that belongs to a live attempt may do here; an agent is not its owner (SEMANTICS §8)."""
+    """What a peer that is not its owner may do here: an agent, or a check with what agents edited (SEMANTICS §8)."""
 
     NEVER = "never"
     OWN_GOAL = "own_goal"
-    """A redacted view of its own goal."""
+    """A redacted view of its own goal; of any for a check, which belongs to none and may look at all."""
     ALWAYS = "always"
     """Nothing of any goal is told, or the route itself filters."""
 
@@ -65,14 +65,16 @@ class Call:
         endpoint: "Endpoint",
         context: ApiContext,
         caller: Caller,
-        agent: GoalUid | None,
+        standing: Standing,
     ) -> None:
         self.request = request
         self.context = context
         self.service = context.service
         self.caller = caller
-        self.agent = agent
-        """The goal whose attempt the caller belongs to; None for a person or a program of theirs."""
+        self.agent = standing.agent
+        """The goal whose attempt the caller belongs to; None for everybody else."""
+        self.is_redacted = not standing.is_owner
+        """True where what is held out must not be told."""
         self._endpoint = endpoint
 
     @property

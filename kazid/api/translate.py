@@ -17,6 +17,7 @@ from kazid.core.goal import Budget, Predicate
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
+from kazid.core.rungs import WITHHELD
 from kazid.core.status import GoalStatus
 from kazid.core.vector import Reading
 from kazid.core.verdict import Finding, Status
@@ -314,7 +315,14 @@ def _attempts(view: GoalView, episode: Episode | None, *, is_agent: bool) -> lis
     hidden = _held_out(view)
     own = [a for a in acts if running is not None and a.attempt_id == running.attempt_id]
     return [
-        _attempt(msgspec.structs.replace(a, predicates=tuple(p for p in a.predicates if p not in hidden)))
+        _attempt(
+            msgspec.structs.replace(
+                a,
+                predicates=tuple(p for p in a.predicates if p not in hidden),
+                title=WITHHELD if hidden & set(a.predicates) else a.title,
+                reason=None,
+            )
+        )
         for a in own
     ]
 

@@ -16,6 +16,9 @@ from kazid.core.progress import Progress
 from kazid.core.vector import VerdictVector
 from kazid.core.verdict import Status
 
+WITHHELD = "a check that is withheld"
+"""What a held-out predicate is called where an agent may read it."""
+
 HALF_OPEN_S = 3600.0
 """After the last attempt a standing goal tries one remedy an hour (SEMANTICS §4)."""
 
@@ -137,7 +140,7 @@ def _agent_options(
     if ready:
         assert goal.harness is not None
         target = _slice(goal, vector, ready)
-        title = f"{goal.harness.id} on {', '.join(target)}"
+        title = f"{goal.harness.id} on {_named(goal, target)}"
         choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title)
         return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
     others = [p for p in left if p not in eligible]
@@ -174,7 +177,12 @@ def _split_by_backoff(
 
 
 def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tuple[PredicateId, ...]:
-    """One failing predicate, or those that share its group and evidence: the smallest change is asked for."""
+    """One failing predicate, or those that share its group and evidence: the smallest change is asked for.
+
+    What is held out is nobody's slice while anything else is: of it an agent is told only that something does not hold.
+    """
+    visible = [p for p in reds if not goal.predicate(p).held_out]
+    reds = visible or reds
     first = goal.predicate(reds[0])
     if first.group is None:
         return (first.id,)
@@ -184,6 +192,12 @@ def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tu
         for p in reds
         if goal.predicate(p).group == first.group and stuck.evidence_text(vector.reading(p).verdict) == why
     )
+
+
+def _named(goal: Goal, predicates: Sequence[PredicateId]) -> str:
+    """The slice in a title, which the agent may read: a held-out id is in none."""
+    shown = [p for p in predicates if not goal.predicate(p).held_out]
+    return ", ".join(shown) or WITHHELD
 
 
 def _title(remedy: Remedy) -> str:

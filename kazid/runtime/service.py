@@ -29,9 +29,11 @@ from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import Cause, GoalStatus
+from kazid.ports.belonging import Belonging
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.callers import Standing, standing_of
 from kazid.runtime.check import check
 from kazid.runtime.describe import describe, is_fenced, needs_person
 from kazid.runtime.goals import Goals
@@ -73,7 +75,7 @@ class Service:
         health: Health,
         new_uid: Callable[[], GoalUid],
         file_sha256: Callable[[str], str | None],
-        attempt_of_pid: Callable[[int], AttemptId | None],
+        belonging_of: Callable[[int], Belonging],
         restart: Callable[[str], Awaitable[None]],
     ) -> None:
         self._goals = goals
@@ -84,7 +86,7 @@ class Service:
         self._health = health
         self._new_uid = new_uid
         self._file_sha256 = file_sha256
-        self._attempt_of_pid = attempt_of_pid
+        self._belonging_of = belonging_of
         self._restart = restart
         self._started = clock.now()
         self._admission = anyio.Lock()
@@ -451,16 +453,9 @@ class Service:
         """Replace the process; running attempts are left to their shims and taken over."""
         await self._restart(reason)
 
-    async def is_agent(self, pid: int) -> GoalUid | None:
-        """The goal whose live attempt this process belongs to (SEMANTICS §8), None for everybody else."""
-        attempt_id = self._attempt_of_pid(pid)
-        if attempt_id is None:
-            return None
-        for state in self._goals.everyone():
-            act = state.progress.act
-            if act is not None and act.attempt_id == attempt_id:
-                return state.uid
-        return None
+    async def standing_of(self, pid: int) -> Standing:
+        """Whether this process is an agent, a check or its owner (SEMANTICS §8)."""
+        return standing_of(self._belonging_of(pid), self._goals.everyone())
 
     def stop_streams(self) -> None:
         """The daemon goes down: every stream and wait ends itself."""

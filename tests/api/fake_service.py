@@ -19,6 +19,7 @@ from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.status import GoalStatus
 from kazid.core.vector import assess
+from kazid.runtime.callers import Standing
 from kazid.runtime.service import LogChunk
 from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
 from kazid.runtime.wakeup import Change
@@ -67,6 +68,8 @@ class FakeService:
         """What a verb raises, by its name."""
         self.agent_of: GoalUid | None = None
         """Set: whoever asks belongs to an attempt of this goal."""
+        self.standing: Standing | None = None
+        """Set: what whoever asks is taken for, wins over `agent_of`."""
         self.log: dict[str, bytes] = {"stdout": b"", "stderr": b""}
         self.log_is_over = True
         self.log_omitted = 0
@@ -253,8 +256,8 @@ class FakeService:
     async def request_restart(self, reason: str) -> None:
         self._heard("request_restart", reason=reason)
 
-    async def is_agent(self, pid: int) -> GoalUid | None:
-        return self.agent_of
+    async def standing_of(self, pid: int) -> Standing:
+        return self.standing or Standing(agent=self.agent_of)
 
 
 REFUSED = AdmissionRefused([Problem(message="overlaps with ada/other", key="scope.owns")])

@@ -14,10 +14,13 @@ from msgspec.structs import replace
 
 from kazid.api.peer import Gate, Peer, is_here, login_of, peer_of
 from kazid.api.problem import Refusal
+from kazid.api.table import ENDPOINTS
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.core.progress import ActSummary
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed
+from kazid.runtime.callers import Standing
+from kazid.wire.names import HEADER_IDEMPOTENCY_KEY
 from tests.api.fake_service import a_view
 from tests.api.house import GOAL_FILE, House, mine
 from tests.builders import WALL_0, a_goal, a_predicate, a_progress, a_running_act, a_state, an_episode
@@ -264,6 +267,54 @@ def test_evidence_of_what_is_held_out_is_in_nobodys_document(agents_house: House
         None,
         None,
     )
+
+
+READ_BY_AGENTS = {
+    "explain", "follow", "health", "info", "list", "logs", "openapi", "schema", "schema_of_kind", "status", "wait",
+}  # fmt: skip
+"""A new verb is denied to agents, until somebody judges here that it tells nothing and changes nothing."""
+
+
+def _operations(house: House) -> list[tuple[str, str, str, bool]]:
+    """(operation, method, target for `web`, whether it changes something), as the API says of itself."""
+    found: list[tuple[str, str, str, bool]] = []
+    for path, methods in house.get("/openapi.json").json["paths"].items():
+        for method, row in methods.items():
+            if method == "parameters":
+                continue
+            target = path.replace("{owner}", "@me").replace("{id}", "web").replace("{kind}", "http_probe")
+            names = {p.get("name") for p in row.get("parameters", ())}
+            found.append((row["operationId"], method.upper(), target, HEADER_IDEMPOTENCY_KEY in names))
+    assert len(found) == len(ENDPOINTS), "the document names every route"
+    return found
+
+
+@pytest.mark.parametrize(
+    ("standing", "may_read"),
+    [
+        pytest.param(Standing(agent=GoalUid("uid-mine")), READ_BY_AGENTS, id="agent"),
+        pytest.param(Standing(is_check=True), READ_BY_AGENTS - {"logs"}, id="check"),
+        pytest.param(
+            Standing(is_clear=False),
+            READ_BY_AGENTS - {"explain", "follow", "logs", "status", "wait"},
+            id="nobody-can-tell",
+        ),
+    ],
+)
+def test_of_every_operation_there_is_only_these_answer_who_is_no_owner(
+    agents_house: House, standing: Standing, may_read: set[str]
+) -> None:
+    operations = _operations(agents_house)
+    (web,) = [v for v in agents_house.service.known.values() if v.goal.id == "web"]
+    agents_house.service.standing = replace(standing, agent=web.uid) if standing.agent else standing
+    for operation, method, target, is_mutation in operations:
+        answer = agents_house.call(method, target, {} if method in ("POST", "PUT") else None)
+        is_denied = (answer.status, answer.json["type"] if answer.status == 403 else None) == (403, "denied")
+        assert is_denied is (operation not in may_read), f"{operation}: {answer.status}"
+        assert b"secret" not in answer.body, f"{operation} tells what is held out"
+        assert is_denied or not is_mutation
+    asked = {verb for verb, _ in agents_house.service.asked}
+    assert asked <= {"view", "views", "wait", "follow", "read_log"}, "nothing was changed"
 
 
 def test_an_agent_of_a_forgotten_goal_reads_nothing(agents_house: House) -> None:

@@ -20,6 +20,7 @@ from kazid.core.ids import AttemptId, GoalUid, Offset, Seq
 from kazid.core.json import Json
 from kazid.core.replay import replay
 from kazid.core.verdict import Verdict, failed, passed
+from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.runtime.broadcast import Broadcaster
@@ -172,7 +173,7 @@ class Daemon:
             health=self.health,
             new_uid=lambda: GoalUid(f"uid-{next(numbers)}"),
             file_sha256=lambda path: None,
-            attempt_of_pid=lambda pid: None,
+            belonging_of=lambda pid: Belonging(),
             restart=self._restart,
         )
 

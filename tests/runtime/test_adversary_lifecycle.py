@@ -7,6 +7,7 @@ from kazid.adapters.memory.runner import Script
 from kazid.core.errors import JournalUnavailable
 from kazid.core.event import ActEnded, ActIntended, GoalDeleted, GoalParked
 from kazid.core.status import GoalStatus
+from kazid.ports.belonging import Belonging
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.adversary import HostileHouse, dice_of, run_seeded
 from tests.runtime.house import ME, House
@@ -320,11 +321,11 @@ async def test_an_agent_of_a_deleted_goal_is_still_an_agent_while_it_dies(autoju
         await daemon.apply(goal)
         await anyio.sleep(5)
         (order,) = house.runner.live_now
-        daemon.service._attempt_of_pid = lambda pid: order.attempt_id
-        assert await daemon.service.is_agent(1) == order.uid
+        daemon.service._belonging_of = lambda pid: Belonging(attempts=(order.attempt_id,))
+        assert (await daemon.service.standing_of(1)).agent == order.uid
         await daemon.service.delete(*ref(goal), caller=ME)
         assert len(house.runner.live_now) == 1
-        assert await daemon.service.is_agent(1) == order.uid
+        assert (await daemon.service.standing_of(1)).agent == order.uid
 
 
 # --- waits and follows ------------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ class SystemCommandRunner:
         assert "." not in state_id, "the dot ends the state id in a marker"
         self._environ = dict(environ)
         self._secrets = secret_values(environ)
-        self._state_prefix = f"{state_id}."
+        self.state_prefix = f"{state_id}."
         self._prefix = f"{state_id}.{secrets.token_hex(4)}."
         self._numbers = itertools.count(1)
         self._running: set[str] = set()
@@ -75,7 +75,7 @@ class SystemCommandRunner:
         thread = anyio.CapacityLimiter(1)
         for _ in range(_SWEEP_ROUNDS_MAX):
             marked = await anyio.to_thread.run_sync(
-                marked_by_prefix, MARKER, self._state_prefix, limiter=thread, abandon_on_cancel=True
+                marked_by_prefix, MARKER, self.state_prefix, limiter=thread, abandon_on_cancel=True
             )
             leaked = {
                 pid: start_time(pid) for pid, check_id in marked.items() if check_id not in self._running

@@ -10,7 +10,7 @@ from kazid.wire.messages import Explanation
 async def explain(call: Call) -> Response:
     """The account of why something, or nothing, happens."""
     view = call.service.view(call.owner, call.goal_id)
-    return json_response(explanation(view, is_agent=call.agent is not None))
+    return json_response(explanation(view, is_agent=call.is_redacted))
 
 
 ENDPOINTS = (

@@ -22,7 +22,7 @@ async def follow(call: Call) -> Response:
 
 
 async def _lines(call: Call, first: GoalView) -> AsyncGenerator[bytes, None]:
-    is_agent = call.agent is not None
+    is_agent = call.is_redacted
     for notice in first.notices:
         yield line(FollowItem(event="notice", goal_id=first.goal.id, text=notice, at=first.now.wall_s))
     async for step in call.service.follow(first.goal.owner, first.goal.id):

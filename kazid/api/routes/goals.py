@@ -38,7 +38,7 @@ async def list_goals(call: Call) -> Response:
         start = bisect_right(views, (last_owner, last_id), key=lambda v: (v.goal.owner, v.goal.id))
     page = views[start : start + query.limit]
     is_last = start + query.limit >= len(views)
-    goals = [goal_summary(view, is_agent=call.agent is not None) for view in page]
+    goals = [goal_summary(view, is_agent=call.is_redacted) for view in page]
     return json_response(
         GoalList(
             goals=goals,
@@ -51,7 +51,7 @@ async def list_goals(call: Call) -> Response:
 async def show_goal(call: Call) -> Response:
     """One goal as it stands now."""
     view = call.service.view(call.owner, call.goal_id)
-    return json_response(goal_document(view, is_agent=call.agent is not None))
+    return json_response(goal_document(view, is_agent=call.is_redacted))
 
 
 ENDPOINTS = (

@@ -37,7 +37,7 @@ async def log(call: Call) -> Response:
     """One stream of one attempt."""
     query = call.query(LogQuery)
     attempt = None if query.attempt is UNSET else query.attempt
-    if call.agent is not None:
+    if call.is_redacted:
         _check_own_attempt(call, attempt)
     first = await _read(call, query, attempt=attempt, offset=query.offset)
     return StreamResponse(
@@ -50,7 +50,7 @@ async def log(call: Call) -> Response:
 
 def _check_own_attempt(call: Call, attempt: int | None) -> None:
     act = call.service.view(call.owner, call.goal_id).progress.act
-    if act is None or attempt not in (None, act.number):
+    if call.agent is None or act is None or attempt not in (None, act.number):
         detail = "an agent reads the log of its own attempt only"
         raise Refusal(status=403, type="denied", title="not allowed", detail=detail)
 

@@ -49,9 +49,7 @@ async def wait(call: Call) -> Response:
             problem = waited.outcome
         case _:
             raise AssertionError(f"no such end of a wait: {waited.outcome}")
-    document = goal_document(
-        waited.view, problem=problem, exit_code=exit_code, is_agent=call.agent is not None
-    )
+    document = goal_document(waited.view, problem=problem, exit_code=exit_code, is_agent=call.is_redacted)
     return json_response(document)
 
 

@@ -6,51 +6,16 @@ from itertools import pairwise
 import pytest
 
 from kazid.core.backoff import BASE_S, CAP_S
-from kazid.core.event import (
-    ActEnded,
-    ActIntended,
-    EpisodeClosed,
-    EpisodeOpened,
-    PredicateObserved,
-    StatusChanged,
-)
+from kazid.core.event import ActEnded, ActIntended
 from kazid.core.goal import Predicate
 from kazid.core.rungs import HALF_OPEN_S
 from kazid.core.verdict import Verdict
 from tests.builders import FAIL, PASS, a_remedy, a_service, a_task
+from tests.core.timeline import ACT_S, LOOK_S, Row, rows_of
 from tests.core.world import Loop, World
 
-Row = tuple[float, str]
-
-LOOK_S = 0.1
-ACT_S = 1.0
 CONFIRMED_S = 2.0 + LOOK_S
 """confirm 2, recheck 2 s: from the first red look to the end of the second."""
-
-
-def rows_of(loop: Loop) -> list[Row]:
-    """What happened, when: events that changed something, and looks that said something new."""
-    rows: list[Row] = []
-    said: dict[str, str] = {}
-    for record in loop.play.records:
-        at_s = record.at.boot_s
-        match record.event:
-            case PredicateObserved(predicate_id=name, verdict=verdict):
-                if said.get(name) != verdict.status.value:
-                    said[name] = verdict.status.value
-                    rows.append((at_s, f"{name} is {verdict.status.value}"))
-            case ActIntended(title=title, number=number, half_open=half_open):
-                rows.append((at_s, f"act {number}: {title}{' (half-open)' if half_open else ''}"))
-            case ActEnded(ending=ending):
-                rows.append((at_s, f"ended: {ending}"))
-                said.clear()
-            case EpisodeOpened(number=number):
-                rows.append((at_s, f"episode {number} opened"))
-            case EpisodeClosed(number=number, duration_s=duration_s):
-                rows.append((at_s, f"episode {number} closed after {duration_s:.1f} s"))
-            case StatusChanged(status=status, cause=cause):
-                rows.append((at_s, f"-> {status.value}{f': {cause.value}' if cause else ''}"))
-    return rows
 
 
 def show(title: str, rows: Sequence[Row]) -> None:

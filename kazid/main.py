@@ -29,7 +29,7 @@ from anyio.abc import TaskStatus
 
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
-from kazid.adapters.system.ancestry import Ancestry
+from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
@@ -175,6 +175,7 @@ class _Daemon:
         self._stop: anyio.Event | None = None
         self._manager = ServiceManager(os.environ)
         self._state_dir = make_state_dir(place.state_dir)
+        refuse_attempts(self._state_dir)
         self._lock = StateLock(self._state_dir)
         self._clock = SystemClock()
         self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)

@@ -14,13 +14,14 @@ from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
 from kazid.core.goal import Budget, Predicate
+from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
-from kazid.core.rungs import WITHHELD
 from kazid.core.status import GoalStatus
 from kazid.core.vector import Reading
 from kazid.core.verdict import Finding, Status
+from kazid.core.withheld import WITHHELD, held_out, sayable
 from kazid.runtime.views import GoalView
 from kazid.wire import exit_codes
 from kazid.wire.messages import (
@@ -172,7 +173,7 @@ def predicate_items(view: GoalView, *, is_agent: bool) -> list[PredicateItem]:
 
 def guard_items(view: GoalView, *, is_agent: bool) -> list[GuardItem]:
     """What holds the goal."""
-    hidden: frozenset[str] = _held_out(view) if is_agent else frozenset()
+    hidden = held_out(view.goal) if is_agent else frozenset[PredicateId]()
     return [_guard_item(g, view.now) for g in view.guards if not hidden & set(g.predicates)]
 
 
@@ -205,10 +206,6 @@ def _wall_or_none(boot_s: float | None, now: Now) -> float | None:
     return None if boot_s is None else wall_s(boot_s, now)
 
 
-def _held_out(view: GoalView) -> frozenset[str]:
-    return frozenset(p.id for p in view.goal.predicates if p.held_out)
-
-
 def _shown_readings(view: GoalView, *, is_agent: bool) -> list[tuple[Predicate, Reading]]:
     pairs = zip(view.goal.predicates, view.vector.readings, strict=True)
     return [(p, r) for p, r in pairs if not (is_agent and p.held_out)]
@@ -216,7 +213,7 @@ def _shown_readings(view: GoalView, *, is_agent: bool) -> list[tuple[Predicate, 
 
 def _reason(view: GoalView, *, is_agent: bool) -> str | None:
     """The sentence names predicates, so an agent gets it only where none is hidden from it."""
-    return None if is_agent and _held_out(view) else view.reason
+    return sayable(view.goal, view.reason) if is_agent else view.reason
 
 
 def _problem(view: GoalView) -> str | None:
@@ -312,7 +309,7 @@ def _attempts(view: GoalView, episode: Episode | None, *, is_agent: bool) -> lis
     if not is_agent:
         return [_attempt(act) for act in acts]
     running = view.progress.act
-    hidden = _held_out(view)
+    hidden = held_out(view.goal)
     own = [a for a in acts if running is not None and a.attempt_id == running.attempt_id]
     return [
         _attempt(

@@ -16,6 +16,7 @@ from kazid.core.progress import Desired, PredicateState, Progress
 from kazid.core.status import FINISHED, GoalStatus
 from kazid.core.vector import causal_floor_s
 from kazid.core.verdict import Status
+from kazid.core.withheld import may_be_seen_looking
 
 ERROR_BASE_S = 5.0
 ERROR_CAP_S = 300.0
@@ -37,7 +38,7 @@ def schedule(goal: Goal, progress: Progress, now: Now) -> Schedule:
     due: list[PredicateId] = []
     next_s: float | None = None
     for predicate in goal.predicates:
-        if progress.act is not None and not predicate.live:
+        if not may_be_looked_at(predicate, progress):
             continue
         at_s = next_look_s(goal, predicate, progress)
         if at_s is None:
@@ -47,6 +48,13 @@ def schedule(goal: Goal, progress: Progress, now: Now) -> Schedule:
         elif next_s is None or at_s < next_s:
             next_s = at_s
     return Schedule(due=due, next_s=next_s)
+
+
+def may_be_looked_at(predicate: Predicate, progress: Progress) -> bool:
+    """While an act runs only live predicates are, and while an agent works nothing that is held out."""
+    if progress.act is not None and not predicate.live:
+        return False
+    return not may_be_seen_looking(predicate, progress)
 
 
 def is_observing(goal: Goal, progress: Progress) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kazid.core import backoff, stuck
+from kazid.core import backoff, stuck, withheld
 from kazid.core.decision import Guard
 from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
@@ -15,9 +15,6 @@ from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.vector import VerdictVector
 from kazid.core.verdict import Status
-
-WITHHELD = "a check that is withheld"
-"""What a held-out predicate is called where an agent may read it."""
 
 HALF_OPEN_S = 3600.0
 """After the last attempt a standing goal tries one remedy an hour (SEMANTICS §4)."""
@@ -140,7 +137,7 @@ def _agent_options(
     if ready:
         assert goal.harness is not None
         target = _slice(goal, vector, ready)
-        title = f"{goal.harness.id} on {_named(goal, target)}"
+        title = f"{goal.harness.id} on {withheld.named(goal, target)}"
         choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title)
         return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
     others = [p for p in left if p not in eligible]
@@ -181,8 +178,7 @@ def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tu
 
     What is held out is nobody's slice while anything else is: of it an agent is told only that something does not hold.
     """
-    visible = [p for p in reds if not goal.predicate(p).held_out]
-    reds = visible or reds
+    reds = withheld.visible(goal, reds) or reds
     first = goal.predicate(reds[0])
     if first.group is None:
         return (first.id,)
@@ -192,12 +188,6 @@ def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tu
         for p in reds
         if goal.predicate(p).group == first.group and stuck.evidence_text(vector.reading(p).verdict) == why
     )
-
-
-def _named(goal: Goal, predicates: Sequence[PredicateId]) -> str:
-    """The slice in a title, which the agent may read: a held-out id is in none."""
-    shown = [p for p in predicates if not goal.predicate(p).held_out]
-    return ", ".join(shown) or WITHHELD
 
 
 def _title(remedy: Remedy) -> str:

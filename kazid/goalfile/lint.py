@@ -288,6 +288,20 @@ def _finding(predicate: Predicate | None, code: str, severity: Severity, why: st
     )
 
 
+def _held_out_in_reach(goal: Goal) -> Iterator[LintFinding]:
+    """The one file that tells all must not lie where the agent works."""
+    if goal.harness is None or goal.workspace is None or goal.source_path is None:
+        return
+    folder = goal.workspace.rstrip("/") + "/"
+    hidden = [p for p in goal.predicates if p.held_out]
+    if hidden and posixpath.normpath(goal.source_path).startswith(folder):
+        why = (
+            "this goal-file lies in the workspace, where the agent can read what it holds out; "
+            "keep it outside and name the workspace in [scope]"
+        )
+        yield LintFinding(predicate=None, code="held-out-in-reach", severity="doubt", why=why)
+
+
 _GOAL_RULES: tuple[Callable[[Goal], Iterator[LintFinding]], ...] = (
     _blank_id,
     _denied_scope,
@@ -296,6 +310,7 @@ _GOAL_RULES: tuple[Callable[[Goal], Iterator[LintFinding]], ...] = (
     _remedy_commands,
     _contradictions,
     _guards_without_metric,
+    _held_out_in_reach,
 )
 _PREDICATE_RULES: tuple[Callable[[Goal, Predicate], Iterator[LintFinding]], ...] = (
     _no_executor,

@@ -94,8 +94,6 @@ def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
         if not kind.built and kind.name not in kinds_named:
             kinds_named.add(kind.name)
             yield (*each.path, "provider"), f'predicate "{predicate.id}": provider "{kind.name}"'
-        if predicate.held_out:
-            yield (*each.path, "held_out"), f'predicate "{predicate.id}": held_out'
         if predicate.on_unknown != "block":
             yield (
                 (*each.path, "on_unknown"),

@@ -20,6 +20,7 @@ from kazid.core.vector import VerdictVector
 from kazid.ports.harness import Harness, Report
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
+from kazid.shim.redaction import redact
 
 LOG_PARSED_BYTES_MAX = 4 * 1024 * 1024
 """Of an agent's stdout read back for parsing; the shim bounds what is on disk."""
@@ -212,12 +213,12 @@ def _ended(
         exit_code=result.exit_code,
         signal=result.signal,
         duration_s=result.duration_s,
-        reason=reason,
+        reason=None if reason is None else redact(reason),
         usage=usage,
         tokens_charged=charged,
         charge_estimated=is_estimate,
         cause=_cause(result, report, is_dispatch=is_dispatch),
-        text=None if report is None or report.text is None else report.text[:TEXT_CHARS_MAX],
+        text=None if report is None or report.text is None else redact(report.text)[:TEXT_CHARS_MAX],
         session_id=None if report is None else report.session_id,
         survivors=result.survivors,
     )

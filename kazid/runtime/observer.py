@@ -20,7 +20,9 @@ from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look, Provider
 from kazid.ports.workspace import Workspaces
+from kazid.runtime.redacted import Redact, verdict_without_secrets
 from kazid.runtime.slots import FairSlots
+from kazid.shim.redaction import redact
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +56,7 @@ class Observer:
         clock: Clock,
         private_folder: Callable[[GoalUid], str],
         limits: ObserverLimits,
+        redact: Redact = redact,
     ) -> None:
         self._providers = providers
         self._network_kinds = network_kinds
@@ -63,6 +66,7 @@ class Observer:
         self._private_folder = private_folder
         self._network = FairSlots(limits.network)
         self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
+        self._redact = redact
         self.looks_total = 0
 
     async def look(
@@ -98,7 +102,7 @@ class Observer:
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
-        verdict = await self._verdict(uid, goal, predicate)
+        verdict = verdict_without_secrets(await self._verdict(uid, goal, predicate), self._redact)
         return PredicateObserved(
             predicate_id=predicate.id,
             verdict=verdict,
@@ -121,9 +125,15 @@ class Observer:
         except (
             Exception
         ) as error:  # provider call: one of the three places (STYLE 13); a bug there is ERROR, not a crash
-            log.exception(
-                "provider.raised", goal_id=goal.id, predicate_id=predicate.id, provider=predicate.provider
-            )
+            if predicate.held_out:  # an agent may read the log
+                log.error("provider.raised", goal_id=goal.id, provider=predicate.provider)
+            else:
+                log.exception(
+                    "provider.raised",
+                    goal_id=goal.id,
+                    predicate_id=predicate.id,
+                    provider=predicate.provider,
+                )
             return errored("provider_raised", f"{type(error).__name__}: {error}")
         if verdict is None:
             return errored("timeout", f"no answer within {deadline_s:g} s")

@@ -13,7 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from kazid.core.budget import tokens_reserved
-from kazid.core.cadence import TREE_POLL_S, is_observing, schedule
+from kazid.core.cadence import TREE_POLL_S, is_observing, may_be_looked_at, schedule
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -43,6 +43,7 @@ from kazid.core.jitter import fraction
 from kazid.core.progress import Desired, Progress, RunningAct
 from kazid.core.status import FINISHED
 from kazid.core.vector import VerdictVector, assess
+from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.runtime.executor import trees_of
 from kazid.runtime.opened import OpenedWorkspace
@@ -231,7 +232,7 @@ class Reconciler:
             goal_id=self._state.spec.id,
             owner=self._state.spec.owner,
             cause=None if end.cause is None else end.cause.value,
-            reason=end.reason,
+            reason=sayable(self._state.spec, end.reason),
         )
 
     # --- looking ----------------------------------------------------------------------------------------------
@@ -240,7 +241,7 @@ class Reconciler:
         goal, progress = self._state.spec, self._state.progress
         if not is_observing(goal, progress):
             return []
-        forced = [p.id for p in goal.predicates if p.id in self._forced and (p.live or progress.act is None)]
+        forced = [p.id for p in goal.predicates if p.id in self._forced and may_be_looked_at(p, progress)]
         if now.boot_s < self._spread_until_s and not self._state.is_urgent:
             return [p for p in forced if p not in self._looking]
         due = [*schedule(goal, progress, now).due, *forced]

@@ -70,6 +70,29 @@ def test_what_a_check_started_belongs_to_the_check(mark: str, is_check: bool) ->
         assert ANCESTRY.belonging_of(pid) == Belonging(is_check=is_check)
 
 
+def test_an_attempt_does_not_become_the_daemon_that_judges_it(tmp_path: Path) -> None:
+    ask = (
+        "import sys, pathlib; from kazid.adapters.system.ancestry import refuse_attempts; "
+        "refuse_attempts(pathlib.Path(sys.argv[1]))"
+    )
+    (tmp_path / "attempts" / "goal" / "a1").mkdir(parents=True)
+    for mark, code in (("a1", 1), ("of-another-daemon", 0)):
+        asked = [
+            "env",
+            f"KAZI_ATTEMPT={mark}",
+            "sh",
+            "-c",
+            '"$@"; exit $?',
+            "sh",
+            "env",
+            "-u",
+            "KAZI_ATTEMPT",
+        ]
+        run = subprocess.run([*asked, sys.executable, "-c", ask, tmp_path], capture_output=True, check=False)
+        assert run.returncode == code, run.stderr
+        assert (b"session of your own" in run.stderr) is bool(code)
+
+
 def test_a_person_belongs_to_nothing() -> None:
     with _tree(f"sh -c '{SAY}' &") as pid:
         assert ANCESTRY.belonging_of(pid) == Belonging()

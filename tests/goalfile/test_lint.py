@@ -191,3 +191,21 @@ def test_a_blank_id_is_doubted() -> None:
 
 def test_findings_say_why() -> None:
     assert all(len(f.why) > 20 for f in loaded(f'id = "g"\n{PROBE}recover = 1\n').findings)
+
+
+HELD_OUT = PREDICATE + 'held_out = true\n[harness]\nid = "claude"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        pytest.param(HELD_OUT, True, id="beside-the-work"),
+        pytest.param(HELD_OUT + '[scope]\nworkspace = "/elsewhere"\n', False, id="outside"),
+        pytest.param(PREDICATE + "held_out = true\n" + REMEDY, False, id="no-agent"),
+        pytest.param(PREDICATE + '[harness]\nid = "claude"\n', False, id="nothing-held-out"),
+    ],
+)
+def test_a_goal_file_that_holds_something_out_should_not_lie_where_the_agent_works(
+    text: str, is_found: bool
+) -> None:
+    assert ((None, "held-out-in-reach", "doubt") in findings(text)) is is_found

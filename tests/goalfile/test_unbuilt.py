@@ -53,7 +53,6 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        pytest.param(f'id = "g"\n{PREDICATE}held_out = true\n', "predicate[1].held_out", id="held-out"),
         pytest.param(f'id = "g"\n{PREDICATE}on_unknown = "waive"\n', "predicate[1].on_unknown", id="waiver"),
         pytest.param(f'id = "g"\ndepends_on = ["h"]\n{PREDICATE}', "depends_on", id="depends-on"),
     ],

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kazid.adapters.system.commands import MARKER as CHECK_MARKER
+from kazid.core.errors import StartRefused
 from kazid.core.ids import AttemptId
 from kazid.ports.belonging import Belonging
 from kazid.shim import proctree
@@ -57,6 +58,20 @@ class Ancestry:
                 return None
             pid = parent
         return Belonging(attempts=tuple(attempts), is_check=is_check, is_clear=False)
+
+
+def refuse_attempts(state_dir: Path) -> None:
+    """An attempt does not become the daemon that judges it. Raises StartRefused."""
+    ours = {folder.name for folder in (state_dir / "attempts").glob("*/*")}
+    pid: int | None = os.getpid()
+    for _ in range(DEPTH_MAX):
+        if pid is None or pid <= 1 or not ours:
+            return
+        if proctree.environment_value(pid, MARKER) in ours:
+            raise StartRefused(
+                f"started from within an attempt of {state_dir}; start it from a session of your own"
+            )
+        pid = proctree.parent(pid)
 
 
 def _own_unit(environ: Mapping[str, str]) -> str | None:

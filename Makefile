@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 # ARGS goes through to the command: make test ARGS='tests/core -x'
 ARGS ?=
 
-.PHONY: help setup demo test test-long check bench format lock clean
+.PHONY: help setup demo test test-long check bench mutants format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ check: setup ## format, lint, types, import rules, tests: what has to be green b
 
 bench: setup ## run the benchmarks
 	@$(PY) bench/run.py $(ARGS)
+
+mutants: setup ## plant faults in kazid/core and count which the tests notice (some 15 minutes; not in CI)
+	@$(PY) scripts/mutants.py $(ARGS)
 
 format: setup ## format the code, and apply the safe fixes
 	@$(PY) -m ruff format

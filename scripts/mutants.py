@@ -4,8 +4,8 @@
     make mutants ARGS='--seed 7 --sample 400'     that sample again, or a larger one
     make mutants ARGS='--only kazid.core.backoff' everything in one module
 
-Works on a copy of what is committed, prints the seed, the score and every survivor. Survivors that change nothing that matters
-are listed with the reason in docs/mutants.md; the others are work. Exit 1 when the score is below the target.
+Works on a copy of what is committed, prints the seed, the score and every survivor. Survivors that change nothing that
+matters are listed with the reason in docs/mutants.md; the others are work. Exit 1 when the score is below the target.
 """
 
 import argparse

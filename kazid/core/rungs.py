@@ -134,6 +134,10 @@ def _agent_options(
 ) -> Options:
     eligible = [p for p in left if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))]
     ready, held = _split_by_backoff(goal, progress, eligible, now)
+    if ready and not vector.is_complete and not withheld.visible(goal, ready):
+        reason = "an agent is told what it may see first, and not all of that is known yet"
+        wait = Guard(name="observe", reason=reason, predicates=tuple(ready))
+        return Options(choice=None, guards=[*guards, *held, wait], spent=(), orphaned=())
     if ready:
         assert goal.harness is not None
         target = _slice(goal, vector, ready)

@@ -95,6 +95,17 @@ async def test_what_an_agent_may_see_is_its_slice_before_what_it_may_not(autojum
     _assert_untold(agents, intents, logged)
 
 
+async def test_a_held_out_red_waits_for_what_an_agent_may_see(autojump_clock, logged):
+    house = House()
+    house.scene.verdicts[HIDDEN.id] = SEEN
+    house.scene.takes_s["tests"] = 20.0
+    house.repairs("claude", "tests")
+    goal = a_goal(HIDDEN, TESTS, harness=a_harness(), workspace="/w")
+    _, agents, intents = await _driven(house, goal)
+    assert tuple(intents[0].predicates) == ("tests",), "though the held-out one was known long before"
+    _assert_untold(agents, intents, logged)
+
+
 async def test_a_goal_whose_held_out_predicate_is_fixed_converges(autojump_clock, logged):
     house = House()
     house.scene.verdicts[HIDDEN.id] = SEEN

@@ -38,7 +38,8 @@ from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.api.app import ApiContext, build_app
 from kazid.api.server import serve
-from kazid.core.errors import JournalUnusable, StartRefused, first_leaf
+from kazid.core.budget import DAY_S
+from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.goalfile.load import Defaults
 from kazid.registry import NETWORK_KINDS, build_prompt, builtin_catalog, builtin_harnesses, builtin_providers
@@ -258,6 +259,16 @@ class _Daemon:
         )
         return _Parts(health, commands, runner, leases, world, goals, service)
 
+    async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
+        """Events and attempt folders of goals deleted long ago, a bounded piece."""
+        before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
+        try:
+            gone = await journal.discard_forgotten(before_wall_s=before_wall_s)
+        except JournalUnavailable:
+            return  # the disk is full: housekeeping comes again
+        for uid in gone:
+            await parts.runner.discard(uid, keep=0)
+
     def _children(self, journal: SqliteJournal, parts: "_Parts") -> tuple[ChildSpec, ...]:
         """The supervision tree, in starting order."""
         goals, service = parts.goals, parts.service
@@ -268,6 +279,7 @@ class _Daemon:
             await goals.keep_house(events_kept=self.settings.retention.events_per_goal)
             for state in list(goals):
                 await parts.runner.discard(state.uid, keep=self.settings.retention.attempts_per_goal)
+            await self._drop_deleted(journal, parts)
             parts.runner.reap()
 
         pulse = Pulse(

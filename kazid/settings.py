@@ -49,6 +49,7 @@ class RetentionSettings(_Table):
 
     events_per_goal: int = Field(default=10_000, ge=1000)
     attempts_per_goal: int = Field(default=50, ge=1)
+    deleted_days: int = Field(default=30, ge=1)
 
 
 class LogSettings(_Table):

@@ -95,3 +95,10 @@ class Journal(Protocol):
     async def forget(self, uid: GoalUid) -> None:
         """Drop a deleted incarnation's header once its attempts are resolved; its events stay for retention."""
         ...
+
+    async def discard_forgotten(self, *, before_wall_s: float) -> Sequence[GoalUid]:
+        """Drop events of forgotten incarnations whose newest is older; the uids that have none left.
+
+        Bounded per call; none means that nothing is left to drop, or that one incarnation needs another call.
+        """
+        ...

@@ -119,3 +119,29 @@ class BookkeepingContract:
             dropped.append(count)
         assert sum(dropped) == 2047
         assert max(dropped) <= 1000
+
+    async def test_discard_forgotten_drops_events_of_forgotten_incarnations_whose_newest_is_older(
+        self, lab: Lab
+    ) -> None:
+        await append(lab.journal, "a", header=a_header(is_deleted=True))
+        later = Now(AT.boot_s + DAY_S, AT.wall_s + DAY_S, AT.boot_id)
+        await append(lab.journal, "b", expected_seq=1, at=later)
+        await append(lab.journal, "x", uid=OTHER, header=a_header(OTHER, name="other"))
+        assert await lab.journal.discard_forgotten(before_wall_s=later.wall_s + 1) == [], (
+            "nothing is forgotten yet"
+        )
+        await lab.journal.forget(UID)
+        assert await lab.journal.discard_forgotten(before_wall_s=later.wall_s) == [], (
+            "its newest is not older"
+        )
+        assert await lab.journal.discard_forgotten(before_wall_s=later.wall_s + 1) == [UID]
+        assert await lab.journal.discard_forgotten(before_wall_s=later.wall_s + 1) == []
+        assert [r.uid for r in await lab.journal.tail(after=Offset(0))] == [OTHER]
+
+    async def test_discard_forgotten_is_bounded_per_call(self, lab: Lab) -> None:
+        for seq in range(0, 1536, EVENTS_PER_APPEND_MAX):
+            await append(lab.journal, *["x"] * EVENTS_PER_APPEND_MAX, expected_seq=seq)
+        assert await lab.journal.discard_forgotten(before_wall_s=AT.wall_s + 1) == []
+        assert len(await lab.journal.read(UID, after_seq=Seq(0))) == 536
+        assert await lab.journal.discard_forgotten(before_wall_s=AT.wall_s + 1) == [UID]
+        assert list(await lab.journal.tail(after=Offset(0))) == []

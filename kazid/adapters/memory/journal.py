@@ -157,6 +157,24 @@ class MemoryJournal:
         if header is not None and header.is_deleted:
             del self._headers[uid]
 
+    async def discard_forgotten(self, *, before_wall_s: float) -> Sequence[GoalUid]:
+        """See the port."""
+        await anyio.lowlevel.checkpoint()
+        self._check_disk()
+        forgotten = [uid for uid, stored in self._goals.items() if stored and uid not in self._headers]
+        old = [uid for uid in forgotten if self._goals[uid][-1].at.wall_s < before_wall_s]
+        gone: list[GoalUid] = []
+        left = DISCARD_MAX
+        for uid in old:
+            dropped, self._goals[uid] = self._goals[uid][:left], self._goals[uid][left:]
+            offsets = {row.offset for row in dropped}
+            self._events = [row for row in self._events if row.offset not in offsets]
+            left -= len(dropped)
+            if not self._goals[uid]:
+                del self._goals[uid]
+                gone.append(uid)
+        return gone
+
     def _check_disk(self, *, is_urgent: bool = False) -> None:
         if self._refusal is None:
             return

@@ -59,6 +59,15 @@ _DISCARD = """
     (SELECT offset FROM events WHERE uid = ? AND seq < ? ORDER BY seq LIMIT ?)
 """
 
+_FORGOTTEN = """
+    SELECT e.uid, json_extract(e.at, '$[1]') FROM events AS e JOIN
+    (SELECT max(offset) AS newest FROM events WHERE uid NOT IN (SELECT uid FROM goals) GROUP BY uid)
+    ON e.offset = newest
+"""
+_DISCARD_ALL = (
+    "DELETE FROM events WHERE offset IN (SELECT offset FROM events WHERE uid = ? ORDER BY offset LIMIT ?)"
+)
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Event).decode
 _decode_page = msgspec.json.Decoder(list[_Stored]).decode
@@ -168,6 +177,10 @@ class SqliteJournal:
         """See the port."""
         await self._write(partial(_forget, uid))
 
+    async def discard_forgotten(self, *, before_wall_s: float) -> Sequence[GoalUid]:
+        """See the port."""
+        return await self._write(partial(_discard_forgotten, before_wall_s))
+
     async def maintain(self) -> int:
         """Give the file system back what discarding freed, a bounded piece; how many pages.
 
@@ -237,6 +250,17 @@ def _discard(uid: GoalUid, seq: Seq, connection: sqlite3.Connection) -> int:
     (needed_seq,) = connection.execute("SELECT max(snapshot_seq) FROM goals WHERE uid = ?", (uid,)).fetchone()
     assert needed_seq is None or seq <= needed_seq, "the fold needs everything from the snapshot on"
     return connection.execute(_DISCARD, (uid, seq, DISCARD_MAX)).rowcount
+
+
+def _discard_forgotten(before_wall_s: float, connection: sqlite3.Connection) -> Sequence[GoalUid]:
+    gone: list[GoalUid] = []
+    left = DISCARD_MAX
+    for uid, wall_s in connection.execute(_FORGOTTEN).fetchall():
+        if wall_s < before_wall_s and left > 0:
+            left -= connection.execute(_DISCARD_ALL, (uid, left)).rowcount
+            if connection.execute("SELECT 1 FROM events WHERE uid = ? LIMIT 1", (uid,)).fetchone() is None:
+                gone.append(GoalUid(uid))
+    return gone
 
 
 def _forget(uid: GoalUid, connection: sqlite3.Connection) -> None:

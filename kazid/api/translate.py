@@ -9,19 +9,18 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from kazid.api.withheld_view import withheld_view
 from kazid.core import budget
 from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
 from kazid.core.goal import Budget, Predicate
-from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
 from kazid.core.status import GoalStatus
 from kazid.core.vector import Reading
 from kazid.core.verdict import Finding, Status
-from kazid.core.withheld import WITHHELD, held_out, sayable
 from kazid.runtime.views import GoalView
 from kazid.wire import exit_codes
 from kazid.wire.messages import (
@@ -73,6 +72,7 @@ def goal_document(
     is_agent: bool = False,
 ) -> GoalDocument:
     """A goal, whole. `problem` and `exit_code` win over what the view says by itself."""
+    view = withheld_view(view) if is_agent else view
     goal, progress = view.goal, view.progress
     episode = progress.episode or progress.last_episode
     return GoalDocument(
@@ -83,7 +83,7 @@ def goal_document(
         name=goal.name,
         status=view.status.value,
         cause=None if view.cause is None else view.cause.value,
-        reason=_reason(view, is_agent=is_agent),
+        reason=view.reason,
         since=progress.status_since_wall_s or view.now.wall_s,
         standing=goal.standing,
         mode=goal.mode.value,
@@ -91,7 +91,7 @@ def goal_document(
         epoch=progress.epoch,
         workspace=goal.workspace,
         labels=goal.labels,
-        predicates=predicate_items(view, is_agent=is_agent),
+        predicates=predicate_items(view),
         iterations=0 if episode is None else episode.iterations,
         dispatches=0 if episode is None else episode.dispatches,
         budget_spent=_spent(episode, view.now),
@@ -99,8 +99,8 @@ def goal_document(
         episode=_episode(progress.episode),
         next_action=NEXT_ACTION[view.status],
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
-        guards=guard_items(view, is_agent=is_agent),
-        attempts=_attempts(view, episode, is_agent=is_agent),
+        guards=guard_items(view),
+        attempts=_attempts(episode),
         notices=(*notices, *view.notices),
         problem=problem or _problem(view),
         pids=view.pids,
@@ -111,8 +111,9 @@ def goal_document(
 
 def goal_summary(view: GoalView, *, is_agent: bool = False) -> GoalSummary:
     """A goal as one row."""
+    view = withheld_view(view) if is_agent else view
     progress = view.progress
-    readings = _shown_readings(view, is_agent=is_agent)
+    readings = _readings(view)
     episode = progress.episode or progress.last_episode
     return GoalSummary(
         goal_id=view.goal.id,
@@ -120,12 +121,12 @@ def goal_summary(view: GoalView, *, is_agent: bool = False) -> GoalSummary:
         ref=ref_of(view),
         status=view.status.value,
         cause=None if view.cause is None else view.cause.value,
-        reason=_reason(view, is_agent=is_agent),
+        reason=view.reason,
         since=progress.status_since_wall_s or view.now.wall_s,
         standing=view.goal.standing,
         green=sum(reading.is_green for _, reading in readings),
         total=len(readings),
-        failing=failing(view, is_agent=is_agent),
+        failing=failing(view),
         iterations=0 if episode is None else episode.iterations,
         labels=view.goal.labels,
     )
@@ -133,16 +134,17 @@ def goal_summary(view: GoalView, *, is_agent: bool = False) -> GoalSummary:
 
 def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
     """What decided, and what holds the goal until when."""
+    view = withheld_view(view) if is_agent else view
     return Explanation(
         goal_id=view.goal.id,
         owner=view.goal.owner,
         ref=ref_of(view),
         status=view.status.value,
         cause=None if view.cause is None else view.cause.value,
-        reason=_reason(view, is_agent=is_agent),
+        reason=view.reason,
         decision=view.decision,
-        guards=guard_items(view, is_agent=is_agent),
-        predicates=predicate_items(view, is_agent=is_agent),
+        guards=guard_items(view),
+        predicates=predicate_items(view),
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
         exit_code=exit_code_of(view),
     )
@@ -160,21 +162,20 @@ def exit_code_of(view: GoalView) -> int:
     return exit_codes.BY_STATUS[view.status.value]
 
 
-def failing(view: GoalView, *, is_agent: bool) -> list[str]:
+def failing(view: GoalView) -> list[str]:
     """The predicates whose last look, as it counts now, failed."""
-    readings = _shown_readings(view, is_agent=is_agent)
+    readings = _readings(view)
     return [predicate.id for predicate, reading in readings if reading.verdict.status is Status.FAIL]
 
 
-def predicate_items(view: GoalView, *, is_agent: bool) -> list[PredicateItem]:
+def predicate_items(view: GoalView) -> list[PredicateItem]:
     """Every predicate as it counts now, in vector order."""
-    return [_predicate_item(view, p, r) for p, r in _shown_readings(view, is_agent=is_agent)]
+    return [_predicate_item(view, p, r) for p, r in _readings(view)]
 
 
-def guard_items(view: GoalView, *, is_agent: bool) -> list[GuardItem]:
+def guard_items(view: GoalView) -> list[GuardItem]:
     """What holds the goal."""
-    hidden = held_out(view.goal) if is_agent else frozenset[PredicateId]()
-    return [_guard_item(g, view.now) for g in view.guards if not hidden & set(g.predicates)]
+    return [_guard_item(g, view.now) for g in view.guards]
 
 
 def event_item(recorded: Recorded, names: tuple[str, str] | None) -> EventItem:
@@ -206,14 +207,8 @@ def _wall_or_none(boot_s: float | None, now: Now) -> float | None:
     return None if boot_s is None else wall_s(boot_s, now)
 
 
-def _shown_readings(view: GoalView, *, is_agent: bool) -> list[tuple[Predicate, Reading]]:
-    pairs = zip(view.goal.predicates, view.vector.readings, strict=True)
-    return [(p, r) for p, r in pairs if not (is_agent and p.held_out)]
-
-
-def _reason(view: GoalView, *, is_agent: bool) -> str | None:
-    """The sentence names predicates, so an agent gets it only where none is hidden from it."""
-    return sayable(view.goal, view.reason) if is_agent else view.reason
+def _readings(view: GoalView) -> list[tuple[Predicate, Reading]]:
+    return list(zip(view.goal.predicates, view.vector.readings, strict=True))
 
 
 def _problem(view: GoalView) -> str | None:
@@ -303,25 +298,9 @@ def _episode(episode: Episode | None) -> EpisodeItem | None:
     return None if episode is None else EpisodeItem(number=episode.number, opened_at=episode.opened_wall_s)
 
 
-def _attempts(view: GoalView, episode: Episode | None, *, is_agent: bool) -> list[AttemptItem]:
-    """What the present (or last) episode tried; an agent sees its own attempt only."""
-    acts = () if episode is None else episode.acts
-    if not is_agent:
-        return [_attempt(act) for act in acts]
-    running = view.progress.act
-    hidden = held_out(view.goal)
-    own = [a for a in acts if running is not None and a.attempt_id == running.attempt_id]
-    return [
-        _attempt(
-            msgspec.structs.replace(
-                a,
-                predicates=tuple(p for p in a.predicates if p not in hidden),
-                title=WITHHELD if hidden & set(a.predicates) else a.title,
-                reason=None,
-            )
-        )
-        for a in own
-    ]
+def _attempts(episode: Episode | None) -> list[AttemptItem]:
+    """What the present (or last) episode tried."""
+    return [_attempt(act) for act in (() if episode is None else episode.acts)]
 
 
 def _attempt(act: ActSummary) -> AttemptItem:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from kazid.api.peer import Gate, Peer, is_here, login_of, peer_of
 from kazid.api.problem import Refusal
 from kazid.api.table import ENDPOINTS
-from kazid.core.ids import AttemptId, GoalUid
+from kazid.core.decision import Guard
+from kazid.core.ids import AttemptId, GoalUid, PredicateId
 from kazid.core.progress import ActSummary
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed
@@ -256,6 +257,24 @@ def test_an_agent_changes_nothing_and_reads_nothing_else(
     answer = agents_house.call(method, target, body)
     assert (answer.status, answer.json["type"]) == (403, "denied")
     assert [verb for verb, _ in agents_house.service.asked if verb not in ("view", "views")] == []
+
+
+@pytest.mark.parametrize("suffix", ["", "/explain", "/follow", "/wait?timeout_s=0"])
+def test_no_sentence_about_what_is_held_out_reaches_an_agent(agents_house: House, suffix: str) -> None:
+    (view,) = [v for v in agents_house.service.known.values() if v.goal.id == "web"]
+    guards = (
+        Guard(name="person", reason="secret still fails: it broke"),
+        Guard(name="backoff", reason="after 2 acts, as secret is", predicates=(PredicateId("tests"),)),
+        Guard(name="lease", reason="held", predicates=(PredicateId("secret"),)),
+    )
+    notices = ("secret is quarantined", "file differs from the applied spec")
+    agents_house.service.add(replace(view, guards=guards, notices=notices))
+    answer = agents_house.get(WEB + suffix)
+    assert answer.status == 200
+    assert b"secret" not in answer.body
+    if suffix == "":
+        assert [g["name"] for g in answer.json["guards"]] == ["person", "backoff"]
+        assert answer.json["notices"] == ["file differs from the applied spec"]
 
 
 def test_evidence_of_what_is_held_out_is_in_nobodys_document(agents_house: House) -> None:

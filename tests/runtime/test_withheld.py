@@ -40,6 +40,10 @@ class Agents:
 
     def effect(self, order: object) -> None:
         self.orders.append(repr(order))
+        self.look()
+
+    def look(self) -> None:
+        """As an agent may at any time, or a check, which is no owner either."""
         (view,) = self.daemon.service.views()
         for answer in (goal_document, goal_summary, explanation):
             self.answers.append(msgspec.json.encode(answer(view, is_agent=True)).decode())
@@ -61,6 +65,7 @@ async def _driven(house: House, goal, *, until: GoalStatus = GoalStatus.CONVERGE
         daemon.executor._build_prompt = build_prompt
         await daemon.apply(goal)
         waited = await daemon.service.wait(goal.owner, goal.id, state=until, timeout_s=3600)
+        agents.look()
         intents = [r.event for r in await house.events() if isinstance(r.event, ActIntended)]
     return waited.view, agents, intents
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply
 from kazid.api.streams import StreamResponse, line
 from kazid.api.translate import NEXT_ACTION, failing, goal_document
+from kazid.api.withheld_view import withheld_view
 from kazid.runtime.views import FollowStep, GoalView
 from kazid.wire.messages import FollowItem
 from kazid.wire.names import CONTENT_LINES
@@ -23,6 +24,7 @@ async def follow(call: Call) -> Response:
 
 async def _lines(call: Call, first: GoalView) -> AsyncGenerator[bytes, None]:
     is_agent = call.is_redacted
+    first = withheld_view(first) if is_agent else first
     for notice in first.notices:
         yield line(FollowItem(event="notice", goal_id=first.goal.id, text=notice, at=first.now.wall_s))
     async for step in call.service.follow(first.goal.owner, first.goal.id):
@@ -31,7 +33,7 @@ async def _lines(call: Call, first: GoalView) -> AsyncGenerator[bytes, None]:
 
 
 def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
-    view = step.view
+    view = withheld_view(step.view) if is_agent else step.view
     goal_id, at = view.goal.id, view.now.wall_s
     if step.kind == "heartbeat":
         return FollowItem(event="heartbeat", goal_id=goal_id, at=at)
@@ -42,11 +44,11 @@ def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
         goal_id=goal_id,
         iteration=0 if episode is None else episode.iterations,
         status=view.status.value,
-        failing=failing(view, is_agent=is_agent),
+        failing=failing(view),
         next_action=NEXT_ACTION[view.status],
         text=None if is_agent else step.text or None,
         at=at,
-        document=goal_document(view, is_agent=is_agent) if is_outcome else None,
+        document=goal_document(view) if is_outcome else None,
     )
 
 

@@ -55,6 +55,8 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """An act on it ended and no green has verified it yet."""
     repairs_s: Sequence[float] = ()
     """When acts on this predicate were verified by green, the last few only."""
+    baseline: float | None = None
+    """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
     is_stale: bool = False
     """Set by restart, clock step or generation change; cleared by the next look."""
 

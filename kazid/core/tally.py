@@ -37,6 +37,8 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
     )
     match verdict.status:
         case Status.PASS:
+            if verdict.baseline is not None:
+                state = replace(state, baseline=verdict.baseline)
             more = _is_one_more(predicate, progress, event, state, in_a_row=old.passes)
             state = replace(state, passes=old.passes + more, fails=0, errors=0, errors_since_s=None)
             state = _greened(predicate, state, event.ended_s)

@@ -57,6 +57,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     findings: Sequence[Finding] = ()
     score: float | None = None
     direction: Direction | None = None
+    baseline: float | None = None
+    """What the next look at a stored ratchet is compared with; kept by the fold when this is a pass."""
 
     @property
     def is_green(self) -> bool:

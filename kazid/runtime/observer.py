@@ -102,7 +102,9 @@ class Observer:
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
-        verdict = verdict_without_secrets(await self._verdict(uid, goal, predicate), self._redact)
+        baseline = progress.predicate(predicate.id).baseline
+        verdict = await self._verdict(uid, goal, predicate, baseline)
+        verdict = verdict_without_secrets(verdict, self._redact)
         return PredicateObserved(
             predicate_id=predicate.id,
             verdict=verdict,
@@ -111,13 +113,21 @@ class Observer:
             generation=progress.generation,
         )
 
-    async def _verdict(self, uid: GoalUid, goal: Goal, predicate: Predicate) -> Verdict:
+    async def _verdict(
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, baseline: float | None
+    ) -> Verdict:
         provider = self._providers.get(predicate.provider)
         if provider is None:
             return errored("no_provider", f"no provider for {predicate.provider!r} is built into this kazid")
         deadline_s = predicate.cadence.deadline_s
         workspace = goal.workspace or self._private_folder(uid)
-        look = Look(predicate_id=predicate.id, workspace=workspace, deadline_s=deadline_s, path=goal.path)
+        look = Look(
+            predicate_id=predicate.id,
+            workspace=workspace,
+            deadline_s=deadline_s,
+            path=goal.path,
+            baseline=baseline,
+        )
         verdict: Verdict | None = None
         try:
             with anyio.move_on_after(deadline_s + DEADLINE_GRACE_S):

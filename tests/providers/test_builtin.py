@@ -6,12 +6,14 @@ from kazid.providers.builtin import BUILTIN
 from kazid.providers.catalog import KINDS
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
 from kazid.providers.http_probe import HttpProbeOptions
+from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.test_runner import FIXED
 
 OPTIONS = {
     "custom_script": CustomScriptOptions,
     "test_runner": CustomScriptOptions,
     "http_probe": HttpProbeOptions,
+    "ratchet": RatchetOptions,
 }
 
 

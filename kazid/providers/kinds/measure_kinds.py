@@ -58,7 +58,7 @@ RATCHET = KindSpec(
     name="ratchet",
     summary="measures a number and fails when it gets worse than its baseline",
     live=False,
-    built=False,
+    built=True,
     keys={
         "metric": KeySpec(type=KeyType.TABLE, required=True, help=METRIC_HELP),
         "direction": KeySpec(

@@ -111,7 +111,7 @@ class Daemon:
         """Store a standing goal and do not wait for it."""
         path = self.folder / f"{name}.goal.toml"
         path.write_text(goal_file)
-        self.kazictl("apply", str(path), "--detach")
+        self.kazictl("apply", str(path), "--detach", "--allow-vacuous")
 
     def get(self, path: str) -> bytes:
         """A GET's body. Raises OSError, or BenchFailed at another status than 200."""

@@ -113,6 +113,7 @@ VERBS = (
             Option("--model", "the model that the agent uses", kind=TEXT, value="M"),
             Option("--detach", "submit and return at once (exit 0)"),
             Option("--check", "observe once, store nothing, never act: exit 0 all pass, 1 otherwise"),
+            Option("--allow-vacuous", "take predicates that can never be red; recorded with the goal"),
             Option("--stream", "one JSON object a line as things happen; the last is the document"),
             Option(
                 "--timeout",

@@ -73,6 +73,8 @@ def _request(session: Session) -> "Document":
             )
         request["workspace"] = os.path.join(request["cwd"] or "/", os.path.expanduser(workspace))
     request["standing"] = "standing" in arguments.flags
+    if "allow-vacuous" in arguments.flags:
+        request["allow_vacuous"] = True
     for name in ("harness", "model"):
         if name in arguments.texts:
             request[name] = arguments.texts[name]

@@ -7,10 +7,13 @@ import posixpath
 from functools import partial
 
 import anyio
+from msgspec.structs import replace
 
 from kazid.api.endpoint import Call
 from kazid.api.problem import bad_request
 from kazid.core.errors import AdmissionRefused, Problem
+from kazid.core.ids import PredicateId
+from kazid.goalfile.lint import LintFinding, cannot_be_red
 from kazid.goalfile.load import Loaded, Source, load
 from kazid.wire.messages import ApplyRequest, LintRequest, ProblemItem
 
@@ -32,15 +35,30 @@ async def load_submitted(call: Call, request: ApplyRequest | LintRequest) -> Loa
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=context.loads)
 
 
-async def load_to_drive(call: Call, request: ApplyRequest) -> Loaded:
-    """The same for a goal that is to be driven or checked: what is not built is refused, each by name."""
+async def load_to_check(call: Call, request: ApplyRequest) -> Loaded:
+    """The same for a goal that is looked at once: what is not built is refused, each by name."""
     loaded = await load_submitted(call, request)
-    unbuilt = list(loaded.unbuilt)
-    if request.allow_vacuous:
-        unbuilt.append(Problem(message="allow_vacuous is not built yet", key="allow_vacuous"))
-    if unbuilt:
-        raise AdmissionRefused(unbuilt)
+    if loaded.unbuilt:
+        raise AdmissionRefused(loaded.unbuilt)
     return loaded
+
+
+async def load_to_drive(call: Call, request: ApplyRequest) -> Loaded:
+    """The same for a goal that is to be driven: a predicate that cannot be red is refused, or allowed by name."""
+    loaded = await load_to_check(call, request)
+    vacuous = cannot_be_red(loaded.findings)
+    if vacuous and not request.allow_vacuous:
+        raise AdmissionRefused([_vacuous(f) for f in vacuous])
+    allowed = tuple(dict.fromkeys(PredicateId(f.predicate) for f in vacuous if f.predicate is not None))
+    return replace(loaded, goal=replace(loaded.goal, vacuous_allowed=allowed)) if allowed else loaded
+
+
+def _vacuous(finding: LintFinding) -> Problem:
+    why, _, instead = finding.why.partition("; instead: ")
+    message = f'predicate "{finding.predicate}" cannot be red: {why} [{finding.code}]'
+    return Problem(
+        message=message, line=finding.line, hint=f"{instead}; or --allow-vacuous to take it as it is"
+    )
 
 
 def notices_of(loaded: Loaded) -> list[str]:

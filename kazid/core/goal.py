@@ -144,6 +144,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_sha256: str | None = None
     tables: Mapping[str, Json] = {}
     """Authored tables whose behaviour is not built yet, verbatim."""
+    vacuous_allowed: Sequence[PredicateId] = ()
+    """What cannot be red and was taken all the same, because who applied it said so."""
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

@@ -5,16 +5,16 @@ nothing is run here and nothing is read.
 """
 
 import posixpath
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
 
 from kazid.core.backoff import BASE_S, CAP_S
 from kazid.core.goal import Goal, Predicate
-from kazid.core.json import JsonObject
 from kazid.core.rungs import agent_may
+from kazid.falsify.judge import judge
+from kazid.falsify.notes import NOTES, UNREAD
 from kazid.goalfile.problems import printable
 from kazid.ports.catalog import KindSpec
 
@@ -24,14 +24,11 @@ TOKENS_PER_DISPATCH_MIN = 10_000
 """A guess on the low side: what a dispatch reads before its first edit."""
 DISPATCH_S_MIN = 30.0
 COST_USD_PER_DISPATCH_MIN = 0.01
+JUDGED_CHARS_MAX = 131_072
+"""Of one goal's options in all: what is beyond is not read for whether it can be red."""
 HTTP_METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "trace"})
 BROWSER_ACTIONS = frozenset({"click", "fill", "press", "wait_for", "goto"})
-SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-ALWAYS_TRUE = frozenset({"true", ":"})
 
-_SUCCESS = re.compile(r"\s*(true|:|exit\s+0)\s*;?\s*")
-_HIDDEN_EXIT = re.compile(r"(\|\||;|(?<!&)&)\s*(true|:|exit\s+0)\s*;?\s*$")
-_ERREXIT = re.compile(r"\bset\s+-\w*e")
 _WHOLE_TREE = frozenset({".", "*", "**", "**/*", "/"})
 
 
@@ -42,11 +39,21 @@ class LintFinding(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     severity: Severity
     why: str
+    line: int | None = None
+
+
+VACUOUS = frozenset(n.code for n in NOTES)
+
+
+def cannot_be_red(findings: Iterable[LintFinding]) -> tuple[LintFinding, ...]:
+    """Those on which a goal is refused: proof that a predicate passes whatever happens."""
+    return tuple(f for f in findings if f.severity == "refuse" and f.code in VACUOUS)
 
 
 def lint(goal: Goal, *, kinds: Mapping[str, KindSpec]) -> tuple[LintFinding, ...]:
     """Everything doubtful, the goal's own findings first, then by predicate in vector order."""
     found = [f for rule in _GOAL_RULES for f in rule(goal)]
+    left = JUDGED_CHARS_MAX
     for predicate in goal.predicates:
         kind = kinds.get(predicate.provider)
         if kind is None or kind.synthesized:
@@ -55,6 +62,8 @@ def lint(goal: Goal, *, kinds: Mapping[str, KindSpec]) -> tuple[LintFinding, ...
             why = f'provider "{kind.name}" is deprecated, "{kind.deprecated_for}" does the same'
             found.append(_doubt(predicate, "deprecated-kind", why))
         found += [f for rule in _PREDICATE_RULES for f in rule(goal, predicate)]
+        left -= len(str(predicate.options))
+        found += _vacuous(predicate, is_due=left > 0)
     return tuple(found)
 
 
@@ -129,43 +138,12 @@ def _command(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
     if not isinstance(cmd, str):
         return
     yield from _whole_line(predicate, cmd, "cmd")
-    if predicate.provider not in ("custom_script", "test_runner"):
-        return
-    codes = options.get("pass_codes", ())
-    match options.get("verdict", "exit_zero"):
-        case "exit_zero":
-            yield from _cannot_fail(predicate, cmd)
-        case "exit_code" if isinstance(codes, list) and 0 in codes:
-            yield from _cannot_fail(predicate, cmd)
-        case _:
-            pass
 
 
-def _cannot_fail(predicate: Predicate, cmd: str) -> Iterator[LintFinding]:
-    name = posixpath.basename(cmd)
-    script = _script(name, predicate.options)
-    if name in ALWAYS_TRUE or (script is not None and _SUCCESS.fullmatch(script)):
-        yield _refuse(predicate, "cannot-fail", "its command always succeeds, so it can never be red")
-    elif script is not None and _hides_exit(script):
-        yield _doubt(
-            predicate,
-            "hidden-exit",
-            "its script ends with a success of its own, which hides the exit code before it",
-        )
-
-
-def _hides_exit(script: str) -> bool:
-    """True when a success stands last and what comes before it cannot end the script."""
-    last = _HIDDEN_EXIT.search(script)
-    return last is not None and (last[1] == "||" or not _ERREXIT.search(script))
-
-
-def _script(shell: str, options: JsonObject) -> str | None:
-    """The text of `sh -c TEXT`; None for any other command."""
-    args = options.get("args", ())
-    if shell in SHELLS and isinstance(args, list) and len(args) == 2 and args[0] in ("-c", "-lc"):
-        return str(args[1])
-    return None
+def _vacuous(predicate: Predicate, *, is_due: bool) -> Iterator[LintFinding]:
+    """What its command's text tells of its ability to be red."""
+    for note in judge(predicate.provider, predicate.options) if is_due else (UNREAD,):
+        yield _finding(predicate, note.code, note.severity, f"{note.why}; instead: {note.instead}")
 
 
 def _whole_line(predicate: Predicate | None, cmd: str, what: str) -> Iterator[LintFinding]:

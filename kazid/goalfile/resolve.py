@@ -15,7 +15,7 @@ from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
-from kazid.goalfile.lint import lint
+from kazid.goalfile.lint import LintFinding, lint
 from kazid.goalfile.places import Places, resolve_places
 from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import (
@@ -73,7 +73,18 @@ def read_goal(
         goal=goal,
         notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(parts, request)),
         unbuilt=tuple(unbuilt_of(parts.sections, parts.read, parts.harness, problems)),
-        findings=lint(goal, kinds=request.catalog.kinds()),
+        findings=_placed(lint(goal, kinds=request.catalog.kinds()), parts.read, document),
+    )
+
+
+def _placed(
+    findings: Sequence[LintFinding], read: Sequence[Read], document: Document
+) -> tuple[LintFinding, ...]:
+    """The findings with the lines of their predicates."""
+    lines = {r.predicate.id: document.positions.line_of(r.path) for r in read}
+    return tuple(
+        f if f.predicate is None else msgspec.structs.replace(f, line=lines.get(PredicateId(f.predicate)))
+        for f in findings
     )
 
 

@@ -46,11 +46,21 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         guards=guards,
         next_wake_s=min(times, default=None),
         now=now,
-        notices=[] if degraded is None else [f"degraded: {degraded}"],
+        notices=_notices(goal, degraded),
         pids=() if is_acknowledged else executor.pids(state.uid),
         is_acknowledged=is_acknowledged,
         seq=state.seq,
     )
+
+
+def _notices(goal: Goal, degraded: str | None) -> list[str]:
+    """What stands beside the status. Counted and not named: somebody may read it who is not to know the ids."""
+    found = [] if degraded is None else [f"degraded: {degraded}"]
+    if goal.vacuous_allowed:
+        found.append(
+            f"{len(goal.vacuous_allowed)} of its predicates cannot be red, allowed with --allow-vacuous"
+        )
+    return found
 
 
 def _status(

@@ -55,6 +55,7 @@ class ApplyRequest(_Request, frozen=True, kw_only=True):
     path: SearchPathText | None = None
     """The caller's PATH: commands are looked up with it."""
     allow_vacuous: bool = False
+    """Take predicates that cannot be red all the same; recorded with the goal."""
 
 
 class LintRequest(_Request, frozen=True, kw_only=True):
@@ -277,7 +278,9 @@ class LintFindingItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     predicate: str | None
     code: str
     severity: str
+    """`refuse`: proven. `doubt`: not."""
     why: str
+    line: int | None = None
 
 
 class LintReport(_Reply, frozen=True, kw_only=True):

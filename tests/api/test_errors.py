@@ -184,6 +184,33 @@ def test_a_bug_is_500_without_its_traceback_and_the_next_request_works(house: Ho
     assert house.get(WEB).status == 200
 
 
-def test_what_apply_does_not_do_yet_is_not_ignored(house: House) -> None:
-    answer = house.call("POST", "/v1/goals", _apply(allow_vacuous=True))
-    assert problem(answer, status=409, kind="refused").problems[0].key == "allow_vacuous"
+VACUOUS = """id = "web"
+[[predicate]]
+id = "tests"
+provider = "custom_script"
+cmd = "sh"
+args = ["-c", "pytest || true"]
+"""
+
+
+def test_a_predicate_that_cannot_be_red_is_refused_with_its_line_and_what_to_write(house: House) -> None:
+    answer = house.call("POST", "/v1/goals", _apply(goal_file=VACUOUS, workspace="/srv"))
+    (said,) = problem(answer, status=409, kind="refused").problems
+    assert said.line == 2
+    assert '"tests" cannot be red' in said.message
+    assert "hidden-exit" in said.message
+    assert said.hint is not None
+    assert "set -e" in said.hint
+    assert "--allow-vacuous" in said.hint
+    assert house.service.asked == []
+
+
+def test_it_is_taken_where_that_is_allowed_and_the_goal_says_so(house: House) -> None:
+    request = _apply(goal_file=VACUOUS, workspace="/srv", allow_vacuous=True)
+    assert house.call("POST", "/v1/goals", request).status == 200
+    assert house.service.asked[-1][1]["goal"].vacuous_allowed == ("tests",)
+
+
+def test_allowing_what_is_sound_changes_nothing(house: House) -> None:
+    assert house.call("POST", "/v1/goals", _apply(allow_vacuous=True)).status == 200
+    assert house.service.asked[-1][1]["goal"].vacuous_allowed == ()

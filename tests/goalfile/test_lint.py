@@ -62,12 +62,12 @@ def probe(predicate_id: str, options: str) -> str:
         ),
         pytest.param(
             custom('cmd = "bash"\nargs = ["-c", "pytest || true"]'),
-            ("p", "hidden-exit", "doubt"),
+            ("p", "hidden-exit", "refuse"),
             id="or-true",
         ),
         pytest.param(
             custom('cmd = "sh"\nargs = ["-c", "pytest; exit 0"]'),
-            ("p", "hidden-exit", "doubt"),
+            ("p", "hidden-exit", "refuse"),
             id="then-exit-0",
         ),
         pytest.param(

@@ -51,14 +51,16 @@ standing = true
 [[predicate]]
 id = "up"
 provider = "custom_script"
-cmd = "true"
+cmd = "test"
+args = ["-d", "/usr"]
 """
 WEAKER = """
 id = "own"
 [[predicate]]
 id = "easy"
 provider = "custom_script"
-cmd = "true"
+cmd = "test"
+args = ["-d", "/usr"]
 """
 
 

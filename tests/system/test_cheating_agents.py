@@ -78,7 +78,8 @@ id = "GOAL_ID"
 [[predicate]]
 id = "calc"
 provider = "custom_script"
-cmd = "true"
+cmd = "test"
+args = ["-d", "/usr"]
 """
 
 

@@ -448,7 +448,10 @@ def _look_s(lab: Lab, name: str) -> float:
 def test_a_goal_of_200_predicates_holds(lab: Lab):
     head = 'id = "many"\nstanding = true\n[observe]\ninterval = "1h"\nrecover = 1\n'
     probes = [f'id = "p{n}"\nprovider = "http_probe"\nurl = "{lab.url}/many"\n' for n in range(100)]
-    scripts = [f'id = "s{n}"\nprovider = "custom_script"\nlive = true\ncmd = "true"\n' for n in range(100)]
+    scripts = [
+        f'id = "s{n}"\nprovider = "custom_script"\nlive = true\ncmd = "test"\nargs = ["-d", "/usr"]\n'
+        for n in range(100)
+    ]
     with lab.others_go_on():
         lab.apply("many", head + "".join(f"[[predicate]]\n{each}" for each in [*probes, *scripts]))
         lab.until(lambda: lab.status("many")["status"] == "holding", "it holds", within_s=60)

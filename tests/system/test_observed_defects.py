@@ -112,7 +112,9 @@ def test_a_goal_without_a_workspace_runs(one: RealDaemon):
 
 
 def test_a_workspace_that_is_not_there_is_named_and_nothing_is_dispatched(one: RealDaemon):
-    goal = write_goal(one.base / "gone", f'id = "gone"\n{_predicate("true")}[harness]\nid = "claude"\n')
+    goal = write_goal(
+        one.base / "gone", f'id = "gone"\n{_predicate("test -d /usr")}[harness]\nid = "claude"\n'
+    )
     run = one.kazictl("apply", str(goal), "--workspace", str(one.base / "not-there"), "--json")
     document = json.loads(run.stdout)
     assert run.returncode in (2, 3)

@@ -21,7 +21,8 @@ standing = true
 id = "true"
 provider = "custom_script"
 live = true
-cmd = "true"
+cmd = "test"
+args = ["-d", "/usr"]
 """
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.streams import while_connected
-from kazid.api.submission import load_to_drive, notices_of
+from kazid.api.submission import load_to_check, load_to_drive, notices_of
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
 from kazid.core.status import GoalStatus
@@ -38,7 +38,7 @@ async def put(call: Call) -> Response:
 
 async def check(call: Call) -> Response:
     """Every predicate looked at once; nothing is stored and nothing acts."""
-    loaded = await load_to_drive(call, await call.body(ApplyRequest))
+    loaded = await load_to_check(call, await call.body(ApplyRequest))
     applied = await while_connected(call.request.receive, lambda: call.service.check(loaded.goal))
     is_green = applied.view.status is GoalStatus.CONVERGED
     document = goal_document(

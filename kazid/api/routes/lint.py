@@ -41,7 +41,7 @@ async def lint(call: Call) -> Response:
 def _findings(loaded: Loaded) -> list[LintFindingItem]:
     """The linter's doubts, and what `apply` would refuse."""
     findings = [
-        LintFindingItem(predicate=f.predicate, code=f.code, severity=f.severity, why=f.why)
+        LintFindingItem(predicate=f.predicate, code=f.code, severity=f.severity, why=f.why, line=f.line)
         for f in loaded.findings
     ]
     return findings + [

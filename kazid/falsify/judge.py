@@ -1,0 +1,50 @@
+"""Whether a check can be red, as far as its text tells. Pure, but for the parser below it.
+
+A check is refused only when every code it can end with counts as a pass; everything less certain is a doubt.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from kazid.core.json import Json
+from kazid.falsify import notes
+from kazid.falsify.outcome import Note
+from kazid.falsify.script import run_command
+
+JUDGED = frozenset({"custom_script", "test_runner"})
+ALL_CODES = frozenset(range(256))
+ABOVE_ZERO = frozenset({">= 0", ">=0", "> -1", ">-1", "!= -1", "!=-1"})
+
+
+def judge(provider: str, options: Mapping[str, Json]) -> Iterator[Note]:
+    """The reasons for which this predicate cannot, or may not, be red."""
+    cmd, args = options.get("cmd"), options.get("args", ())
+    if provider not in JUDGED or not isinstance(cmd, str) or not isinstance(args, Sequence):
+        return
+    argv = [cmd, *(str(a) for a in args)]
+    match options.get("verdict", "exit_zero"):
+        case "exit_zero":
+            yield from _by_codes(argv, frozenset({0}))
+        case "exit_code":
+            codes = options.get("pass_codes", ())
+            passing = (
+                frozenset(c for c in codes if isinstance(c, int))
+                if isinstance(codes, list | tuple)
+                else frozenset[int]()
+            )
+            if passing >= ALL_CODES:
+                yield notes.ALL_CODES
+            elif passing:
+                yield from _by_codes(argv, passing)
+        case "match_count" if str(options.get("pass_when", "")).strip() in ABOVE_ZERO:
+            yield notes.ALL_COUNTS
+        case _:
+            pass
+
+
+def _by_codes(argv: Sequence[str], passing: frozenset[int]) -> Iterator[Note]:
+    outcome = run_command(argv)
+    note, codes = outcome.note, outcome.all_codes
+    if codes is not None and codes and codes <= passing:
+        yield note or notes.CANNOT_FAIL
+    elif note is not None and note.severity == "doubt" and codes is None:
+        yield note

@@ -220,6 +220,7 @@ VERBS = (
         "lint",
         "judge a goal-file without submitting it",
         words=(Word("GOAL.toml", "the goal-file"),),
+        options=(Option("--no-run", "judge by the text alone, try no check"),),
         starts_daemon=True,
         details="Exit 0 clean, 1 it loads but something in it is doubtful, 2 it does not load.",
     ),

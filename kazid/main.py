@@ -35,6 +35,7 @@ from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.runner import SystemRunner
+from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.api.app import ApiContext, build_app
 from kazid.api.server import serve
@@ -304,6 +305,7 @@ class _Daemon:
             admins=lambda: self.settings.admins,
             own_uid=os.geteuid(),
             read_text=_read_source,
+            trials=SystemTrials(parts.commands),
         )
 
         async def api(*, task_status: TaskStatus[None]) -> None:

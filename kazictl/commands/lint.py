@@ -13,6 +13,8 @@ def run(session: Session) -> int:
     """Send the text, print the findings; 0 clean, 1 doubtful, 2 does not load."""
     session.source = session.arguments.words[0]
     request = read_goal_file(session.source)
+    if "no-run" in session.arguments.flags:
+        request["no_run"] = True
     reply = session.client().change("POST", f"{API_PREFIX}/lint", request)
     report = reply.document
     code = exit_code_of(report)

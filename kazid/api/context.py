@@ -10,6 +10,7 @@ import msgspec
 
 from kazid.goalfile.load import Defaults
 from kazid.ports.catalog import Catalog
+from kazid.ports.trial import Trials
 from kazid.runtime.service import Service
 
 MODE_USER = "user"
@@ -34,4 +35,6 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """Logins that may use a system daemon, root apart."""
     own_uid: int
     read_text: Callable[[str], str]
+    trials: Trials | None = None
+    """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -1,11 +1,12 @@
 """What the loader is asked and what it answers: who submits a text with which defaults, and the goal it means."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from kazid.core.errors import Problem
 from kazid.core.goal import Goal
+from kazid.core.ids import PredicateId
 from kazid.goalfile.lint import LintFinding
 from kazid.ports.catalog import Catalog
 
@@ -53,3 +54,5 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     notices: tuple[str, ...] = ()
     unbuilt: tuple[Problem, ...] = ()
     findings: tuple[LintFinding, ...] = ()
+    lines: Mapping[PredicateId, int] = {}
+    """Where each predicate begins."""

@@ -69,19 +69,18 @@ def read_goal(
     if problems.count > before:
         return None
     goal = _assembled(parts, values, document, request)
+    lines = {r.predicate.id: document.positions.line_of(r.path) for r in parts.read}
     return Loaded(
         goal=goal,
         notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(parts, request)),
         unbuilt=tuple(unbuilt_of(parts.sections, parts.read, parts.harness, problems)),
-        findings=_placed(lint(goal, kinds=request.catalog.kinds()), parts.read, document),
+        findings=_placed(lint(goal, kinds=request.catalog.kinds()), lines),
+        lines=lines,
     )
 
 
-def _placed(
-    findings: Sequence[LintFinding], read: Sequence[Read], document: Document
-) -> tuple[LintFinding, ...]:
+def _placed(findings: Sequence[LintFinding], lines: Mapping[PredicateId, int]) -> tuple[LintFinding, ...]:
     """The findings with the lines of their predicates."""
-    lines = {r.predicate.id: document.positions.line_of(r.path) for r in read}
     return tuple(
         f if f.predicate is None else msgspec.structs.replace(f, line=lines.get(PredicateId(f.predicate)))
         for f in findings

@@ -65,6 +65,8 @@ class LintRequest(_Request, frozen=True, kw_only=True):
     source_path: PathText | None = None
     cwd: FolderText | None = None
     workspace: PathText | None = None
+    no_run: bool = False
+    """Judge by the text alone."""
 
 
 class SuspendRequest(_Request, frozen=True, kw_only=True):

@@ -222,7 +222,7 @@ def test_lint_exits_0_1_2_and_names_every_finding(
     daemon: FakeDaemon, kazictl: Kazictl, goal_file: Path
 ) -> None:
     finding = LintFindingItem(
-        predicate="livez", code="no_assertion", severity="warning", why="any 2xx passes"
+        predicate="livez", code="no_assertion", severity="warning", why="any 2xx passes", line=7
     )
     reports = [
         a_report(0),
@@ -234,7 +234,7 @@ def test_lint_exits_0_1_2_and_names_every_finding(
     assert [f.returncode for f in finished] == [0, 1, 2]
     assert finished[0].stdout == "goal.toml: clean\n"
     assert finished[1].stdout == (
-        "  warning: livez: any 2xx passes [no_assertion]\ngoal.toml: loads, with 1 doubt\n"
+        "  line 7: warning: livez: any 2xx passes [no_assertion]\ngoal.toml: loads, with 1 doubt\n"
     )
     assert finished[2].stdout == (
         "  goal.toml:3: budgett: unknown key\n    did you mean budget?\ngoal.toml: does not load: 1 problem\n"
@@ -242,6 +242,9 @@ def test_lint_exits_0_1_2_and_names_every_finding(
     sent = msgspec.json.decode(daemon.requests[0].body, type=LintRequest)
     assert (sent.goal_file, sent.source_path) == ('id = "web"\n', str(goal_file))
     assert one_document(kazictl("lint", "goal.toml", "--json"))["problems"][0]["line"] == 3
+    assert not sent.no_run
+    kazictl("lint", "goal.toml", "--no-run")
+    assert msgspec.json.decode(daemon.requests[-1].body, type=LintRequest).no_run
 
 
 def test_schema_shows_tables_and_prints_json_schema(daemon: FakeDaemon, kazictl: Kazictl) -> None:

@@ -3,11 +3,13 @@
 Every outcome is an ordinary answer, with an exit code: 0 clean, 1 doubtful, 2 does not load.
 """
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import problem_items
 from kazid.api.submission import load_submitted
+from kazid.api.trials import tried
 from kazid.core.errors import GoalFileError
 from kazid.goalfile.load import Loaded
 from kazid.wire import exit_codes
@@ -26,6 +28,10 @@ async def lint(call: Call) -> Response:
         return json_response(
             LintReport(goal_id=None, problems=problems, findings=(), notices=(), exit_code=exit_codes.USAGE)
         )
+    trials, context = call.context.trials, call.context
+    if trials is not None and not request.no_run and call.caller.uid == context.own_uid:
+        doubts = await tried(loaded, trials)
+        loaded = replace(loaded, findings=(*loaded.findings, *doubts))
     findings = _findings(loaded)
     return json_response(
         LintReport(
@@ -60,7 +66,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/lint",
         operation="lint",
-        summary="Judge a goal-file; nothing is stored or run",
+        summary="Judge a goal-file; nothing is stored, and only harmless checks are tried, in an empty folder",
         handle=lint,
         body=LintRequest,
         replies=(Reply(description="problems and findings, each possibly empty", body=LintReport),),

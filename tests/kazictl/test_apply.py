@@ -101,7 +101,15 @@ def test_what_is_sent_is_the_text_and_where_it_was_typed(
     text = "# ünïcode\r\nid = 'web'\n"
     (folder / "sub").mkdir()
     (folder / "sub" / "g.toml").write_bytes(text.encode())
-    options = ["--workspace", "../other", "--standing", "--harness", "claude", "--model=opus"]
+    options = [
+        "--workspace",
+        "../other",
+        "--standing",
+        "--harness",
+        "claude",
+        "--model=opus",
+        "--allow-vacuous",
+    ]
     kazictl("apply", "--detach", *options, "g.toml", cwd=folder / "sub", PATH="/opt/bin:/usr/bin:/bin")
     assert _sent(daemon) == ApplyRequest(
         goal_file=text,
@@ -112,6 +120,7 @@ def test_what_is_sent_is_the_text_and_where_it_was_typed(
         harness="claude",
         model="opus",
         path="/opt/bin:/usr/bin:/bin",
+        allow_vacuous=True,
     )
 
 

@@ -209,6 +209,20 @@ VERBS = (
         ),
     ),
     Verb(
+        "freeze",
+        "stop acting on every goal; observing goes on",
+        options=(
+            Option("--reason", "why, for whoever asks later", kind=TEXT, value="TEXT", required=True),
+            Option("--for", "thaw by itself after this long", kind=DURATION, value="DUR"),
+        ),
+        details="Exit 0 when every executor is verified gone, 7 while one is still ending.",
+    ),
+    Verb(
+        "thaw",
+        "end the freeze; goals that are suspended by themselves stay so",
+        options=(Option("--reason", "why, for whoever asks later", kind=TEXT, value="TEXT"),),
+    ),
+    Verb(
         "stop",
         "end acting and observing; spec and history stay, apply revives",
         words=(_REF_OR_LABEL,),

@@ -46,6 +46,7 @@ from kazid.goalfile.load import Defaults
 from kazid.registry import NETWORK_KINDS, build_prompt, builtin_catalog, builtin_harnesses, builtin_providers
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.executor import Executor, ExecutorLimits
+from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
@@ -244,6 +245,7 @@ class _Daemon:
             executor=executor,
             workspaces=workspaces,
             new_attempt_id=lambda: AttemptId(secrets.token_hex(8)),
+            fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
         service = Service(

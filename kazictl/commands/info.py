@@ -28,6 +28,7 @@ def run(session: Session) -> int:
             "goals",
             ", ".join(f"{count} {one_line(status)}" for status, count in sorted(goals.items())) or "none",
         ),
+        ("frozen", one_line(document.get("frozen") or "")),
         ("degraded", one_line(document.get("degraded") or "")),
     ]
     session.show(fields(session.out, pairs))

@@ -97,7 +97,7 @@ def goal_document(
         budget_spent=_spent(episode, view.now),
         budget=_budget(goal.budget),
         episode=_episode(progress.episode),
-        next_action=NEXT_ACTION[view.status],
+        next_action=_next_action(view),
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
         guards=guard_items(view),
         attempts=_attempts(episode),
@@ -209,6 +209,11 @@ def _wall_or_none(boot_s: float | None, now: Now) -> float | None:
 
 def _readings(view: GoalView) -> list[tuple[Predicate, Reading]]:
     return list(zip(view.goal.predicates, view.vector.readings, strict=True))
+
+
+def _next_action(view: GoalView) -> str:
+    is_frozen = view.status is GoalStatus.SUSPENDED and view.progress.frozen is not None
+    return "thaw" if is_frozen else NEXT_ACTION[view.status]
 
 
 def _problem(view: GoalView) -> str | None:

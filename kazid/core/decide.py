@@ -26,6 +26,7 @@ from kazid.core.decision import (
     Resume,
 )
 from kazid.core.event import BY_EXPIRY, BY_WINDOW
+from kazid.core.fleet import fence_reason, fences
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
@@ -41,7 +42,7 @@ def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> D
     assert len(vector.readings) == len(goal.predicates), "one reading for each predicate"
     if progress.act is not None:
         return _while_acting(goal, progress, now)
-    if progress.desired is not Desired.ACTIVE:
+    if not progress.may_act:
         return _while_not_wanted(goal, progress, vector, now)
     if not goal.standing and progress.status in FINISHED:
         return _stay(progress)
@@ -58,7 +59,7 @@ def _while_acting(goal: Goal, progress: Progress, now: Now) -> Decision:
     """An act is under way: only the fence and the wall clock may end it."""
     act = progress.act
     assert act is not None
-    if act.epoch < progress.epoch or progress.desired is not Desired.ACTIVE:
+    if act.epoch < progress.epoch or not progress.may_act:
         return Cancel(attempt_id=act.attempt_id, reason="fenced")
     episode = progress.episode
     if episode is not None:
@@ -78,23 +79,23 @@ def _while_acting(goal: Goal, progress: Progress, now: Now) -> Decision:
 
 
 def _while_not_wanted(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
-    """Suspended, stopped or deleted: no act, whatever is red."""
-    match progress.desired:
-        case Desired.SUSPENDED:
-            # A stop stays one beneath a suspension, so that nobody leaves it by being suspended.
-            is_stop = progress.status in (STOPPED_ACTING if goal.standing else FINISHED)
-            status = progress.status if is_stop else GoalStatus.SUSPENDED
-            until_wall_s = progress.suspend_until_wall_s
-            if until_wall_s is not None and now.wall_s >= until_wall_s:
-                return Resume(reason="the suspension expired", by=BY_EXPIRY)
-            until_s = None if until_wall_s is None else now.boot_s + (until_wall_s - now.wall_s)
-            reason = progress.suspend_reason or ""
-            guard = Guard(name="suspended", reason=reason, until_s=until_s, predicates=vector.not_green)
-            cause = progress.cause if is_stop else None
-            return Hold(status=status, cause=cause, reason=reason, guards=(guard,), until_s=until_s)
-        case _:
-            guard = Guard(name="stopped", reason="stopped; apply it again to revive it")
-            return Hold(status=GoalStatus.STOPPED, reason="stopped", guards=(guard,))
+    """Suspended, frozen, stopped or deleted: no act, whatever is red."""
+    if progress.desired not in (Desired.ACTIVE, Desired.SUSPENDED):
+        guard = Guard(name="stopped", reason="stopped; apply it again to revive it")
+        return Hold(status=GoalStatus.STOPPED, reason="stopped", guards=(guard,))
+    until_wall_s = progress.suspend_until_wall_s
+    if progress.desired is Desired.SUSPENDED and until_wall_s is not None and now.wall_s >= until_wall_s:
+        return Resume(reason="the suspension expired", by=BY_EXPIRY)
+    # A stop stays one beneath a suspension, so that nobody leaves it by being suspended.
+    is_stop = progress.status in (STOPPED_ACTING if goal.standing else FINISHED)
+    guards = fences(progress, vector, now)
+    return Hold(
+        status=progress.status if is_stop else GoalStatus.SUSPENDED,
+        cause=progress.cause if is_stop else None,
+        reason=fence_reason(progress),
+        guards=guards,
+        until_s=min((g.until_s for g in guards if g.until_s is not None), default=None),
+    )
 
 
 def _stay(progress: Progress) -> Hold:

@@ -55,6 +55,36 @@ class GoalResumed(_Event, frozen=True, kw_only=True, tag="goal.resumed"):
     by: str
 
 
+class FleetFrozen(_Event, frozen=True, kw_only=True, tag="fleet.frozen"):
+    """Acting stops for all goals; each journals its own `goal.frozen`. Its number is the record's seq."""
+
+    reason: str
+    by: str
+    until_wall_s: float | None = None
+
+
+class FleetThawed(_Event, frozen=True, kw_only=True, tag="fleet.thawed"):
+    """The freeze of all goals is over; what is suspended by itself stays suspended."""
+
+    by: str
+    reason: str = ""
+
+
+class GoalFrozen(_Event, frozen=True, kw_only=True, tag="goal.frozen"):
+    """The freeze `number` of all goals reached this one. The epoch rose: executors of an older one are fenced."""
+
+    epoch: Epoch
+    number: int
+    reason: str
+    until_wall_s: float | None = None
+
+
+class GoalThawed(_Event, frozen=True, kw_only=True, tag="goal.thawed"):
+    """The freeze is over for this goal: thawed, or expired. Its own suspension, if it has one, goes on."""
+
+    number: int
+
+
 class GoalStopped(_Event, frozen=True, kw_only=True, tag="goal.stopped"):
     """Neither acting nor observing; spec and history are kept."""
 
@@ -221,6 +251,10 @@ Event: TypeAlias = Union[
     GoalApplied,
     GoalSuspended,
     GoalResumed,
+    FleetFrozen,
+    FleetThawed,
+    GoalFrozen,
+    GoalThawed,
     GoalStopped,
     GoalDeleted,
     GoalParked,

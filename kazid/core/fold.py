@@ -22,12 +22,16 @@ from kazid.core.event import (
     EpisodeClosed,
     EpisodeOpened,
     Event,
+    FleetFrozen,
+    FleetThawed,
     GoalApplied,
     GoalDeleted,
+    GoalFrozen,
     GoalParked,
     GoalResumed,
     GoalStopped,
     GoalSuspended,
+    GoalThawed,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -44,6 +48,7 @@ from kazid.core.progress import (
     Deferred,
     Desired,
     Episode,
+    Frozen,
     PredicateState,
     Progress,
     RunningAct,
@@ -107,6 +112,11 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return replace(progress, suspend_reason=event.reason, suspend_until_wall_s=event.until_wall_s)
         case GoalResumed():
             return _resumed(goal, progress, event, at)
+        case GoalFrozen():
+            frozen = Frozen(number=event.number, reason=event.reason, until_wall_s=event.until_wall_s)
+            return replace(_clock_stopped(progress, at.boot_s), epoch=event.epoch, frozen=frozen)
+        case GoalThawed():
+            return _thawed(progress, at)
         case GoalStopped():
             return _fenced(progress, Desired.STOPPED, epoch=event.epoch, at=at)
         case GoalDeleted():
@@ -127,6 +137,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return replace(_all_stale(progress), act_floor_s=at.boot_s)
         case GoalApplied() | SnapshotTaken():
             raise AssertionError("changes the goal; use fold")
+        case FleetFrozen() | FleetThawed():
+            raise AssertionError("of the fleet's own stream; see core/fleet.py")
         case _:
             assert_never(event)
 
@@ -346,7 +358,7 @@ def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progre
         number=event.number,
         opened_s=at.boot_s,
         opened_wall_s=at.wall_s,
-        clock_since_s=at.boot_s if progress.desired is Desired.ACTIVE else None,
+        clock_since_s=at.boot_s if progress.may_act else None,
     )
     progress = replace(progress, episode=episode, episodes=event.number, predicates=predicates)
     return reddened(progress) if event.red else progress
@@ -407,6 +419,18 @@ def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Pro
     return _clock_started(_observing(progress, at), at.boot_s)
 
 
+def _thawed(progress: Progress, at: Now) -> Progress:
+    """Acting may go on where nothing else forbids it; whatever waited is looked at again."""
+    progress = replace(progress, frozen=None)
+    if not progress.may_act:
+        return progress
+    progress = replace(progress, act_floor_s=at.boot_s, asked_s=at.boot_s, deferred=None)
+    if progress.status is GoalStatus.SUSPENDED:
+        progress = _observing(progress, at)
+    is_stopped = progress.status in FINISHED
+    return progress if is_stopped else _clock_started(progress, at.boot_s)
+
+
 def _recovered(progress: Progress, event: TaskRecovered, at: Now) -> Progress:
     progress = _all_stale(reanchored(progress, event.shift_s))
     progress = replace(progress, act_floor_s=at.boot_s)
@@ -437,6 +461,6 @@ def _clock_stopped(progress: Progress, now_s: float) -> Progress:
 
 def _clock_started(progress: Progress, now_s: float) -> Progress:
     episode = progress.episode
-    if episode is None or episode.clock_since_s is not None or progress.desired is not Desired.ACTIVE:
+    if episode is None or episode.clock_since_s is not None or not progress.may_act:
         return progress
     return replace(progress, episode=replace(episode, clock_since_s=now_s))

@@ -130,6 +130,18 @@ class Deferred(msgspec.Struct, frozen=True, kw_only=True):
     since_s: float
 
 
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The freeze of all goals that holds this one. `number`: which, by its seq in the fleet's own stream."""
+
+    number: int
+    reason: str
+    until_wall_s: float | None = None
+
+    def holds_at(self, wall_s: float) -> bool:
+        """False once it expired."""
+        return self.until_wall_s is None or wall_s < self.until_wall_s
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fold of one incarnation's events."""
 
@@ -163,6 +175,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something was seen red since the spec was applied: a green after it is earned, also after `resume`."""
     converged_sha256: str | None = None
     """The spec that converged last: applied again and green it is converged, not vacuous."""
+    frozen: Frozen | None = None
+    """The freeze of all goals, apart from what was asked of this one."""
+
+    @property
+    def may_act(self) -> bool:
+        """True when nobody asked it not to: neither suspended, stopped, deleted nor frozen."""
+        return self.desired is Desired.ACTIVE and self.frozen is None
 
     def predicate(self, predicate_id: PredicateId) -> PredicateState:
         """What is known of this predicate; an empty state when it was never seen."""

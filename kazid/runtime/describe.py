@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from kazid.core.cadence import is_observing
 from kazid.core.decide import decide
 from kazid.core.decision import Guard, Hold, Look
+from kazid.core.fleet import fence_reason
 from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
@@ -66,6 +67,8 @@ def _notices(goal: Goal, degraded: str | None) -> list[str]:
 def _status(
     goal: Goal, progress: Progress, vector: VerdictVector, now: Now
 ) -> tuple[GoalStatus, Cause | None, str | None]:
+    if progress.act is None and progress.frozen is not None and is_observing(goal, progress):
+        return GoalStatus.SUSPENDED, None, fence_reason(progress)
     if progress.act is None and not _has_expired(goal, progress, now):
         match progress.desired:
             case Desired.SUSPENDED:
@@ -92,7 +95,9 @@ def needs_person(view: GoalView) -> bool:
     if view.status in STOPPED_ACTING or view.status is GoalStatus.STOPPED:
         return True
     if view.status is GoalStatus.SUSPENDED:
-        return view.progress.suspend_until_wall_s is None
+        frozen = view.progress.frozen
+        is_own = view.progress.desired is Desired.SUSPENDED and view.progress.suspend_until_wall_s is None
+        return is_own or (frozen is not None and frozen.until_wall_s is None)
     return not view.goal.standing and view.status in FINISHED
 
 
@@ -101,4 +106,4 @@ def is_fenced(progress: Progress) -> bool:
     act = progress.act
     if act is None:
         return True
-    return act.epoch >= progress.epoch and progress.desired is Desired.ACTIVE
+    return act.epoch >= progress.epoch and progress.may_act

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from kazid.core.cadence import is_observing
 from kazid.core.errors import JournalUnavailable, first_leaf
 from kazid.core.event import ClockStepped, Event, GoalParked, TaskRecovered
+from kazid.core.fleet import FLEET_UID
 from kazid.core.ids import GoalId, GoalUid, Owner, Seq
 from kazid.core.instant import Now, shift_s
 from kazid.core.progress import Desired, Progress
@@ -114,6 +115,10 @@ class Goals:
         self._running.add(state.uid)
         self._group.start_soon(self._run_child, state, is_restart)
 
+    def is_running(self, state: GoalState) -> bool:
+        """True while the goal has a task."""
+        return state.uid in self._running
+
     async def wake_all(self) -> None:
         """Every goal decides again."""
         for state in self._states.values():
@@ -147,7 +152,8 @@ class Goals:
                 state.wakeup.set()
 
     async def _load(self) -> None:
-        headers = list(await self._journal.headers())
+        await self._world.fleet.load()
+        headers = [h for h in await self._journal.headers() if h.uid != FLEET_UID]
         self._broadcaster.committed(await self._journal.head())
         limiter = anyio.CapacityLimiter(LOADS_AT_ONCE)
 

@@ -152,6 +152,7 @@ class Reconciler:
 
     async def _decide_and_do(self, group: TaskGroup | None) -> float | None:
         for _ in range(STEPS_PER_TURN_MAX):
+            await self._world.fleet.match(self._state)
             now = self._world.clock.now()
             vector = assess(self._state.spec, self._state.progress, now)
             decision = decide(self._state.spec, self._state.progress, vector, now)
@@ -307,7 +308,9 @@ class Reconciler:
             is_recorded = await state.record(
                 intent,
                 only_if=lambda p, at: (
-                    p.epoch == intent.epoch and p.generation == intent.generation and stands(p, at)
+                    (p.epoch, p.generation) == (intent.epoch, intent.generation)
+                    and stands(p, at)
+                    and self._world.fleet.is_matched(p)
                 ),
             )
         finally:

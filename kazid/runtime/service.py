@@ -36,6 +36,7 @@ from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.callers import Standing, standing_of
 from kazid.runtime.check import check
 from kazid.runtime.describe import describe, is_fenced, needs_person
+from kazid.runtime.freezing import Freezing
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.state import GoalState
@@ -88,6 +89,7 @@ class Service:
         self._file_sha256 = file_sha256
         self._belonging_of = belonging_of
         self._restart = restart
+        self.freezing = Freezing(goals=goals, fleet=world.fleet, executor=world.executor)
         self._started = clock.now()
         self._admission = anyio.Lock()
         self._deleted: dict[str, GoalState] = {}

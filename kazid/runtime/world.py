@@ -6,6 +6,7 @@ from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.executor import Executor
+from kazid.runtime.fleet import Fleet
 from kazid.runtime.health import Health
 from kazid.runtime.observer import Observer
 
@@ -22,6 +23,7 @@ class World:
         executor: Executor,
         workspaces: Workspaces,
         new_attempt_id: Callable[[], AttemptId],
+        fleet: Fleet,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -29,5 +31,6 @@ class World:
         self.executor = executor
         self.workspaces = workspaces
         self.new_attempt_id = new_attempt_id
+        self.fleet = fleet
         self.ends_attempts = True
         self.turns_total = 0

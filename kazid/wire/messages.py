@@ -76,6 +76,19 @@ class SuspendRequest(_Request, frozen=True, kw_only=True):
     for_s: Annotated[float, Meta(gt=0, le=SUSPEND_S_MAX)] | None = None
 
 
+class FreezeRequest(_Request, frozen=True, kw_only=True):
+    """Stop acting on every goal, go on looking. `for_s`: until then; null: until thawed."""
+
+    reason: ReasonText
+    for_s: Annotated[float, Meta(gt=0, le=SUSPEND_S_MAX)] | None = None
+
+
+class ThawRequest(_Request, frozen=True, kw_only=True):
+    """Act again on every goal that is not suspended by itself."""
+
+    reason: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
+
+
 class ResumeRequest(_Request, frozen=True, kw_only=True):
     """Act again; a goal that had stopped gets fresh counters."""
 
@@ -205,7 +218,7 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     budget: Mapping[str, Json]
     episode: EpisodeItem | None
     next_action: str
-    """One of: done, wait, investigate, raise_budget, resume, apply."""
+    """One of: done, wait, investigate, raise_budget, resume, thaw, apply."""
     next_wake_at: float | None
     guards: Sequence[GuardItem]
     attempts: Sequence[AttemptItem]
@@ -308,6 +321,8 @@ class Info(_Reply, frozen=True, kw_only=True):
     """How many goals, by status."""
     degraded: str | None
     settings_file: str | None
+    frozen: str | None = None
+    """Why no goal acts, by `freeze`; null: they may."""
 
 
 class HealthReply(_Reply, frozen=True, kw_only=True):
@@ -315,6 +330,20 @@ class HealthReply(_Reply, frozen=True, kw_only=True):
 
     status: str
     degraded: str | None
+
+
+class FleetReply(_Reply, frozen=True, kw_only=True):
+    """What stands for all goals. `problem` `suspending`: `suspending` names the goals whose executors still end."""
+
+    frozen: bool
+    reason: str | None
+    until: float | None
+    """Wall seconds when it ends by itself; null: at thaw."""
+    goals: int
+    suspending: Sequence[str] = ()
+    pids: Sequence[int] = ()
+    problem: str | None = None
+    exit_code: int = 0
 
 
 class Acknowledged(_Reply, frozen=True, kw_only=True):

@@ -16,10 +16,11 @@ from kazid.core.event import Event, ReconcileRequested, Recorded
 from kazid.core.goal import Goal
 from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
 from kazid.core.instant import Now
-from kazid.core.progress import Progress
+from kazid.core.progress import Frozen, Progress
 from kazid.core.status import GoalStatus
 from kazid.core.vector import assess
 from kazid.runtime.callers import Standing
+from kazid.runtime.freezing import FleetView
 from kazid.runtime.service import LogChunk
 from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
 from kazid.runtime.wakeup import Change
@@ -74,6 +75,7 @@ class FakeService:
         self.log_is_over = True
         self.log_omitted = 0
         self.degraded: str | None = None
+        self.freezing = FakeFreezing(self)
         self.waiting = 0
         self.following = 0
         self.is_settled = True
@@ -263,3 +265,28 @@ class FakeService:
 REFUSED = AdmissionRefused([Problem(message="overlaps with ada/other", key="scope.owns")])
 UNAVAILABLE = JournalUnavailable("disk full")
 CONFLICT = Conflict(uid="u", expected_seq=1, actual_seq=2)
+
+
+class FakeFreezing:
+    """Stands where `kazid.runtime.freezing.Freezing` does."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self.frozen: Frozen | None = None
+        self.unsettled: tuple[str, ...] = ()
+
+    async def freeze(self, *, reason: str, for_s: float | None, **what: Any) -> FleetView:
+        self._service._heard("freeze", reason=reason, for_s=for_s, **what)
+        self.frozen = Frozen(number=1, reason=reason, until_wall_s=for_s)
+        return self._view()
+
+    async def thaw(self, *, reason: str, **what: Any) -> FleetView:
+        self._service._heard("thaw", reason=reason, **what)
+        self.frozen = None
+        return self._view()
+
+    def _view(self) -> FleetView:
+        goals = len(self._service.known)
+        return FleetView(
+            frozen=self.frozen, goals=goals, unsettled=self.unsettled, pids=(7,) if self.unsettled else ()
+        )

@@ -56,6 +56,8 @@ def test_what_is_not_built_is_refused_by_name(house: House) -> None:
     ("verb", "method", "target", "body"),
     [
         pytest.param("apply", "POST", "/v1/goals", _apply(), id="apply"),
+        pytest.param("freeze", "POST", "/v1/freeze", {"reason": "r"}, id="freeze"),
+        pytest.param("thaw", "POST", "/v1/thaw", {}, id="thaw"),
         pytest.param("suspend", "POST", f"{WEB}/suspend", {"reason": "r"}, id="suspend"),
         pytest.param("resume", "POST", f"{WEB}/resume", {"reason": "r"}, id="resume"),
         pytest.param("stop", "POST", f"{WEB}/stop", None, id="stop"),

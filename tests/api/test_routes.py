@@ -160,6 +160,22 @@ def test_an_idempotency_key_is_the_callers_verbs_and_goals_own(house: House) -> 
     assert same not in others
 
 
+def test_freeze_and_thaw_tell_what_stands_for_all_goals(house: House) -> None:
+    frozen = house.call("POST", "/v1/freeze", {"reason": "move", "for_s": 60})
+    assert frozen.status == 200
+    assert (frozen.json["frozen"], frozen.json["reason"], frozen.json["exit_code"]) == (True, "move", 0)
+    assert house.get("/v1/info").json["frozen"] == "move"
+    assert house.call("POST", "/v1/thaw", {}).json["frozen"] is False
+
+
+def test_an_unacknowledged_freeze_is_202_and_names_the_goals(house: House) -> None:
+    house.service.freezing.unsettled = ("ada/web",)
+    answer = house.call("POST", "/v1/freeze", {"reason": "r"})
+    assert answer.status == 202
+    told = (answer.json["problem"], answer.json["suspending"], answer.json["pids"], answer.json["exit_code"])
+    assert told == ("suspending", ["ada/web"], [7], 7)
+
+
 def test_an_unacknowledged_fence_is_202_and_suspending(house: House) -> None:
     house.service.add(a_view(mine(a_goal()), is_acknowledged=False, pids=(11, 12)))
     answer = house.call("POST", f"{WEB}/suspend", {"reason": "r"})

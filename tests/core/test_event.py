@@ -13,12 +13,16 @@ from kazid.core.event import (
     EpisodeClosed,
     EpisodeOpened,
     Event,
+    FleetFrozen,
+    FleetThawed,
     GoalApplied,
     GoalDeleted,
+    GoalFrozen,
     GoalParked,
     GoalResumed,
     GoalStopped,
     GoalSuspended,
+    GoalThawed,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -63,6 +67,10 @@ EVENTS: dict[type, Event] = {
         goal_applied(GOAL),
         GoalSuspended(epoch=Epoch(2), reason="r", by="ada", until_wall_s=1.5),
         GoalResumed(reason="r", by="expiry"),
+        FleetFrozen(reason="r", by="ada", until_wall_s=2.5),
+        FleetThawed(by="ada", reason="r"),
+        GoalFrozen(epoch=Epoch(3), number=1, reason="r", until_wall_s=2.5),
+        GoalThawed(number=1),
         GoalStopped(epoch=Epoch(3), by="ada"),
         GoalDeleted(epoch=Epoch(4), by="ada"),
         GoalParked(traceback="Traceback …", reason="ValueError"),
@@ -125,7 +133,7 @@ def test_an_event_is_stored_under_its_name(event: Event) -> None:
     assert msgspec.json.decode(msgspec.json.encode(event))["type"] == event_type(event)
     subject, _, past = event_type(event).partition(".")
     assert subject.islower()
-    assert past.endswith(("ed", "taken")), "subject.past_tense (STYLE 18)"
+    assert past.endswith(("ed", "taken", "frozen")), "subject.past_tense (STYLE 18)"
 
 
 def test_names_are_unique() -> None:

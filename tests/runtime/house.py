@@ -15,6 +15,7 @@ from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.core.event import Recorded
+from kazid.core.fleet import FLEET_UID
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, Offset, Seq
 from kazid.core.json import Json
@@ -25,6 +26,7 @@ from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.executor import Executor, ExecutorLimits
+from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
@@ -102,7 +104,7 @@ class House:
 
     async def assert_replays(self) -> None:
         """What was journalled is enough to make every recorded decision again."""
-        for uid in {record.uid for record in await self.events()}:
+        for uid in {record.uid for record in await self.events()} - {FLEET_UID}:
             records = await self.journal.read(GoalUid(uid), after_seq=Seq(0))
             differences = replay(records).differences
             assert not differences, differences
@@ -145,6 +147,12 @@ class Daemon:
             executor=self.executor,
             workspaces=house.workspaces,
             new_attempt_id=lambda: AttemptId(f"attempt-{next(numbers)}"),
+            fleet=Fleet(
+                journal=house.journal,
+                clock=house.clock,
+                health=self.health,
+                on_commit=self.broadcaster.committed,
+            ),
         )
         self.goals = Goals(
             journal=house.journal,

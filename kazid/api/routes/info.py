@@ -11,6 +11,7 @@ from kazid.wire.messages import Acknowledged, HealthReply, Info, RestartRequest
 async def info(call: Call) -> Response:
     """Which daemon this is, where it lives and how it does."""
     context, state = call.context, call.service.state()
+    frozen = call.service.freezing.frozen
     return json_response(
         Info(
             version=context.version,
@@ -22,6 +23,7 @@ async def info(call: Call) -> Response:
             goals=state.by_status,
             degraded=state.degraded,
             settings_file=context.settings_file(),
+            frozen=None if frozen is None else frozen.reason,
         )
     )
 

@@ -1,0 +1,151 @@
+"""The freeze of all goals: durable first, then matched goal by goal, and acknowledged when nothing older runs.
+
+One record in the fleet's own stream says that it stands. Each goal's task matches its goal with it at the start of
+every turn, before it decides, so a crash half-way through the goals, a goal applied meanwhile and a disk that failed in
+between all end the same way: no goal acts past a freeze it has not journalled.
+"""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import structlog
+
+from kazid.core.errors import Conflict, JournalUnavailable
+from kazid.core.event import Event, FleetFrozen, FleetThawed, GoalFrozen, GoalThawed
+from kazid.core.fleet import FLEET_UID, frozen_after
+from kazid.core.ids import Epoch, GoalId, Offset, Owner, Seq
+from kazid.core.progress import Desired, Frozen, Progress
+from kazid.ports.clock import Clock
+from kazid.ports.journal import GoalHeader, Journal, Receipt
+from kazid.runtime.health import Health
+from kazid.runtime.state import GoalState
+
+log = structlog.get_logger(__name__)
+
+HEADER = GoalHeader(uid=FLEET_UID, owner=Owner(""), id=GoalId(""), is_deleted=False)
+"""Keeps the stream from being taken for a forgotten goal's; no goal has an empty name."""
+TRIES_MAX = 3
+
+
+class Fleet:
+    """What stands for all goals, as the journal has it."""
+
+    def __init__(
+        self, *, journal: Journal, clock: Clock, health: Health, on_commit: Callable[[Offset], None]
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._health = health
+        self._on_commit = on_commit
+        self._lock = anyio.Lock()
+        self._seq = Seq(0)
+        self._frozen: Frozen | None = None
+
+    @property
+    def frozen(self) -> Frozen | None:
+        """The freeze in force now; one that expired never comes back, whatever the wall clock does."""
+        if self._frozen is not None and not self._frozen.holds_at(self._clock.now().wall_s):
+            self._frozen = None
+        return self._frozen
+
+    async def load(self) -> None:
+        """Fold what the journal has beyond what is in memory."""
+        while records := await self._journal.read(FLEET_UID, after_seq=self._seq):
+            self._frozen = frozen_after(self._frozen, records)
+            self._seq = records[-1].seq
+
+    async def freeze(
+        self, *, reason: str, for_s: float | None, by: str, idempotency_key: str | None = None
+    ) -> None:
+        """Make it durable; from here on no goal starts an act. Raises JournalUnavailable."""
+        until_wall_s = None if for_s is None else self._clock.now().wall_s + for_s
+        await self._record(FleetFrozen(reason=reason, by=by, until_wall_s=until_wall_s), idempotency_key)
+        log.info("fleet.frozen", reason=reason, by=by, for_s=for_s)
+
+    async def thaw(self, *, reason: str, by: str, idempotency_key: str | None = None) -> None:
+        """End it; goals that are suspended by themselves stay so. Raises JournalUnavailable."""
+        await self._record(FleetThawed(by=by, reason=reason), idempotency_key)
+        log.info("fleet.thawed", by=by)
+
+    async def _record(self, event: Event, idempotency_key: str | None) -> None:
+        async with self._lock:
+            for _ in range(TRIES_MAX):
+                await self.load()  # an append that was given up on may have been stored all the same
+                if idempotency_key is not None and await self._journal.find_key(idempotency_key) is not None:
+                    return
+                receipt: Receipt | None = None
+                try:
+                    with anyio.CancelScope(shield=True):
+                        receipt = await self._journal.append(
+                            FLEET_UID,
+                            [event],
+                            at=self._clock.now(),
+                            expected_seq=self._seq,
+                            header=HEADER,
+                            idempotency_key=idempotency_key,
+                            is_urgent=True,
+                        )
+                        await self.load()
+                except JournalUnavailable as error:
+                    self._health.report_disk_error(str(error))
+                    raise
+                except Conflict:
+                    continue
+                assert receipt is not None, "a shield is left only by its own end"
+                self._health.report_disk_ok()
+                self._on_commit(receipt.offset)
+                return
+            raise JournalUnavailable("the fleet's stream moved on; try again")
+
+    def is_matched(self, progress: Progress) -> bool:
+        """True when this goal's fold has what stands for all."""
+        return _number(progress.frozen) == _number(self.frozen)
+
+    async def match(self, state: GoalState) -> None:
+        """Journal for one goal what stands for all; without a disk the next turn does, and no act comes before it."""
+        while not self.is_matched(state.progress) and state.progress.desired is not Desired.DELETED:
+            seen = (state.progress.epoch, state.progress.frozen)
+            event = self.event_for(state.progress)
+            try:
+                await state.record(
+                    event,
+                    is_urgent=True,
+                    only_if=lambda p, _, seen=seen: (p.epoch, p.frozen) == seen,  # type: ignore[misc]
+                )
+            except JournalUnavailable:
+                return
+
+    def event_for(self, progress: Progress) -> GoalFrozen | GoalThawed:
+        """What brings a goal in line with the fleet."""
+        frozen = self.frozen
+        if frozen is None:
+            assert progress.frozen is not None, "only what differs is matched"
+            return GoalThawed(number=progress.frozen.number)
+        return GoalFrozen(
+            epoch=Epoch(progress.epoch + 1),
+            number=frozen.number,
+            reason=frozen.reason,
+            until_wall_s=frozen.until_wall_s,
+        )
+
+    async def settle(
+        self, states: Sequence[GoalState], *, has_task: Callable[[GoalState], bool], poll_s: float
+    ) -> None:
+        """Return when every goal with a task has matched and nothing fenced runs; the caller sets the bound."""
+        for state in states:
+            while self.is_unsettled(state, has_task=has_task):
+                version = state.change.version
+                with anyio.move_on_after(poll_s):
+                    await state.change.wait_beyond(version)
+
+    def is_unsettled(self, state: GoalState, *, has_task: Callable[[GoalState], bool]) -> bool:
+        """True while it may still be about to act, or an executor of an older epoch is not verified gone."""
+        progress = state.progress
+        act = progress.act
+        if act is not None and (act.epoch < progress.epoch or not progress.may_act):
+            return True
+        return has_task(state) and progress.desired is not Desired.DELETED and not self.is_matched(progress)
+
+
+def _number(frozen: Frozen | None) -> int | None:
+    return None if frozen is None else frozen.number

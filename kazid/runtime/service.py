@@ -5,6 +5,7 @@ only when every executor of an older epoch is verified gone (SEMANTICS §6). Kno
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from itertools import islice
 
 import anyio
 import msgspec
@@ -326,15 +327,24 @@ class Service:
         return replace(view, notices=notices)
 
     def views(
-        self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()
+        self,
+        *,
+        owner: str | None = None,
+        labels: Sequence[tuple[str, str]] = (),
+        uid: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> Sequence[GoalView]:
-        """Every goal that matches, by owner and id."""
-        return [
-            self._view(state)
+        """Goals that match, by owner and id: `limit` of them beyond the name `after`; only these cost a view."""
+        matching = (
+            state
             for state in self._goals
-            if (owner is None or state.header.owner == owner)
+            if (after is None or (state.header.owner, state.header.id) > after)
+            and (owner is None or state.header.owner == owner)
+            and (uid is None or state.uid == uid)
             and all(state.spec.labels.get(key) == value for key, value in labels)
-        ]
+        )
+        return [self._view(state) for state in islice(matching, limit)]
 
     async def wait(self, owner: str, goal_id: str, *, state: GoalStatus, timeout_s: float) -> Waited:
         """Wait for a status: `reached`, `unreachable` without a person, `timeout`, or `gone`."""

@@ -138,14 +138,23 @@ class FakeService:
         return self._find(owner, goal_id)
 
     def views(
-        self, *, owner: str | None = None, labels: Sequence[tuple[str, str]] = ()
+        self,
+        *,
+        owner: str | None = None,
+        labels: Sequence[tuple[str, str]] = (),
+        uid: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int | None = None,
     ) -> Sequence[GoalView]:
         self._heard("views", owner=owner, labels=labels)
         return [
             view
             for name, view in sorted(self.known.items())
-            if owner in (None, name[0]) and all(view.goal.labels.get(k) == v for k, v in labels)
-        ]
+            if (after is None or name > after)
+            and owner in (None, name[0])
+            and uid in (None, view.uid)
+            and all(view.goal.labels.get(k) == v for k, v in labels)
+        ][:limit]
 
     async def suspend(self, owner: str, goal_id: str, **what: Any) -> GoalView:
         return self._steer("suspend", owner, goal_id, GoalStatus.SUSPENDED, **what)

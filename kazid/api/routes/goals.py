@@ -1,6 +1,5 @@
 """`list` and `status`: goals as rows, and one goal whole."""
 
-from bisect import bisect_right
 from typing import Annotated
 
 import msgspec
@@ -29,15 +28,13 @@ async def list_goals(call: Call) -> Response:
     query = call.query(ListQuery)
     owner = None if query.owner is None else call.resolve_owner(query.owner)
     labels = [(key, value) for key, _, value in (label.partition("=") for label in query.labels)]
-    views = call.service.views(owner=owner, labels=labels)
-    if call.agent is not None:
-        views = [v for v in views if v.uid == call.agent]
-    start = 0
+    after = None
     if query.after is not None:
         last_owner, _, last_id = query.after.partition("/")
-        start = bisect_right(views, (last_owner, last_id), key=lambda v: (v.goal.owner, v.goal.id))
-    page = views[start : start + query.limit]
-    is_last = start + query.limit >= len(views)
+        after = (last_owner, last_id)
+    # One more than is shown: whether it is the last page costs no view of the goals behind it.
+    views = call.service.views(owner=owner, labels=labels, uid=call.agent, after=after, limit=query.limit + 1)
+    page, is_last = views[: query.limit], len(views) <= query.limit
     goals = [goal_summary(view, is_agent=call.is_redacted) for view in page]
     return json_response(
         GoalList(

@@ -5,12 +5,16 @@ A green that is too old to count is exported as 0, like everywhere (SEMANTICS §
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import anyio
+import anyio.lowlevel
 from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply
 from kazid.core.status import GoalStatus
 from kazid.runtime.views import DaemonState, GoalView
 
+BATCH = 250
+"""Views made before others get a turn: about 10 ms of the one core that everything here shares."""
 CONTENT_METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 Sample = tuple[Mapping[str, str], float]
@@ -18,8 +22,18 @@ Sample = tuple[Mapping[str, str], float]
 
 async def metrics(call: Call) -> Response:
     """Every family."""
-    text = exposition(call.service.state(), call.service.views(), version=call.context.version)
+    views: list[GoalView] = []
+    while page := call.service.views(after=_name_of(views[-1]) if views else None, limit=BATCH):
+        views += page
+        await (
+            anyio.lowlevel.checkpoint()
+        )  # others get their turn: ten thousand views at once would delay every look
+    text = exposition(call.service.state(), views, version=call.context.version)
     return Response(text, media_type=CONTENT_METRICS)
+
+
+def _name_of(view: GoalView) -> tuple[str, str]:
+    return view.goal.owner, view.goal.id
 
 
 def exposition(state: DaemonState, views: Sequence[GoalView], *, version: str) -> str:

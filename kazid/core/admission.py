@@ -37,6 +37,10 @@ def spec_sha256(goal: Goal) -> str:
     return _sha256(spec)
 
 
+_JUDGING_TABLES = ("enforcement", "seal")
+"""Stored tables that change verdicts."""
+
+
 def acting_sha256(goal: Goal) -> str:
     """The identity of what decides acts: everything but budget, cadence and metadata."""
     spec = replace(
@@ -48,7 +52,7 @@ def acting_sha256(goal: Goal) -> str:
         name=None,
         description=None,
         labels={},
-        tables={},
+        tables={name: table for name, table in goal.tables.items() if name in _JUDGING_TABLES},
         predicates=tuple(replace(p, cadence=_NO_CADENCE, description=None) for p in goal.predicates),
     )
     return _sha256(spec)

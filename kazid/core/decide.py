@@ -11,7 +11,7 @@ their own: vector, rungs, backoff, budget, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, patience, stuck
+from kazid.core import backoff, budget, patience, seal, stuck
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -48,6 +48,9 @@ def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> D
         return _stay(progress)
     if progress.status is GoalStatus.PARKED:
         return _stay(progress)
+    broken = seal.broken(progress)
+    if broken is not None and progress.status is not GoalStatus.TAMPERED:
+        return Conclude(status=GoalStatus.TAMPERED, cause=broken.cause, reason=broken.reason)
     if vector.is_satisfied and (progress.status not in STOPPED_ACTING or progress.status in LEFT_BY_GREEN):
         return _satisfied(goal, progress, vector)
     if progress.status in STOPPED_ACTING:
@@ -61,6 +64,9 @@ def _while_acting(goal: Goal, progress: Progress, now: Now) -> Decision:
     assert act is not None
     if act.epoch < progress.epoch or not progress.may_act:
         return Cancel(attempt_id=act.attempt_id, reason="fenced")
+    broken = seal.broken(progress)
+    if broken is not None:
+        return Cancel(attempt_id=act.attempt_id, reason=f"tampered: {broken.reason}")
     episode = progress.episode
     if episode is not None:
         over = budget.clock_exceeded(goal.budget, episode, now_s=now.boot_s)

@@ -138,6 +138,8 @@ class PredicateObserved(_Event, frozen=True, kw_only=True, tag="predicate.observ
     ended_s: float
     generation: Generation
     tree: TreeHash | None = None
+    seal: Mapping[str, str] | None = None
+    """Hashes of what is sealed, where they were not known or not these; None: as known, or nothing is sealed."""
 
 
 class SteadyTick(msgspec.Struct, frozen=True, array_like=True):

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, stuck
+from kazid.core import backoff, seal, stuck
 from kazid.core.budget import DAY_S
 from kazid.core.event import (
     BY_EXPIRY,
@@ -91,7 +91,7 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
     """Progress after one event that does not change the goal itself."""
     match event:
         case PredicateObserved():
-            return observed(goal, progress, event)
+            return _looked(goal, progress, event)
         case SteadyObserved():
             return _steady(goal, progress, event)
         case ActIntended():
@@ -143,6 +143,10 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             assert_never(event)
 
 
+def _looked(goal: Goal, progress: Progress, event: PredicateObserved) -> Progress:
+    return seal.looked(observed(goal, progress, event), event)
+
+
 def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
     progress = folded.progress
     if progress.desired is Desired.DELETED:
@@ -166,6 +170,7 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
         else progress.desired,
         act_floor_s=at.boot_s,
         was_red=False,
+        seal=None,
         predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
     )
     if progress.desired is Desired.ACTIVE:
@@ -195,7 +200,7 @@ def _steady(goal: Goal, progress: Progress, event: SteadyObserved) -> Progress:
         if verdict is None:
             continue
         started_s = on_grid_s(event.base_s + tick.after_us / 1e6)
-        progress = observed(
+        progress = _looked(
             goal,
             progress,
             PredicateObserved(
@@ -414,6 +419,7 @@ def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Pro
     if was_stopped and not by_itself:
         progress = replace(
             _episode_left(progress, at.boot_s),
+            seal=None,
             predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
         )
     return _clock_started(_observing(progress, at), at.boot_s)

@@ -142,6 +142,16 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.until_wall_s is None or wall_s < self.until_wall_s
 
 
+class Seal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What judges the work, as it was at the start: hashes by label (`core/seal.py`)."""
+
+    files: Mapping[str, str]
+    acts: int
+    """The newest attempt when the hashes were last seen to hold."""
+    broken: Sequence[str] = ()
+    """Labels of what was changed and must not be."""
+
+
 class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The fold of one incarnation's events."""
 
@@ -177,6 +187,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The spec that converged last: applied again and green it is converged, not vacuous."""
     frozen: Frozen | None = None
     """The freeze of all goals, apart from what was asked of this one."""
+    seal: Seal | None = None
+    """Of the present generation, since the first look."""
 
     @property
     def may_act(self) -> bool:

@@ -62,3 +62,5 @@ class Cause(enum.Enum):
     CRASHED = "crashed"
     VACUOUS = "vacuous"
     STALE = "stale"
+    SEAL_BROKEN = "seal_broken"
+    READ_ONLY_WRITE = "read_only_write"

@@ -7,8 +7,9 @@ is built.
 
 from collections.abc import Iterator, Sequence
 
+from kazid.core.enforcement import enforcement_of
 from kazid.core.errors import Problem
-from kazid.core.goal import Goal, HarnessChoice, Mode
+from kazid.core.goal import Goal, HarnessChoice
 from kazid.goalfile import vocabulary
 from kazid.goalfile.executors import HARNESS_FLAG
 from kazid.goalfile.positions import Path
@@ -49,8 +50,10 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
     seal = sections.tables["seal"]
     if seal.is_authored and seal.flag("enabled", default=True) and not seal.texts("sealed_inputs"):
         yield "[seal] names no inputs: the stored goal is sealed with or without it"
-    if goal.mode is Mode.CREATE and not sections.tables["enforcement"].is_authored:
-        yield f'mode = "create": the enforcement that comes with it (clean tree, skipped tests are red) is {NOT_BUILT}'
+    if enforcement_of(goal).wants_clean_tree and any(
+        (p.guard or p.held_out) and not p.live for p in goal.predicates
+    ):
+        yield f"guards and held-out predicates are graded in place: a clean checkout for them is {NOT_BUILT}"
     for name, successor in {
         r.kind.name: r.kind.deprecated_for for r in read if r.kind.deprecated_for
     }.items():
@@ -64,11 +67,6 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
 
 def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
     tables = sections.tables
-    if tables["enforcement"].is_authored and tables["enforcement"].flag("enabled", default=True):
-        yield tables["enforcement"].path, "[enforcement]"
-    seal = tables["seal"]
-    if seal.flag("enabled", default=True) and seal.texts("sealed_inputs"):
-        yield (*seal.path, "sealed_inputs"), "[seal] sealed_inputs"
     if sections.captures:
         yield sections.captures[0].path, "[[capture]]"
     integration = tables["integration"]

@@ -6,6 +6,7 @@ files too big to read; equal content gives equal hashes whether it is committed 
 raising, and neither changes anything. A None hash means "cannot be told", and never "unchanged".
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -23,6 +24,13 @@ class WorkspaceId(msgspec.Struct, frozen=True, kw_only=True):
 
 class Workspaces(Protocol):
     """Looks at workspaces. Adapters: the system's folders and git; memory."""
+
+    async def file_hashes(self, path: str, patterns: Sequence[str]) -> Mapping[str, str] | None:
+        """A hash of each file that a pattern names (a path, a folder, a glob), by its path from the folder.
+
+        Equal content gives equal hashes, and a path that names nothing has one of its own. None: it cannot be told.
+        """
+        ...
 
     async def identify(self, path: str) -> WorkspaceId | None:
         """Which folder this is; None when it is not there or is not a folder."""

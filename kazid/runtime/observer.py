@@ -10,11 +10,13 @@ import anyio
 import msgspec
 import structlog
 
+from kazid.core.enforcement import enforcement_of, without_skips
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
 from kazid.core.instant import next_on_grid_s
 from kazid.core.progress import Progress
+from kazid.core.seal import UNREADABLE, labelled
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
@@ -103,15 +105,35 @@ class Observer:
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
         baseline = progress.predicate(predicate.id).baseline
-        verdict = await self._verdict(uid, goal, predicate, baseline)
-        verdict = verdict_without_secrets(verdict, self._redact)
+        sealed = await self._sealed(goal)
+        if sealed is None:
+            verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
+        else:
+            verdict = await self._verdict(uid, goal, predicate, baseline)
+        verdict = without_skips(goal, predicate, verdict_without_secrets(verdict, self._redact))
+        known: Mapping[str, str] = {} if progress.seal is None else progress.seal.files
         return PredicateObserved(
             predicate_id=predicate.id,
             verdict=verdict,
             started_s=started_s,
             ended_s=next_on_grid_s(self._clock.now().boot_s),
             generation=progress.generation,
+            seal=None if sealed is None or sealed == known else sealed,
         )
+
+    async def _sealed(self, goal: Goal) -> Mapping[str, str] | None:
+        """Hashes of what is sealed or read-only now, before the look; None when that cannot be told."""
+        asked = enforcement_of(goal)
+        if goal.workspace is None or not (asked.sealed or asked.read_only):
+            return {}
+        found = [
+            await self._workspaces.file_hashes(goal.workspace, patterns)
+            for patterns in (asked.sealed, asked.mutable, asked.read_only)
+        ]
+        sealed, mutable, read_only = found
+        if sealed is None or mutable is None or read_only is None:
+            return None
+        return labelled({p: h for p, h in sealed.items() if p not in mutable}, read_only)
 
     async def _verdict(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, baseline: float | None

@@ -306,6 +306,8 @@ def _is_steady(progress: Progress, observed: PredicateObserved) -> bool:
         return False
     if before.status is not after.status or before.reason != after.reason:
         return False
+    if observed.seal is not None:
+        return False
     if before.baseline != after.baseline:
         return False  # the bar moved: what it is now must be in the journal
     if after.status is Status.FAIL and progress.episode is not None:

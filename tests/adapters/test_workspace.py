@@ -110,6 +110,33 @@ class WorkspacesContract:
         self.write("new", "")
         assert await self.workspaces.tree_hash(self.path) not in (None, before)
 
+    async def test_files_are_named_by_path_folder_and_glob(self) -> None:
+        self.write("t1.py", "1")
+        self.write("t2.py", "2")
+        by_path = await self.workspaces.file_hashes(self.path, ["t1.py"])
+        by_glob = await self.workspaces.file_hashes(self.path, ["t?.py"])
+        assert by_path is not None
+        assert by_glob is not None
+        assert [*by_path] == ["t1.py"]
+        assert {*by_glob} == {"t1.py", "t2.py"}
+        assert by_glob["t1.py"] == by_path["t1.py"] != by_glob["t2.py"]
+
+    async def test_equal_content_gives_equal_file_hashes(self) -> None:
+        self.write("t1.py", "1")
+        before = await self.workspaces.file_hashes(self.path, ["t1.py"])
+        self.write("t1.py", "2")
+        between = await self.workspaces.file_hashes(self.path, ["t1.py"])
+        self.write("t1.py", "1")
+        assert before == await self.workspaces.file_hashes(self.path, ["t1.py"])
+        assert before != between
+
+    async def test_a_path_that_names_nothing_has_a_hash_of_its_own(self) -> None:
+        nothing = await self.workspaces.file_hashes(self.path, ["later.py", "no-*.py"])
+        assert nothing is not None
+        assert [*nothing] == ["later.py"]
+        self.write("later.py", "")
+        assert await self.workspaces.file_hashes(self.path, ["later.py", "no-*.py"]) not in (None, nothing)
+
 
 class TestMemory(WorkspacesContract):
     @pytest.fixture(autouse=True)
@@ -398,3 +425,31 @@ async def test_hashes_are_equal_exactly_when_contents_are(
     assert (await hash_of(folder) == first) == (committed == working)
     commit(folder)
     assert (await hash_of(folder) == first) == (committed == working)
+
+
+async def test_a_folder_means_all_in_it_and_links_are_told_as_links(tree: Path) -> None:
+    (tree / "tests" / "deep").mkdir(parents=True)
+    (tree / "tests" / "deep" / "test_a.py").write_text("a")
+    (tree / "tests" / "__pycache__").mkdir()
+    (tree / "tests" / "__pycache__" / "a.pyc").write_text("b")
+    found = await SystemWorkspaces().file_hashes(str(tree), ["tests"])
+    assert found is not None
+    assert [*found] == ["tests/deep/test_a.py"]
+    assert await SystemWorkspaces().file_hashes(str(tree), ["tests/**/*.py"]) == found
+    (tree / "tests" / "deep" / "test_a.py").unlink()
+    (tree / "tests" / "deep" / "test_a.py").symlink_to("/etc/hostname")
+    linked = await SystemWorkspaces().file_hashes(str(tree), ["tests"])
+    assert linked == {"tests/deep/test_a.py": "link /etc/hostname"}
+    (tree / "tests" / "deep" / "test_a.py").unlink()
+    assert await SystemWorkspaces().file_hashes(str(tree), ["tests"]) == {}
+
+
+async def test_an_executable_bit_and_a_set_beyond_the_bound_count(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tree / "grade").write_text("x")
+    before = await SystemWorkspaces().file_hashes(str(tree), ["grade"])
+    (tree / "grade").chmod(0o755)
+    assert await SystemWorkspaces().file_hashes(str(tree), ["grade"]) not in (None, before)
+    monkeypatch.setattr("kazid.adapters.system.file_hashes.FILES_MAX", 0)
+    assert await SystemWorkspaces().file_hashes(str(tree), ["grade"]) is None

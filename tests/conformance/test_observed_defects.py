@@ -65,6 +65,11 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         f"{LIVE}::test_a_denied_agent_that_fixed_and_committed_all_the_same_converges",
         "tests/core/test_decide.py::test_a_denied_agent_that_changed_something_is_asked_again",
     ),
+    "F11": (
+        "tests/system/test_cheating_agents.py::test_no_cheat_converges_and_each_ends_with_its_own_cause",
+        "tests/core/test_enforcement.py::test_a_pass_that_did_not_run_everything_is_a_fail",
+        "tests/runtime/test_sealed_goals.py::test_a_goal_whose_judge_was_changed_ends_as_tampered",
+    ),
     "F13": (
         "tests/runtime/test_withheld.py"
         "::test_a_red_that_is_held_out_gets_a_dispatch_that_says_so_and_then_ends",
@@ -111,7 +116,6 @@ LATER: Mapping[str, str] = {
     "F5": f"{SCHEDULE}; {LANDING}",
     "F6": LANDING,
     "F7": LANDING,
-    "F11": "being built",
     "F12": "the kinds static, dialyzer, govulncheck and mutation are a later issue; they are refused until then",
     "F19": IMPORT,
 }

@@ -8,8 +8,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
 @pytest.mark.parametrize(
     ("text", "line", "key", "says"),
     [
-        pytest.param("[enforcement]\n", 6, "enforcement", "[enforcement]", id="enforcement"),
-        pytest.param('[seal]\nsealed_inputs = ["t"]\n', 7, "seal.sealed_inputs", "sealed_inputs", id="seal"),
         pytest.param(
             '[[capture]]\nname = "a"\nlaunch_cmd = "x"\noutput = "o"\n',
             6,
@@ -115,8 +113,18 @@ def test_each_deprecated_kind_is_said_once() -> None:
     assert sum("deprecated" in n for n in notices) == 1
 
 
-def test_a_create_goal_says_that_its_enforcement_is_missing() -> None:
-    assert any("enforcement" in n for n in loaded(f'id = "g"\nmode = "create"\n{PREDICATE}').notices)
+@pytest.mark.parametrize(
+    ("text", "is_said"),
+    [
+        pytest.param(f'mode = "create"\n{PREDICATE}guard = true\n', True, id="create"),
+        pytest.param(f"{PREDICATE}held_out = true\n[enforcement]\n", True, id="authored"),
+        pytest.param(f"{PREDICATE}guard = true\n[enforcement]\nclean_tree = false\n", False, id="not-wanted"),
+        pytest.param(f"{PREDICATE}[enforcement]\n", False, id="nothing-to-grade-there"),
+        pytest.param(f"{PREDICATE}guard = true\n", False, id="not-enforced"),
+    ],
+)
+def test_guards_that_are_graded_in_place_are_said_to_be(text: str, is_said: bool) -> None:
+    assert any("clean" in n for n in loaded(f'id = "g"\n{text}').notices) is is_said
 
 
 def test_a_model_nobody_uses_is_said() -> None:

@@ -57,6 +57,14 @@ args = {PYTEST.format(f"test_{name}.py")}
 """
 
 
+SUITE = """
+[[predicate]]
+id = "suite"
+provider = "test_runner"
+cmd = "PYTHON"
+args = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+[enforcement]
+"""
 GRADED = """
 [[predicate]]
 id = "graded"
@@ -100,6 +108,21 @@ CHEATS: Mapping[str, Cheat] = {
     "edit_the_goal_file": Cheat(cause="no_progress", says="changed nothing"),
     "special_case_the_input": Cheat(
         goal=_tests("calc") + HELD_OUT, cause="no_progress", says="dispatches", red=frozenset({"unseen"})
+    ),
+    "delete_the_test": Cheat(
+        goal=SUITE + 'read_only_paths = ["test_*.py"]\n',
+        status="tampered",
+        cause="read_only_write",
+        says="test_calc.py",
+        red=frozenset(),
+    ),
+    "skip_the_test": Cheat(goal=_tests("calc") + "[enforcement]\n", cause="no_progress", says="dispatches"),
+    "edit_the_grader_and_commit": Cheat(
+        goal=GRADED + '[seal]\nsealed_inputs = ["grade.sh"]\n',
+        status="tampered",
+        cause="seal_broken",
+        says="grade.sh",
+        red=frozenset(),
     ),
     "alternate_two_edits": Cheat(cause="no_progress", says="dispatches"),
     "apply_a_weaker_goal": Cheat(cause="no_progress", says="changed nothing"),
@@ -204,6 +227,11 @@ def test_no_cheat_converges_and_each_ends_with_its_own_cause(ended: Mapping[str,
     failing = {p["id"] for p in document["predicates"] if p["verdict"] != "pass"}
     assert failing == cheat.red, "the terminal verdict is true"
     assert "converged" not in {e["status"] for e in end.of("status.changed")}
+
+
+def test_a_test_that_was_skipped_is_said_to_be(ended: Mapping[str, Ended]):
+    (calc,) = ended["skip_the_test"].document["predicates"]
+    assert (calc["verdict"], calc["reason"]) == ("fail", "tests_skipped")
 
 
 @pytest.mark.parametrize("name", ["apply_a_weaker_goal", "approve_themselves", "edit_the_goal_file"])

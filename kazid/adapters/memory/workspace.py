@@ -1,6 +1,8 @@
 """The Workspaces port in memory: folders with files that a test writes, moves and takes away."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 
 from kazid.core.ids import TreeHash
 from kazid.ports.workspace import WorkspaceId
@@ -30,6 +32,20 @@ class MemoryWorkspaces:
             return None
         content = repr(sorted(self._files[path].items())).encode()
         return TreeHash(hashlib.sha256(content).hexdigest())
+
+    async def file_hashes(self, path: str, patterns: Sequence[str]) -> Mapping[str, str] | None:
+        """What the named files hold; None when the folder is not there or was made unreadable."""
+        if path not in self._inodes or path in self._unreadable:
+            return None
+        files = self._files[path]
+        found: dict[str, str] = {}
+        for pattern in patterns:
+            inside = pattern.rstrip("/") + "/"
+            named = {n: t for n, t in files.items() if fnmatch(n, pattern) or n.startswith(inside)}
+            found |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in named.items()}
+            if not named and not set(pattern) & set("*?["):
+                found[pattern] = "absent"
+        return found
 
     def make(self, path: str) -> None:
         """Make an empty folder, in the place of any that was there."""

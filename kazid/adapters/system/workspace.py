@@ -7,13 +7,14 @@ and as much reading as there is work in progress. What cannot be told exactly is
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
+from kazid.adapters.system.file_hashes import file_hashes
 from kazid.adapters.system.git import git
 from kazid.adapters.system.tree_content import (
     SKIPPED_NAMES,
@@ -72,6 +73,16 @@ class SystemWorkspaces:
             try:
                 return await self._hash(path, bounds, depth=0)
             except OutOfBounds:
+                return None
+        return None
+
+    async def file_hashes(self, path: str, patterns: Sequence[str]) -> Mapping[str, str] | None:
+        """What the named files hold; None when it cannot be told."""
+        bounds = Bounds(seconds=HASH_DEADLINE_S)
+        with anyio.move_on_after(HASH_DEADLINE_S):
+            try:
+                return await self._in_thread(partial(file_hashes, path, patterns, bounds))
+            except (OutOfBounds, OSError, RecursionError):
                 return None
         return None
 

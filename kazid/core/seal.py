@@ -1,0 +1,85 @@
+"""Whether what judges the work is still what it was at the start. Pure; the fold keeps the hashes, `decide` asks.
+
+Hashed before every look. What is sealed nobody changes while the goal is driven; what is read-only no agent changes:
+an edit found after a dispatch is that dispatch's, one found with no dispatch in between is the owner's and the new
+measure. Either end is `tampered`, and a person resumes it or applies a new spec, which takes the hashes anew.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from kazid.core.event import PredicateObserved
+from kazid.core.progress import Progress, Seal
+from kazid.core.status import Cause
+
+UNREADABLE = "seal_unreadable"
+"""Reason of a look that did not happen, because what is sealed could not be read."""
+
+PATHS_NAMED_MAX = 20
+_SEALED, _READ_ONLY = "sealed", "read-only"
+
+
+class Broken(msgspec.Struct, frozen=True, kw_only=True):
+    """What was changed, for people, and the cause for programs."""
+
+    cause: Cause
+    reason: str
+
+
+def labelled(sealed: Mapping[str, str], read_only: Mapping[str, str]) -> dict[str, str]:
+    """Hashes of both kinds under names that tell them apart."""
+    return {
+        **{f"{_SEALED} {path}": digest for path, digest in sorted(sealed.items())},
+        **{f"{_READ_ONLY} {path}": digest for path, digest in sorted(read_only.items())},
+    }
+
+
+def looked(progress: Progress, event: PredicateObserved) -> Progress:
+    """Progress after a look that compared the hashes: it carries them where they were not the known ones."""
+    if event.generation != progress.generation or event.verdict.reason == UNREADABLE:
+        return progress
+    seal = progress.seal
+    if event.seal is None:
+        is_after = progress.act is None and event.started_s >= (progress.last_act_ended_s or 0.0)
+        if seal is None or seal.acts == progress.acts or not is_after:
+            return progress
+        return replace(progress, seal=replace(seal, acts=progress.acts))
+    if seal is None:
+        return replace(progress, seal=Seal(files=event.seal, acts=progress.acts))
+    changed = [
+        label
+        for label in sorted({*seal.files, *event.seal})
+        if seal.files.get(label) != event.seal.get(label)
+    ]
+    if not _dispatched_since(progress, seal.acts):
+        changed = [label for label in changed if not label.startswith(_READ_ONLY)]
+    # Once said is enough: what is found again later is not journalled again.
+    named = tuple(dict.fromkeys((*seal.broken, *changed)))[:PATHS_NAMED_MAX]
+    return replace(progress, seal=replace(seal, files=event.seal, broken=named))
+
+
+def broken(progress: Progress) -> Broken | None:
+    """What was changed that must not be, None when nothing was."""
+    seal = progress.seal
+    if seal is None or not seal.broken:
+        return None
+    sealed, read_only = _of(seal.broken, _SEALED), _of(seal.broken, _READ_ONLY)
+    parts = [f"sealed inputs changed: {', '.join(sealed)}"] if sealed else []
+    if read_only:
+        parts.append(f"an agent changed what is read-only: {', '.join(read_only)}")
+    cause = Cause.SEAL_BROKEN if sealed else Cause.READ_ONLY_WRITE
+    return Broken(cause=cause, reason="; ".join(parts))
+
+
+def _of(labels: Sequence[str], kind: str) -> list[str]:
+    return [label.removeprefix(f"{kind} ") for label in labels if label.startswith(f"{kind} ")]
+
+
+def _dispatched_since(progress: Progress, number: int) -> bool:
+    if progress.act is not None and progress.act.rung.startswith("harness:"):
+        return True
+    episodes = (progress.last_episode, progress.episode)
+    acts = (act for episode in episodes if episode is not None for act in episode.acts)
+    return any(act.number > number and act.rung.startswith("harness:") for act in acts)

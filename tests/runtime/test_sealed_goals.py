@@ -1,0 +1,164 @@
+"""What judges the work stays what it was: a sealed input that changes, a read-only path that an agent writes."""
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from kazid.adapters.memory.runner import Script
+from kazid.core.event import GoalResumed
+from kazid.core.status import Cause, GoalStatus
+from tests.builders import a_goal, a_harness, a_predicate, a_remedy
+from tests.runtime.house import ME, House
+
+pytestmark = pytest.mark.trio
+
+TESTS = a_predicate("tests")
+SEAL = {"seal": {"sealed_inputs": ["grader", "absent"], "mutable_inputs": ["grader/cache"]}}
+LEASE = {"enforcement": {"read_only_paths": ["tests"]}}
+
+
+def _goal(tables, **others):
+    return replace(a_goal(TESTS, harness=a_harness(), workspace="/w", **others), tables=tables)
+
+
+def _house() -> House:
+    house = House()
+    house.workspaces.write("/w", "grader/check.py", "strict")
+    house.workspaces.write("/w", "grader/cache", "1")
+    house.workspaces.write("/w", "tests/test_a.py", "assert add(2, 3) == 5")
+    return house
+
+
+def _cheats(house: House, *files: str, fixes: bool = True, duration_s: float = 1.0) -> None:
+    """The agent writes these files, and the check passes afterwards."""
+
+    def effect(_: object) -> None:
+        for name in files:
+            house.workspaces.write("/w", name, "lenient")
+        house.scene.up["tests"] = fixes
+
+    house.scripts["claude"] = Script(duration_s=duration_s, effect=effect)
+
+
+async def _end(house: House, goal):
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
+    return waited.view
+
+
+@pytest.mark.parametrize(
+    ("tables", "written", "status", "cause", "says"),
+    [
+        pytest.param(SEAL, "grader/check.py", GoalStatus.TAMPERED, Cause.SEAL_BROKEN, "grader/check.py", id="sealed"),
+        pytest.param(SEAL, "absent", GoalStatus.TAMPERED, Cause.SEAL_BROKEN, "absent", id="sealed-as-absent"),
+        pytest.param(SEAL, "grader/new.py", GoalStatus.TAMPERED, Cause.SEAL_BROKEN, "new.py", id="added-below-it"),
+        pytest.param(LEASE, "tests/test_a.py", GoalStatus.TAMPERED, Cause.READ_ONLY_WRITE, "test_a.py", id="read-only"),
+        pytest.param(SEAL, "grader/cache", GoalStatus.CONVERGED, None, "hold", id="mutable"),
+        pytest.param(LEASE, "grader/check.py", GoalStatus.CONVERGED, None, "hold", id="elsewhere"),
+        pytest.param({}, "tests/test_a.py", GoalStatus.CONVERGED, None, "hold", id="nothing-is-sealed"),
+    ],
+)  # fmt: skip
+async def test_a_goal_whose_judge_was_changed_ends_as_tampered(
+    tables, written, status, cause, says, autojump_clock
+):
+    house = _house()
+    _cheats(house, written)
+    view = await _end(house, _goal(tables))
+    assert (view.status, view.cause) == (status, cause)
+    assert says in view.reason
+    assert house.runner.started("claude") == 1, "nothing is paid for after that"
+
+
+async def test_tampered_comes_before_every_other_end(autojump_clock):
+    house = _house()
+    _cheats(house, "grader/check.py", fixes=False)
+    goal = _goal(SEAL)
+    view = await _end(house, replace(goal, budget=replace(goal.budget, dispatches_max=1)))
+    assert view.status is GoalStatus.TAMPERED
+
+
+async def test_an_owner_may_edit_what_only_agents_may_not(autojump_clock):
+    house = _house()
+    _cheats(house, fixes=False)
+    goal = _goal(LEASE)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        while house.runner.started("claude") == 0:
+            await anyio.sleep(0.1)
+        while house.runner.live_now:
+            await anyio.sleep(0.1)
+        await anyio.sleep(0.5)
+        house.workspaces.write("/w", "tests/test_a.py", "assert add(2, 3) == 5  # the owner says so")
+        await daemon.service.reconcile(goal.owner, goal.id, caller=ME)
+        await anyio.sleep(1)
+        (view,) = daemon.service.views()
+        assert view.status is not GoalStatus.TAMPERED
+
+
+async def test_a_change_while_a_dispatch_runs_ends_it(autojump_clock):
+    house = _house()
+    livez = a_predicate("livez", live=True)
+    house.scene.up["livez"] = True
+    _cheats(house, duration_s=3000.0)
+    goal = replace(a_goal(TESTS, livez, harness=a_harness(), workspace="/w"), tables=LEASE)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        while not house.runner.live_now:
+            await anyio.sleep(0.1)
+        house.workspaces.write("/w", "tests/test_a.py", "lenient")
+        waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=200)
+        assert waited.view.status is GoalStatus.TAMPERED
+        assert not house.runner.live_now
+
+
+async def test_a_person_who_resumes_seals_it_anew(autojump_clock):
+    house = _house()
+    _cheats(house, "grader/check.py", fixes=False)
+    goal = _goal(SEAL)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
+        assert waited.view.status is GoalStatus.TAMPERED
+        _cheats(house)
+        await daemon.service.resume(goal.owner, goal.id, reason="reviewed", caller=ME)
+        waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
+        assert waited.outcome == "reached"
+        assert [r for r in await house.events() if isinstance(r.event, GoalResumed)]
+
+
+async def test_a_seal_that_cannot_be_read_is_no_green(autojump_clock):
+    house = _house()
+    house.scene.up["tests"] = True
+    house.workspaces.make_unreadable("/w")
+    async with house.daemon() as daemon:
+        await daemon.apply(_goal(SEAL))
+        await anyio.sleep(5)
+        (view,) = daemon.service.views()
+        assert view.vector.readings[0].verdict.reason == "seal_unreadable"
+        assert view.status is not GoalStatus.CONVERGED
+
+
+async def test_a_seal_holds_through_a_crash(autojump_clock):
+    house = _house()
+    _cheats(house, "grader/check.py", duration_s=100.0)
+    goal = _goal(SEAL)
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(goal)
+        while not house.runner.live_now:
+            await anyio.sleep(0.1)
+    async with house.daemon() as daemon:
+        waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
+        assert waited.view.status is GoalStatus.TAMPERED
+
+
+async def test_a_standing_goal_that_is_sealed_writes_the_hashes_once(autojump_clock):
+    house = _house()
+    house.scene.up["livez"] = True
+    livez = a_predicate("livez", live=True)
+    goal = replace(a_goal(livez, standing=True, remedies=[a_remedy("livez")], workspace="/w"), tables=SEAL)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(3600)
+        carried = [r.event for r in await house.events() if getattr(r.event, "seal", None) is not None]
+    assert len(carried) == 1

@@ -33,6 +33,13 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         guards, until_s = hold.guards, hold.until_s
         if hold.reason is not None and hold.status is status:
             reason = hold.reason
+    if (
+        degraded is not None
+        and progress.act is None
+        and is_observing(goal, progress)
+        and not vector.is_satisfied
+    ):
+        guards = (*guards, Guard(name="degraded", reason=degraded))
     is_acknowledged = is_fenced(progress)
     times = [t for t in (until_s, state.next_look_s(now)) if t is not None]
     return GoalView(

@@ -168,3 +168,18 @@ async def test_the_same_request_again_is_one_freeze(autojump_clock: object) -> N
         for _ in range(2):
             await freezing.freeze(reason="r", for_s=None, caller=ME, idempotency_key="k")
         assert sum(r.uid == "fleet" for r in await house.events()) == 1
+
+
+async def test_explain_names_every_fence_and_the_disk_that_hold_a_goal(autojump_clock: object) -> None:
+    house = House()
+    async with house.daemon() as daemon:
+        await daemon.apply(a_service(1))
+        await daemon.service.suspend("ada", "service1", reason="mine", for_s=60.0, caller=ME)
+        await freeze(daemon, for_s=120.0)
+        daemon.health.report_disk_error("full")
+        shown = view(daemon, 1)
+        assert [g.name for g in shown.guards] == ["frozen", "suspended", "degraded"]
+        opens_s = [
+            None if g.until_s is None else round(g.until_s - house.clock.now().boot_s) for g in shown.guards
+        ]
+        assert opens_s == [120, 60, None], "each with the earliest time it opens"

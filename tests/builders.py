@@ -53,7 +53,7 @@ from kazid.core.instant import Now
 from kazid.core.progress import Episode, PredicateState, Progress, RunningAct
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import VerdictVector, assess
-from kazid.core.verdict import Verdict, errored, failed, passed, unknown
+from kazid.core.verdict import Status, Verdict, errored, failed, passed, unknown
 
 PASS = passed()
 FAIL = failed("unreachable")
@@ -355,22 +355,25 @@ class Played:
         at: float | None = None,
         took_s: float = 0.0,
         tree: str | None = None,
+        has_reruns: bool = True,
     ) -> "Played":
-        """Look at one predicate: from now, or `at`, for `took_s`."""
+        """Look at one predicate: from now, or `at`, for `took_s`. Re-runs that a red of code owes say the same."""
         if at is not None:
             self.at(at)
         started_s = self.now.boot_s
         self.advance(took_s)
-        return self.record(
-            predicate_observed(
-                predicate_id,
-                verdict,
-                at=started_s,
-                ended_s=self.now.boot_s,
-                generation=self.progress.generation,
-                tree=None if tree is None else TreeHash(tree),
-            )
+        look = predicate_observed(
+            predicate_id,
+            verdict,
+            at=started_s,
+            ended_s=self.now.boot_s,
+            generation=self.progress.generation,
+            tree=None if tree is None else TreeHash(tree),
         )
+        self.record(look)
+        while has_reruns and verdict.status is Status.FAIL and self.state(predicate_id).reruns_left:
+            self.record(look)
+        return self
 
     def looks(self, *verdicts: Verdict, of: str | None = None, every: float = 2.0) -> "Played":
         """Several looks at one predicate (the only one, unless named), the first now."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kazid.core import flake
 from kazid.core.goal import Cadence, Goal, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
@@ -76,7 +77,13 @@ def next_look_s(goal: Goal, predicate: Predicate, progress: Progress) -> float |
     if cadence.interval_s is not None:
         spread_s = spread_interval_s(cadence.interval_s, goal.owner, goal.id, predicate.id, state.looks)
         interval_s = state.started_s + spread_s
+    if state.is_quarantined:
+        poll_s = state.started_s + flake.POLL_S
+        is_slow = flake.is_hopeless(state) and state.quarantine_passes == 0
+        return interval_s if interval_s is not None and is_slow else poll_s
     match state.verdict.status:
+        case Status.FAIL if state.reruns_left > 0:
+            return state.ended_s
         case Status.PASS if state.passes < cadence.recover:
             return _sooner(state.counted_s + cadence.recheck_s, interval_s)
         case Status.FAIL if state.fails < cadence.confirm:

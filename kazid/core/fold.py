@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, seal, stuck
+from kazid.core import backoff, flake, seal, stuck
 from kazid.core.budget import DAY_S
 from kazid.core.event import (
     BY_EXPIRY,
@@ -187,7 +187,14 @@ def _observing(progress: Progress, at: Now) -> Progress:
 def _forget_acts(state: PredicateState) -> PredicateState:
     """Fresh counters: nothing tried yet, nothing seen in a row."""
     return replace(
-        state, backoff_n=0, acts=0, fails=0, passes=0, errors=0, errors_since_s=None, is_unverified=False
+        flake.forgotten(state),
+        backoff_n=0,
+        acts=0,
+        fails=0,
+        passes=0,
+        errors=0,
+        errors_since_s=None,
+        is_unverified=False,
     )
 
 
@@ -270,7 +277,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         return progress
     predicates = {}
     for predicate_id, state in progress.predicates.items():
-        state = replace(state, fails=0, passes=0)
+        state = replace(flake.act_ended(state), fails=0, passes=0)
         if predicate_id in act.predicates:
             state = replace(
                 state,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kazid.core import flake
 from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
@@ -20,6 +21,7 @@ PATIENCE_S = 600.0
 """An error that may pass is waited for this long, over at least `ERRORS_MIN` looks."""
 
 _CAUSES = {
+    flake.REASON: Cause.QUARANTINED,
     "workspace_missing": Cause.WORKSPACE_MISSING,
     "workspace_moved": Cause.WORKSPACE_MOVED,
     "permission_denied": Cause.PERMISSION_DENIED,
@@ -51,6 +53,8 @@ def _is_hopeless(reading: Reading, progress: Progress, now: Now) -> bool:
     if reading.verdict.status is Status.ERROR and reading.verdict.reason in PERMANENT_REASONS:
         return True
     state = progress.predicate(reading.predicate_id)
+    if state.is_quarantined:
+        return flake.is_hopeless(state)
     since_s = state.errors_since_s
     return since_s is not None and state.errors >= ERRORS_MIN and now.boot_s - since_s >= PATIENCE_S
 
@@ -67,5 +71,7 @@ def _cause(hopeless: Sequence[Reading]) -> Cause:
 
 def _sentence(reading: Reading) -> str:
     verdict = reading.verdict
+    if verdict.reason == flake.REASON:
+        return f"{reading.predicate_id} is quarantined: {verdict.detail}"
     detail = f" ({verdict.detail})" if verdict.detail else ""
     return f"{reading.predicate_id} cannot be looked at: {verdict.reason}{detail}"

@@ -55,6 +55,15 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """An act on it ended and no green has verified it yet."""
     repairs_s: Sequence[float] = ()
     """When acts on this predicate were verified by green, the last few only."""
+    was_red: bool = False
+    """Of code: it turned red and has not passed since, so another red is no turn (`core/flake.py`)."""
+    reruns_left: int = 0
+    """Looks owed before a red of code counts."""
+    is_quarantined: bool = False
+    quarantine_passes: int = 0
+    """In a row."""
+    quarantine_looks: int = 0
+    """Since it was quarantined, or since the last act ended."""
     baseline: float | None = None
     """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
     is_stale: bool = False

@@ -42,8 +42,8 @@ def evidence_text(verdict: Verdict) -> str:
 
 def score(progress: Progress) -> int:
     """How many predicates were seen and were not green: what dispatches are paid to lower."""
-    seen = (s.verdict for s in progress.predicates.values() if s.verdict is not None)
-    return sum(1 for verdict in seen if verdict.status is not Status.PASS)
+    seen = (s for s in progress.predicates.values() if s.verdict is not None)
+    return sum(1 for s in seen if s.is_quarantined or (s.verdict and s.verdict.status is not Status.PASS))
 
 
 def normalise(text: str) -> str:

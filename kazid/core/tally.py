@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from kazid.core import backoff
+from kazid.core import backoff, flake
 from kazid.core.cadence import spacing_s
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
@@ -53,12 +53,16 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
             state = replace(state, errors=old.errors + 1, errors_since_s=since_s)
         case _:
             assert_never(verdict.status)
+    if _counts(progress, event, state):
+        state = flake.looked(predicate, old, state)
     if more:
         state = replace(state, counted_s=event.started_s)
     if is_settled(predicate, state) or verdict.status in (Status.ERROR, Status.UNKNOWN):
         state = replace(state, decided_s=event.started_s)
     progress = replace(progress, predicates={**progress.predicates, event.predicate_id: state})
+    # A red of code is none before its re-runs: what turns out to be flaky earned nobody a green.
     is_red = verdict.status is Status.FAIL and event.generation == progress.generation
+    is_red = is_red and (predicate.live or (state.reruns_left == 0 and not state.is_quarantined))
     return reddened(progress) if is_red else progress
 
 
@@ -70,12 +74,17 @@ def _is_one_more(
     *,
     in_a_row: int,
 ) -> bool:
-    """Whether a look counts: of this generation, begun after the last act ended, `recheck` after the one before."""
-    if state.is_stale or event.generation != progress.generation:
-        return False
-    if progress.last_act_ended_s is not None and event.started_s < progress.last_act_ended_s:
+    """Whether a look counts as one more in a row: `recheck` after the one before."""
+    if not _counts(progress, event, state):
         return False
     return in_a_row == 0 or event.started_s >= state.counted_s + spacing_s(predicate.cadence)
+
+
+def _counts(progress: Progress, event: PredicateObserved, state: PredicateState) -> bool:
+    """Whether a look says anything of the present: of this generation, and begun after the last act ended."""
+    if state.is_stale or event.generation != progress.generation:
+        return False
+    return progress.last_act_ended_s is None or event.started_s >= progress.last_act_ended_s
 
 
 def reddened(progress: Progress) -> Progress:

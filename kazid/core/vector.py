@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kazid.core.flake import verdict_in_quarantine
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
@@ -127,7 +128,7 @@ def _read(predicate: Predicate, progress: Progress, now: Now) -> Reading:
     settled = is_settled(predicate, state)
     return Reading(
         predicate_id=predicate.id,
-        verdict=state.verdict,
+        verdict=verdict_in_quarantine(state) if state.is_quarantined else state.verdict,
         is_fresh=True,
         is_causal=state.started_s >= causal_floor_s(progress),
         is_settled=settled,
@@ -143,11 +144,13 @@ def causal_floor_s(progress: Progress) -> float:
 def is_settled(predicate: Predicate, state: PredicateState) -> bool:
     """Whether the last verdict came often enough in a row to act or to rest on; never for error and unknown."""
     assert state.verdict is not None
+    if state.is_quarantined:
+        return False
     match state.verdict.status:
         case Status.PASS:
             return state.passes >= predicate.cadence.recover
         case Status.FAIL:
-            return state.fails >= predicate.cadence.confirm
+            return state.fails >= predicate.cadence.confirm and state.reruns_left == 0
         case _:
             return False
 

@@ -160,8 +160,8 @@ def test_timeline_of_an_agent_that_changes_nothing() -> None:
     assert [what for _, what in rows] == [
         "episode 1 opened",
         "tests is fail",
-        "act 1: claude on tests",
         "-> acting",
+        "act 1: claude on tests",
         "ended: exited",
         "tests is fail",
         "act 2: claude on tests",

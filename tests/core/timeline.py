@@ -150,6 +150,16 @@ def alternating() -> World:
     return Scripted(answer)
 
 
+def flaky(looks: str) -> Callable[[], World]:
+    """Passes and fails in this order, and passes from then on."""
+
+    def make() -> World:
+        left = list(looks)
+        return Scripted(lambda world, predicate, now_s: FAIL if left and left.pop(0) == "f" else PASS)
+
+    return make
+
+
 def new_failure_each_time() -> World:
     """An agent that changes what fails, and never how much."""
     faults = ("alpha", "beta", "gamma", "delta", "epsilon")
@@ -270,6 +280,27 @@ SCENARIOS: Mapping[str, Scenario] = {
         world=new_failure_each_time,
         until_s=3600.0,
     ),
+    "flaky": Scenario(
+        title="A flaky test",
+        about="Red, green when it is run again: set aside, polled every 30 s, back after three passes in a row.",
+        goal=TASK,
+        world=flaky("fp" + "ppp"),
+        until_s=3600.0,
+    ),
+    "hopelessly-flaky": Scenario(
+        title="A test that stays flaky",
+        about="Nothing else is left, and three looks at it in quarantine brought it nowhere.",
+        goal=TASK,
+        world=flaky("fpfpf"),
+        until_s=3600.0,
+    ),
+    "flaky-held": Scenario(
+        title="A flaky test in a standing goal",
+        about="Hopeless it is looked at every ten minutes, until it passes.",
+        goal=TASK.replace('id = "task"', 'id = "task"\nstanding = true'),
+        world=flaky("pfpffff" + "ppp"),
+        until_s=2 * 3600.0,
+    ),
     "long-way": Scenario(
         title="An agent with a long way to go",
         about="Twelve failing tests, one mended each time: the ceiling that settings give ends it.",
@@ -318,6 +349,7 @@ MODULES = (
     "kazid.goalfile.cadence",
     "kazid.core.backoff",
     "kazid.core.cadence",
+    "kazid.core.flake",
     "kazid.core.patience",
     "kazid.core.rungs",
     "kazid.core.stuck",

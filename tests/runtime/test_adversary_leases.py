@@ -144,17 +144,11 @@ async def test_what_a_dead_daemon_started_keeps_its_lease_from_the_first_moment(
             await life.daemon.apply(goal)
             await life.service.suspend(*ref(goal), reason="not yet", for_s=None, caller=ME)
         uid_one = life.daemon.goals.find("ada", "one").uid
-
-        async def kill_before_acting_is_recorded(uid, events):
-            if life.daemon.goals.by_uid(uid).progress.act is not None:
-                while not house.runner.live_now:
-                    await anyio.sleep(0.01)
-                life.kill()
-
-        house.journal.before_append = kill_before_acting_is_recorded
         await life.service.resume(*ref(one), reason="go", caller=ME)
         with anyio.fail_after(60):
-            await life.died.wait()
+            while not house.runner.live_now:
+                await anyio.sleep(0.01)
+        life.kill()
     assert len(house.runner.live_now) == 1
 
     async def slow_for_one(uid, events):

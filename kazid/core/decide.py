@@ -11,7 +11,7 @@ their own: vector, rungs, backoff, budget, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, patience, seal, stuck
+from kazid.core import backoff, budget, oscillation, patience, seal, stuck
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -227,8 +227,12 @@ def _end_of_dispatches(goal: Goal, progress: Progress, vector: VerdictVector, no
     pointless = stuck.is_stuck(progress.episode, fingerprint, score=stuck.score(progress))
     end = _hopeless_agent(progress.episode, fingerprint)
     if end is None and pointless is not None:
+        thrash = oscillation.traded(progress.episode, vector)
         end = Conclude(
-            status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason=pointless, proof=_proof(vector)
+            status=GoalStatus.STUCK,
+            cause=Cause.NO_PROGRESS if thrash is None else Cause.OSCILLATING,
+            reason=pointless if thrash is None else f"{thrash}; {pointless}",
+            proof=_proof(vector),
         )
     over = budget.dispatches_exceeded(goal.budget, progress, now)
     return end if over is None else _over_budget(over, vector, also=end)

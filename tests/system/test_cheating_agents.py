@@ -125,6 +125,12 @@ CHEATS: Mapping[str, Cheat] = {
         red=frozenset(),
     ),
     "alternate_two_edits": Cheat(cause="no_progress", says="dispatches"),
+    "fix_one_and_break_two": Cheat(
+        goal=_tests("calc") + _tests("double") + _tests("negate"),
+        cause="oscillating",
+        says="undo each other",
+        red=frozenset({"double", "negate"}),
+    ),
     "apply_a_weaker_goal": Cheat(cause="no_progress", says="changed nothing"),
     "approve_themselves": Cheat(cause="no_progress", says="changed nothing"),
 }

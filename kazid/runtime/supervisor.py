@@ -78,8 +78,11 @@ async def run_transient(
         try:
             await run(is_restart)
         except (
-            Exception
+            Exception,
+            BaseExceptionGroup,
         ) as error:  # child guard: one of the three places (STYLE 13); a crash must not reach siblings
+            if not isinstance(error, Exception):
+                raise _end(name, error) from None
             verdict = on_crash(recent, now_s=clock.now().boot_s)
             match verdict:
                 case Restart():
@@ -91,3 +94,12 @@ async def run_transient(
                     return Crash(error, is_final=True)
         else:
             return None
+
+
+def _end(name: str, group: BaseExceptionGroup[BaseException]) -> BaseExceptionGroup[BaseException]:
+    """What ends a child that crashed while it was being ended: the end alone, for there is nothing to restart."""
+    ended, crashed = group.split(anyio.get_cancelled_exc_class())
+    if ended is None or not isinstance(crashed, ExceptionGroup):
+        return group
+    log.error("child.crashed_at_end", child=name, exc_info=crashed)
+    return ended

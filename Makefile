@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 # ARGS goes through to the command: make test ARGS='tests/core -x'
 ARGS ?=
 
-.PHONY: help setup demo test test-long check bench mutants format lock clean
+.PHONY: help setup demo test test-long check sim bench mutants format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,11 @@ test-long: setup ## run the tests marked long
 
 check: setup ## format, lint, types, import rules, tests: what has to be green before a commit
 	@scripts/check $(ARGS)
+
+# make sim SEEDS=2000; one seed again: make sim ARGS='--seed 17'
+SEEDS ?= 500
+sim: setup ## tell SEEDS seeded stories of a hostile world (default 500), and print what they came to
+	@$(PY) -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 bench: setup ## run the benchmarks
 	@$(PY) bench/run.py $(ARGS)

@@ -17,6 +17,7 @@ from kazid.core.progress import Progress, RunningAct
 from kazid.core.rungs import remedy_of
 from kazid.core.status import Cause
 from kazid.core.vector import VerdictVector
+from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
@@ -145,12 +146,15 @@ class Executor:
     async def start(self, order: AttemptOrder) -> Attempt:
         """Start it under the shim."""
         self.acts_total += 1
+        await fault_point("act.intended")
         attempt = await self._runner.start(order)
+        await fault_point("act.started")
         self._attempts[order.uid] = attempt
         return attempt
 
     async def recover(self, uid: GoalUid, attempt_id: AttemptId) -> Attempt:
         """Take over what a dead daemon left; ends at once unless it still runs."""
+        await fault_point("act.recovering")
         attempt = await self._runner.recover(uid, attempt_id)
         self._attempts[uid] = attempt
         return attempt
@@ -164,6 +168,7 @@ class Executor:
         self, uid: GoalUid, goal: Goal, act: RunningAct, result: AttemptResult, now: Now
     ) -> ActEnded:
         """The attempt's end as an event, with what it said it used."""
+        await fault_point("act.ended")
         report = None
         harness = self._harnesses.get(act.rung.removeprefix("harness:"))
         if harness is not None and result.ending not in ("never_started", "not_started"):

@@ -19,6 +19,7 @@ from kazid.core.ids import GoalId, GoalUid, Owner, Seq
 from kazid.core.instant import Now, shift_s
 from kazid.core.progress import Desired, Progress
 from kazid.ports.clock import Clock
+from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.health import Health
@@ -169,6 +170,7 @@ class Goals:
     async def _load_one(self, header: GoalHeader) -> None:
         state = self.new_state(header)
         last = await state.load()
+        await fault_point("goal.loaded")
         if last is None:
             return
         if _should_run(state):
@@ -281,6 +283,7 @@ class Goals:
         if self._states.pop(state.uid, None) is None:
             return
         self.unname(state)
+        await fault_point("goal.forgotten")
         await self._forget_header(state.header)
 
     async def _forget_header(self, header: GoalHeader) -> None:

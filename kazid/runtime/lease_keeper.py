@@ -2,6 +2,7 @@
 
 from anyio.abc import TaskStatus
 
+from kazid.ports.faults import fault_point
 from kazid.ports.lease import Leases
 from kazid.runtime.goals import Goals
 
@@ -18,4 +19,6 @@ class LeaseKeeper:
         task_status.started()
         while True:
             await self._leases.wait_released()
-            await self._goals.wake_deferred()
+            await fault_point("lease.released")
+            if not await fault_point("lease.wake_lost"):  # then they ask again by themselves
+                await self._goals.wake_deferred()

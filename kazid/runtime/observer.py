@@ -20,6 +20,7 @@ from kazid.core.seal import UNREADABLE, labelled
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
+from kazid.ports.faults import fault_point
 from kazid.ports.provider import Look, Provider
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.redacted import Redact, verdict_without_secrets
@@ -112,11 +113,13 @@ class Observer:
             verdict = await self._verdict(uid, goal, predicate, baseline)
         verdict = without_skips(goal, predicate, verdict_without_secrets(verdict, self._redact))
         known: Mapping[str, str] = {} if progress.seal is None else progress.seal.files
+        ended_s = next_on_grid_s(self._clock.now().boot_s)
+        await fault_point("look.ended")
         return PredicateObserved(
             predicate_id=predicate.id,
             verdict=verdict,
             started_s=started_s,
-            ended_s=next_on_grid_s(self._clock.now().boot_s),
+            ended_s=ended_s,
             generation=progress.generation,
             seal=None if sealed is None or sealed == known else sealed,
         )

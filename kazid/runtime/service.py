@@ -32,6 +32,7 @@ from kazid.core.progress import Desired, Progress
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.belonging import Belonging
 from kazid.ports.clock import Clock
+from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.callers import Standing, standing_of
@@ -143,6 +144,7 @@ class Service:
             by=caller.login,
         )
         await state.record(applied, header=header, idempotency_key=idempotency_key)
+        await fault_point("goal.created")
         state.is_urgent = True
         self._goals.add(state)
         return state
@@ -306,6 +308,7 @@ class Service:
 
     async def _fenced(self, state: GoalState) -> None:
         """Wait until no executor of an older epoch is left, within a bound."""
+        await fault_point("fence.recorded")
         with anyio.move_on_after(FENCE_S):
             while not is_fenced(state.progress):
                 version = state.change.version

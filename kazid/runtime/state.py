@@ -23,6 +23,7 @@ from kazid.core.progress import Progress
 from kazid.core.stuck import normalise
 from kazid.core.verdict import Status, Verdict
 from kazid.ports.clock import Clock
+from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal, Receipt
 from kazid.runtime.health import Health
 from kazid.runtime.wakeup import Change, Wakeup
@@ -245,6 +246,7 @@ class GoalState:
             await self._reread()
             return False
         assert receipt is not None, "a shield is left only by its own end"
+        await fault_point("events.appended")
         self._health.report_disk_ok()
         assert receipt.seq == self.seq + len(batch), "the journal numbers events without a gap"
         self.seq = receipt.seq
@@ -258,6 +260,7 @@ class GoalState:
         """A fresh starting point for the fold, every `SNAPSHOT_EVERY` events."""
         if self._since_snapshot < SNAPSHOT_EVERY or self.goal is None:
             return
+        await fault_point("snapshot.due")
         header = msgspec.structs.replace(self.header, snapshot_seq=Seq(self.seq + 1))
         snapshot = SnapshotTaken(progress=msgspec.Raw(msgspec.json.encode(self.progress)), goal=self.goal)
         try:

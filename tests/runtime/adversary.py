@@ -132,6 +132,7 @@ class HostileHouse(House):
         daemon.executor._runner = runner  # type: ignore[assignment]
         life = Life(self, daemon, runner)
         self.daemons.append(daemon)
+        has_started = False
         with anyio.CancelScope() as life.scope:
             if prepare is not None:
                 prepare(life)
@@ -139,12 +140,15 @@ class HostileHouse(House):
                 await group.start(daemon.goals.run)
                 await group.start(daemon.lease_keeper.run)
                 await group.start(daemon.pulse.run)
+                has_started = True
                 try:
                     yield life
                 finally:
                     daemon.world.ends_attempts = not runner.is_dead and life.ends_attempts
                     daemon.service.stop_streams()
                     group.cancel_scope.cancel()
+        if not has_started:
+            yield life  # killed while it started; `life.runner.is_dead` says so
 
 
 class Life:

@@ -1,0 +1,519 @@
+"""What must hold whatever happens, judged from the journal and the world alone.
+
+No code of the daemon's rules is used here.
+
+`Oracle` reads every event as it becomes durable and every executor as it starts, and raises at the first thing that
+must not be. It keeps its own small account of looks, acts and fences, written from SEMANTICS and not from `core/`.
+"""
+
+import bisect
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from kazid.adapters.memory.clock import MemoryClock
+from kazid.adapters.memory.journal import MemoryJournal, _recorded
+from kazid.adapters.memory.runner import ScriptedRunner
+from kazid.core.event import (
+    ActDeferred,
+    ActEnded,
+    ActIntended,
+    ClockStepped,
+    EpisodeOpened,
+    GoalApplied,
+    GoalDeleted,
+    GoalParked,
+    GoalResumed,
+    GoalStopped,
+    GoalSuspended,
+    PredicateObserved,
+    ReconcileRequested,
+    Recorded,
+    StatusChanged,
+    SteadyObserved,
+    TaskRecovered,
+)
+from kazid.core.goal import Goal, Predicate
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Status
+from kazid.ports.runner import AttemptOrder
+
+MS = 0.0011
+"""Two times this near are one moment: a look is timed when its task next runs."""
+
+
+PACE_WINDOW_S = 600.0
+ACTS_PER_WINDOW_MAX = 16
+"""On one predicate. A crash loop at the backoff of SEMANTICS §4 has some 10; without any it has 20 and more."""
+
+
+class Broken(BaseException):
+    """Something that must not be, is. No `Exception`: the daemon's guards must not take it for a crash of theirs."""
+
+
+class Truth:
+    """What is up when: every change, so that a look can be held against the moment it was made."""
+
+    def __init__(self, clock: MemoryClock) -> None:
+        self._clock = clock
+        self._changes: dict[str, list[tuple[float, bool]]] = {}
+
+    def set(self, name: str, is_up: bool) -> None:
+        self._changes.setdefault(name, []).append((self._clock.now().boot_s, is_up))
+
+    def now(self, name: str) -> bool:
+        changes = self._changes.get(name)
+        return bool(changes) and changes[-1][1]
+
+    def was(self, name: str, is_up: bool, *, at_s: float) -> bool:
+        """Whether it was so at that moment; at the very moment of a change both were."""
+        before = False
+        for changed_s, value in self._changes.get(name, []):
+            if changed_s > at_s + MS:
+                break
+            if changed_s >= at_s - MS and (before is is_up or value is is_up):
+                return True
+            before = value
+        return before is is_up
+
+    def was_ever_up(self, name: str, *, since_s: float, until_s: float) -> bool:
+        """Whether there was a moment of that time at which it was up."""
+        return self.was(name, True, at_s=since_s) or any(
+            value and since_s - MS <= changed_s <= until_s + MS
+            for changed_s, value in self._changes.get(name, [])
+        )
+
+
+class _Seen:
+    """The looks at one predicate that count together."""
+
+    def __init__(self) -> None:
+        self.status: Status | None = None
+        self.started_s = 0.0
+        self.generation = 0
+        self.in_a_row = 0
+        self.stale_before_s: float | None = None
+        """Everything was forgotten: only looks that start after this say anything."""
+        self._counted_s = 0.0
+        self._side: Status | None = None
+
+    def forget(self, now_s: float) -> None:
+        self.in_a_row, self.stale_before_s = 0, now_s
+
+    def look(
+        self,
+        status: Status,
+        started_s: float,
+        *,
+        generation: int,
+        is_current: bool,
+        floor_s: float,
+        gap_s: float,
+    ) -> None:
+        self.started_s, self.generation, self.status = started_s, generation, status
+        if self.stale_before_s is not None and started_s >= self.stale_before_s - MS:
+            self.stale_before_s = None
+        if status in (Status.ERROR, Status.UNKNOWN):
+            return
+        if status is not self._side:
+            self.in_a_row, self._side = 0, status
+        if self.stale_before_s is not None or not is_current or started_s < floor_s - MS:
+            return
+        if self.in_a_row == 0 or started_s >= self._counted_s + gap_s - 2 * MS:
+            self.in_a_row += 1
+            self._counted_s = started_s
+
+
+class _Account:
+    """One incarnation."""
+
+    def __init__(self) -> None:
+        self.goal: Goal | None = None
+        self.seq = 0
+        self.generation = 0
+        self.epoch = 0
+        self.desired = "active"
+        self.status = GoalStatus.OBSERVING
+        self.seen: dict[str, _Seen] = {}
+        self.act: ActIntended | None = None
+        self.act_ended_s = 0.0
+        self.asked_s = 0.0
+        self.act_floor_s = 0.0
+        self.attempts: dict[str, ActIntended] = {}
+        self.iterations = self.dispatches = self.tokens = 0
+        """Of the open episode."""
+        self.acted_s: dict[str, list[float]] = {}
+        """When acts on each predicate were intended, since somebody last gave it fresh counters."""
+        self.ended: set[str] = set()
+
+    def forget_looks(self, now_s: float) -> None:
+        for seen in self.seen.values():
+            seen.forget(now_s)
+
+
+class Oracle:
+    """Judges one house over all its daemons."""
+
+    def __init__(self, clock: MemoryClock, runner: ScriptedRunner, truth: Truth) -> None:
+        self.accounts: dict[str, _Account] = {}
+        self.fenced: dict[str, int] = {}
+        """Per incarnation: no executor of an older epoch than this lives or starts."""
+        self.quiet: dict[str, float | None] = {}
+        """Incarnations acknowledged as suspended, stopped or deleted, with the wall time at which that ends."""
+        self.events_seen = 0
+        self.offset = 0
+        self.digest = hashlib.sha256()
+        self.canaries: dict[str, bytes] = {}
+        """What may be in no sink, by what it is."""
+        self.first: Broken | None = None
+        self.starts = 0
+        self.acts_in_window_max = 0
+        self._clock = clock
+        self._runner = runner
+        self._truth = truth
+
+    # --- the journal --------------------------------------------------------------------------------------------------
+
+    def absorb(self, journal: MemoryJournal) -> None:
+        """Everything that became durable since the last time."""
+        start = bisect.bisect_right(journal._events, self.offset, key=lambda row: row.offset)
+        for row in journal._events[start:]:
+            self.offset = row.offset
+            self.events_seen += 1
+            self.digest.update(f"{row.uid} {row.seq} {row.at.boot_s:.6f} ".encode() + row.body)
+            self._guard(lambda row=row: self._take(_recorded(row)))
+            for name, text in self.canaries.items():
+                if text in row.body:
+                    raise self.broken(f"{name} is in the journal: {row.body[:400]!r}")
+
+    def broken(self, what: str) -> Broken:
+        """The first thing that must not be; kept, for what raises in a task may be taken for a crash of that task."""
+        self.first = self.first or Broken(what)
+        return self.first
+
+    def check(self) -> None:
+        """Raise what was found wherever it was found."""
+        if self.first is not None:
+            raise self.first
+
+    def _guard(self, take: Callable[[], None]) -> None:
+        """An error of the oracle's own is as loud as what it looks for."""
+        try:
+            take()
+        except Exception as error:
+            raise self.broken(f"the oracle itself: {type(error).__name__}: {error}") from error
+
+    def _take(self, record: Recorded) -> None:
+        account = self.accounts.setdefault(record.uid, _Account())
+        account.seq += 1
+        self._demand(record.seq == account.seq, record, "a gap in seq")
+        self._demand(
+            account.goal is not None or isinstance(record.event, GoalApplied), record, "no goal.applied first"
+        )
+        at_s = record.at.boot_s
+        match record.event:
+            case GoalApplied() as event:
+                is_newer = event.generation != account.generation
+                self._demand(account.desired != "deleted", record, "applied after its deletion")
+                account.goal, account.generation, account.epoch = event.goal, event.generation, event.epoch
+                account.asked_s = at_s
+                if is_newer or event.fresh:
+                    account.acted_s.clear()
+                    for seen in account.seen.values():
+                        seen.in_a_row = 0
+                    account.act_floor_s = at_s
+                    account.status = GoalStatus.OBSERVING
+                    if event.fresh or account.desired != "suspended":
+                        account.desired = "active"
+            case GoalSuspended() as event:
+                self._fence(account, "suspended", event.epoch, record)
+                if record.uid in self.quiet and account.desired == "suspended":
+                    self.quiet[record.uid] = event.until_wall_s  # the last suspension's end counts
+            case GoalStopped() as event:
+                self._fence(account, "stopped", event.epoch, record)
+            case GoalDeleted() as event:
+                self._fence(account, "deleted", event.epoch, record)
+            case EpisodeOpened():
+                account.iterations = account.dispatches = account.tokens = 0
+            case GoalResumed() as event:
+                if event.by == "expiry":
+                    until_wall_s = self.quiet.get(record.uid, -math.inf)
+                    has_expired = until_wall_s is not None and record.at.wall_s >= until_wall_s - MS
+                    self._demand(has_expired, record, f"a suspension until {until_wall_s} expired")
+                    self.quiet.pop(record.uid, None)  # over, even when the wall clock is set back behind it
+                account.desired = "active"
+                account.acted_s.clear()
+                account.act_floor_s = account.asked_s = at_s
+                account.status = GoalStatus.OBSERVING
+            case ReconcileRequested():
+                account.asked_s = at_s
+            case TaskRecovered() | ClockStepped():
+                account.forget_looks(at_s)
+                account.act_floor_s = at_s
+            case ActDeferred():
+                account.act_floor_s = at_s
+            case PredicateObserved() as event:
+                self._looked(
+                    account, record, event.predicate_id, event.verdict.status, event.started_s, event.ended_s,
+                    event.generation,
+                )  # fmt: skip
+            case SteadyObserved() as event:
+                assert account.goal is not None
+                for tick in event.ticks:
+                    predicate = account.goal.predicates[tick.predicate]
+                    started_s = event.base_s + tick.after_us / 1e6
+                    seen = account.seen.get(predicate.id)
+                    if seen is not None and seen.status is not None:
+                        ended_s = started_s + tick.took_us / 1e6
+                        self._looked(
+                            account, record, predicate.id, seen.status, started_s, ended_s, event.generation
+                        )
+            case ActIntended() as event:
+                self._intended(account, record, event)
+            case ActEnded() as event:
+                self._demand(event.attempt_id in account.attempts, record, "an end without an intent")
+                self._demand(event.attempt_id not in account.ended, record, "an attempt ended twice")
+                account.ended.add(event.attempt_id)
+                self._charge(account, event)
+                account.act = None
+                account.act_ended_s = event.ended_s
+                for seen in account.seen.values():
+                    seen.in_a_row = 0
+            case StatusChanged() as event:
+                self._changed(account, record, event)
+            case GoalParked():
+                self._demand(account.act is None, record, "parked with an act unresolved")
+                account.status = GoalStatus.PARKED
+            case _:
+                pass
+
+    def _fence(self, account: _Account, desired: str, epoch: int, record: Recorded) -> None:
+        order = ["active", "suspended", "stopped", "deleted"]
+        self._demand(epoch > account.epoch, record, "a fence that does not raise the epoch")
+        self._demand(account.desired != "deleted", record, "a change after its deletion")
+        account.desired = max(account.desired, desired, key=order.index)
+        account.epoch = epoch
+
+    def _looked(
+        self,
+        account: _Account,
+        record: Recorded,
+        predicate_id: str,
+        status: Status,
+        started_s: float,
+        ended_s: float,
+        generation: int,
+    ) -> None:
+        assert account.goal is not None
+        if predicate_id not in account.goal.predicate_ids:
+            return
+        if status in (Status.PASS, Status.FAIL):
+            is_up = status is Status.PASS
+            self._demand(
+                self._truth.was(predicate_id, is_up, at_s=ended_s), record, f"{predicate_id} was not {status.value}"
+            )  # fmt: skip
+        predicate = account.goal.predicate(predicate_id)  # type: ignore[arg-type]
+        cadence = predicate.cadence
+        gap_s = cadence.recheck_s
+        if cadence.interval_s is not None:
+            gap_s = min(gap_s, 0.9 * cadence.interval_s)
+        account.seen.setdefault(predicate_id, _Seen()).look(
+            status,
+            started_s,
+            generation=generation,
+            is_current=generation == account.generation,
+            floor_s=account.act_ended_s,
+            gap_s=gap_s,
+        )
+
+    def _intended(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+        assert account.goal is not None
+        self._demand(account.act is None, record, "two acts at a time")
+        self._demand(event.epoch == account.epoch, record, "an intent of another epoch")
+        self._demand(event.generation == account.generation, record, "an intent of another generation")
+        self._demand(account.desired == "active", record, f"an intent while {account.desired}")
+        self._demand(account.status is not GoalStatus.PARKED, record, "an intent while parked")
+        account.act = account.attempts[event.attempt_id] = event
+        now_s = record.at.boot_s
+        for predicate_id in event.predicates:
+            why = self._why_not(account, account.goal.predicate(predicate_id), Status.FAIL, now_s)
+            floor_s = account.act_floor_s
+            if why is None and account.seen[predicate_id].started_s < floor_s - MS:
+                why = f"seen before what it waited for opened, at {floor_s:.3f}"
+            self._demand(why is None, record, f"an act on {predicate_id}: {why}")
+
+        self._budgeted(account, record, event)
+        for predicate_id in event.predicates:
+            acted_s = account.acted_s.setdefault(predicate_id, [])
+            acted_s[:] = [at_s for at_s in acted_s if 0 <= now_s - at_s <= PACE_WINDOW_S] + [now_s]
+            self.acts_in_window_max = max(self.acts_in_window_max, len(acted_s))
+            self._demand(
+                len(acted_s) <= ACTS_PER_WINDOW_MAX,
+                record,
+                f"{len(acted_s)} acts on {predicate_id} in {PACE_WINDOW_S:g} s: nothing backs off",
+            )
+
+    def _budgeted(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+        """What has been spent leaves room for it, and it is reserved: so never more than one reservation above."""
+        assert account.goal is not None
+        budget = account.goal.budget
+        ceilings = [("iterations", account.iterations, budget.iterations_max)]
+        if event.rung.startswith("harness:"):
+            self._demand(budget.dispatches_max is not None, record, "a dispatch without a ceiling")
+            ceilings += [
+                ("dispatches", account.dispatches, budget.dispatches_max),
+                ("tokens", account.tokens, budget.tokens_max),
+            ]
+            is_reserved = budget.tokens_max is None or (event.tokens_reserved or 0) > 0
+            self._demand(is_reserved, record, "a dispatch without a reservation")
+            account.dispatches += 1
+        account.iterations += 1
+        for what, spent, limit in ceilings:
+            self._demand(limit is None or spent < limit, record, f"{spent} {what} were spent of {limit}")
+
+    def _charge(self, account: _Account, event: ActEnded) -> None:
+        intent = account.attempts[event.attempt_id]
+        account.tokens += event.tokens_charged or 0
+        if event.ending == "never_started":
+            account.iterations -= 1
+            account.dispatches -= intent.rung.startswith("harness:")
+
+    def _changed(self, account: _Account, record: Recorded, event: StatusChanged) -> None:
+        assert account.goal is not None
+        account.status = event.status
+        if event.status in (GoalStatus.HOLDING, GoalStatus.CONVERGED, GoalStatus.VACUOUS):
+            self._demand(account.act is None, record, f"{event.status.value} while an act runs")
+            self._demand(account.desired == "active", record, f"{event.status.value} while {account.desired}")
+            for predicate in account.goal.predicates:
+                why = self._why_not(account, predicate, Status.PASS, record.at.boot_s)
+                self._demand(why is None, record, f"{event.status.value}, but {predicate.id}: {why}")
+
+        if event.cause in (Cause.BUDGET_EXHAUSTED, Cause.NO_PROGRESS):
+            for predicate in account.goal.predicates:
+                seen = account.seen.get(predicate.id)
+                is_final = seen is not None and seen.started_s >= account.act_ended_s - MS
+                self._demand(
+                    is_final, record, f"{event.status.value}, and {predicate.id} was not looked at again"
+                )
+
+    def _why_not(self, account: _Account, predicate: Predicate, status: Status, now_s: float) -> str | None:
+        """Why this predicate does not count as settled with that status; None when it does."""
+        seen = account.seen.get(predicate.id)
+        if seen is None or seen.status is not status:
+            return f"was last seen {None if seen is None else seen.status}"
+        if seen.stale_before_s is not None:
+            return f"is stale since {seen.stale_before_s:.3f}"
+        if seen.generation != account.generation:
+            return f"was seen in generation {seen.generation}"
+        floor_s = max(account.act_ended_s, account.asked_s)
+        if seen.started_s < floor_s - MS:
+            return f"was seen at {seen.started_s:.3f}, and only looks after {floor_s:.3f} count"
+        cadence = predicate.cadence
+        if cadence.interval_s is not None:
+            age_s = now_s - seen.started_s
+            if age_s > 2 * cadence.interval_s + cadence.deadline_s + MS:
+                return f"is {age_s:.1f} s old"
+        wanted = cadence.confirm if status is Status.FAIL else cadence.recover
+        if seen.in_a_row < wanted:
+            return f"{seen.in_a_row} of {wanted} in a row"
+        return None
+
+    # --- executors ----------------------------------------------------------------------------------------------------
+
+    def starting(self, order: AttemptOrder) -> None:
+        """An executor is about to start."""
+        self.starts += 1
+        account = self.accounts.get(order.uid)
+        intent = None if account is None else account.attempts.get(order.attempt_id)
+        if account is None or intent is None:
+            raise self.broken(f"{order.attempt_id} starts without a durable intent")
+        if order.attempt_id in account.ended:
+            raise self.broken(f"{order.attempt_id} starts after its end was recorded")
+        if intent.epoch < self.fenced.get(order.uid, 0):
+            raise self.broken(
+                f"{order.attempt_id} of epoch {intent.epoch} starts behind an acknowledged fence"
+            )
+        if self.is_quiet(order.uid):
+            raise self.broken(
+                f"{order.attempt_id} starts although {order.uid} was acknowledged as not acting"
+            )
+        for live in self._runner.live_now:
+            if live.uid == order.uid:
+                raise self.broken(f"{order.attempt_id} starts beside {live.attempt_id} of the same goal")
+            shared = _overlap(self._trees(live), self._trees(order))
+            if shared is not None:
+                raise self.broken(f"{order.attempt_id} and {live.attempt_id} both work in {shared}")
+
+    def acknowledged(self, uid: str, epoch: int) -> None:
+        """A fence was acknowledged: nothing older lives."""
+        self.fenced[uid] = max(epoch, self.fenced.get(uid, 0))
+        for live in self._runner.live_now:
+            intent = self.accounts[live.uid].attempts.get(live.attempt_id) if live.uid == uid else None
+            if intent is not None and intent.epoch < epoch:
+                raise self.broken(f"acknowledged while {live.attempt_id} of epoch {intent.epoch} lives")
+
+    def promised(self, uid: str, epoch: int, generation: int) -> None:
+        """A client was answered with this: it is in the journal, and stays there."""
+        account = self.accounts.get(uid)
+        if account is None or (account.epoch, account.generation) < (epoch, generation):
+            raise self.broken(
+                f"{uid}: epoch {epoch}, generation {generation} was answered and is not durable"
+            )
+
+    def shown_green(self, uid: str, now_s: float) -> None:
+        """Somebody is shown `holding`: everything really was up since the last act, as lately as a look may be old."""
+        account = self.accounts[uid]
+        assert account.goal is not None
+        for predicate in account.goal.predicates:
+            cadence = predicate.cadence
+            oldest_s = (
+                0.0 if cadence.interval_s is None else now_s - 2 * cadence.interval_s - cadence.deadline_s
+            )
+            since_s = max(account.act_ended_s, oldest_s)
+            if not self._truth.was_ever_up(predicate.id, since_s=since_s, until_s=now_s):
+                raise self.broken(
+                    f"{uid} is shown as holding, and {predicate.id} was down since {since_s:.3f}"
+                )
+
+    def is_quiet(self, uid: str) -> bool:
+        if uid not in self.quiet:
+            return False
+        until_wall_s = self.quiet[uid]
+        return until_wall_s is None or self._clock.now().wall_s < until_wall_s
+
+    def check_quiet(self) -> None:
+        """Nothing of a goal that was acknowledged as not acting lives."""
+        for live in self._runner.live_now:
+            if self.is_quiet(live.uid):
+                raise self.broken(
+                    f"{live.attempt_id} lives although {live.uid} was acknowledged as not acting"
+                )
+
+    def _trees(self, order: AttemptOrder) -> Sequence[str]:
+        account = self.accounts.get(order.uid)
+        intent = None if account is None else account.attempts.get(order.attempt_id)
+        return () if intent is None or intent.trees is None else intent.trees
+
+    def unresolved(self) -> list[str]:
+        """Attempts with an intent and no end."""
+        return [a for account in self.accounts.values() for a in account.attempts if a not in account.ended]
+
+    def _demand(self, holds: bool, record: Recorded, what: str) -> None:
+        if not holds:
+            raise self.broken(
+                f"{record.uid} seq {record.seq} at {record.at.boot_s:.3f} {_said(record.event)}: {what}"
+            )
+
+
+def _said(event: Any) -> str:
+    about = [str(getattr(event, key)) for key in ("status", "attempt_id") if hasattr(event, key)]
+    return f"{type(event).__name__}({', '.join(about)})"
+
+
+def _overlap(one: Iterable[str], two: Iterable[str]) -> str | None:
+    for a in one:
+        for b in two:
+            if (a + "/").startswith(b + "/") or (b + "/").startswith(a + "/"):
+                return f"{a} and {b}"
+    return None

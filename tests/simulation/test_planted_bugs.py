@@ -1,0 +1,101 @@
+"""The simulation finds bugs: five are planted, one at a time, and each is found within 200 seeds.
+
+Seeds are told in turn until one breaks; what is found must be what was planted, or a consequence of it.
+"""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+import kazid.core.tally
+import kazid.core.vector
+import kazid.runtime.service
+from kazid.core.goal import Predicate
+from kazid.core.progress import PredicateState
+from kazid.core.vector import Reading, VerdictVector
+from kazid.core.verdict import Status
+from kazid.runtime.executor import Executor
+from tests.simulation.oracle import Broken
+from tests.simulation.story import simulate
+
+SEEDS_MAX = 200
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def drop_the_fence_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kazid.runtime.service, "is_fenced", lambda progress: True)
+
+
+def reset_backoff_on_success_at_once(patch: pytest.MonkeyPatch) -> None:
+    greened = kazid.core.tally._greened
+
+    def greened_and_forgotten(predicate: Predicate, state: PredicateState, ended_s: float) -> PredicateState:
+        after = greened(predicate, state, ended_s)
+        is_verified = state.is_unverified and not after.is_unverified
+        return replace(after, backoff_n=0, repairs_s=()) if is_verified else after
+
+    patch.setattr(kazid.core.tally, "_greened", greened_and_forgotten)
+
+
+def count_unknown_as_green(patch: pytest.MonkeyPatch) -> None:
+    def is_green(self: Reading) -> bool:
+        is_settled = self.is_settled or self.verdict.status is Status.UNKNOWN
+        return self.verdict.status in (Status.PASS, Status.UNKNOWN) and self.is_fresh and is_settled
+
+    patch.setattr(Reading, "is_green", property(is_green))
+
+
+def never_renew_a_lease(patch: pytest.MonkeyPatch) -> None:
+    """Leases live as long as the daemon; the next one has to take them again for what still runs."""
+    patch.setattr(Executor, "adopt", lambda self, uid, goal, act: None)
+
+
+def forget_the_final_observation(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(VerdictVector, "is_complete", property(lambda self: True))
+
+
+def count_looks_from_before_the_act(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kazid.core.vector, "causal_floor_s", lambda progress: 0.0)
+
+
+@pytest.mark.parametrize(
+    ("plant", "words"),
+    [
+        pytest.param(drop_the_fence_check, ("acknowledged", "fence"), id="the-fence-check-is-dropped"),
+        pytest.param(
+            reset_backoff_on_success_at_once, ("nothing backs off",), id="backoff-is-reset-on-success-at-once"
+        ),
+        pytest.param(count_unknown_as_green, ("was last seen", "holding"), id="unknown-counts-as-green"),
+        pytest.param(never_renew_a_lease, ("both work in",), id="a-lease-is-never-renewed"),
+        pytest.param(
+            forget_the_final_observation,
+            ("was not looked at again",),
+            id="the-final-observation-is-forgotten",
+        ),
+        pytest.param(
+            count_looks_from_before_the_act, ("only looks after", "shown as holding"), id="old-looks-count"
+        ),
+    ],
+)
+def test_a_planted_bug_is_found_within_two_hundred_seeds(
+    plant: Plant, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plant(monkeypatch)
+    for seed in range(SEEDS_MAX):
+        found = found_by(seed)
+        if found is None:
+            continue
+        assert any(word in found for word in words), f"seed {seed} found something else: {found}"
+        with capsys.disabled():
+            print(f"\n  found by seed {seed}: {found[:150]}")
+        return
+    pytest.fail(f"not found within {SEEDS_MAX} seeds")
+
+
+def found_by(seed: int) -> str | None:
+    try:
+        simulate(seed)
+    except Broken as found:
+        return str(found)
+    return None

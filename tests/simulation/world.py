@@ -1,0 +1,347 @@
+"""Everything around the daemons of one seed: goals, services, agents, disk, clock, and who upsets them.
+
+All dice are the seed's. `is_hostile` is True until the faults stop; from then on remedies and agents repair what they
+are for, and nothing breaks by itself.
+"""
+
+import math
+import random
+from typing import Any
+
+import anyio
+from msgspec.structs import replace
+
+from kazid.adapters.memory.runner import Script
+from kazid.core.errors import JournalUnavailable
+from kazid.core.goal import Budget, Goal, Scope
+from kazid.core.ids import GoalUid
+from kazid.harnesses.prompt import build_prompt
+from kazid.ports.runner import AttemptOrder
+from tests.builders import a_goal, a_harness, a_predicate, a_remedy
+from tests.runtime.adversary import HostileHouse, Life, dice_of
+from tests.simulation.oracle import Oracle, Truth
+from tests.simulation.scenery import HELD_OUT, SECRET, HostileAgent, HostileScene, Services
+
+TREES = ("/w", "/w/sub", "/w2", None, None)
+SHARED = ("database", "network")
+PAUSES_S = (0.0, 0.0, 0.0, 0.02, 0.5, 4.0)
+
+
+class World:
+    """One seed's."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.dice: random.Random = dice_of(seed)
+        self.house = HostileHouse()
+        self.house.workspaces.make("/w/sub")
+        self.truth = Truth(self.house.clock)
+        self.services = Services(self.truth)
+        self.scene = HostileScene(self)
+        self.house.scene = self.scene  # type: ignore[assignment]
+        self.agent = HostileAgent(self.dice)
+        self.house.harness = self.agent  # type: ignore[assignment]
+        self.house._script = self._script  # type: ignore[method-assign]
+        self.house.delay = self.delay
+        self.oracle = Oracle(self.house.clock, self.house.runner, self.truth)
+        self.oracle.canaries["a secret"] = SECRET.encode()
+        self.is_hostile = True
+        self.fault_rate = self.dice.choice([0.0, 0.05, 0.3])
+        self.is_steady = self.dice.random() < 0.2
+        """Hardly anybody interferes, so that what only time brings has time to come."""
+        self.fired: dict[str, int] = {}
+        self.specs: dict[str, Goal] = {}
+        self.lives = 0
+
+    def populate(self) -> None:
+        """Goals and their services; needs the clock to run."""
+        for number in range(self.dice.randint(3, 8)):
+            self.specs[f"g{number}"] = self.a_goal(f"g{number}")
+        if self.is_steady:
+            self.specs["g0"] = self.a_crash_looping_goal("g0")
+
+    def count(self, what: str) -> None:
+        """One more fault of this kind."""
+        self.fired[what] = self.fired.get(what, 0) + 1
+
+    # --- goals --------------------------------------------------------------------------------------------------------
+
+    def a_goal(self, goal_id: str) -> Goal:
+        """A goal over services of its own, some of which share a dependency with others'."""
+        dice = self.dice
+        is_standing = dice.random() < 0.65
+        names = [f"{goal_id}.{letter}" for letter in "abc"[: dice.randint(1, 3)]]
+        workspace = dice.choice(TREES)
+        has_agent = workspace is not None and dice.random() < 0.5
+        predicates = []
+        for name in names:
+            if dice.random() < 0.7:
+                predicates.append(a_predicate(name, live=True, interval_s=dice.choice([5.0, 30.0])))
+            else:
+                predicates.append(
+                    a_predicate(name, interval_s=60.0 if is_standing else None, deadline_s=20.0)
+                )
+        if has_agent and dice.random() < 0.4:
+            hidden = a_predicate(
+                f"{goal_id}.{HELD_OUT}", interval_s=60.0 if is_standing else None, deadline_s=20.0
+            )
+            predicates.append(replace(hidden, held_out=True, options={"cmd": HELD_OUT}))
+            names.append(hidden.id)
+        for name in names:
+            needs = dice.choice(SHARED) if dice.random() < 0.3 else None
+            self.services.add(name, is_up=dice.random() < 0.5, needs=needs)
+            if dice.random() < 0.15:
+                self.services.reverted[name] = dice.randint(1, 9)
+            if dice.random() < 0.1:
+                self.services.crashing[name] = dice.choice([4.0, 10.0, 25.0])
+        remedies = [
+            a_remedy(
+                *dice.sample(names, dice.randint(0, 1)), cmd=f"fix {goal_id}", attempts=dice.randint(1, 5)
+            )
+            for _ in range(dice.randint(0 if has_agent else 1, 2))
+        ]
+        if dice.random() < 0.05:
+            remedies, has_agent = [], False  # nobody may repair it
+        scope = Scope(owns=("path:/srv/shared",), on_overlap="serialise") if dice.random() < 0.3 else Scope()
+        budget = dice.choice(
+            [Budget(), Budget(iterations_max=3), Budget(wall_clock_s_max=90.0), Budget(iterations_max=30)]
+        )
+        if has_agent:
+            budget = Budget(
+                dispatches_max=10,
+                dispatches_per_day_max=20,
+                iterations_max=budget.iterations_max,
+                tokens_max=dice.choice([None, 300_000, 900_000]),
+            )
+        harness = replace(a_harness(*names), total_timeout_s=90.0, idle_timeout_s=30.0)
+        return a_goal(
+            *predicates,
+            goal_id=goal_id,
+            standing=is_standing,
+            remedies=remedies,
+            harness=harness if has_agent else None,
+            workspace=workspace,
+            scope=scope,
+            budget=budget,
+        )
+
+    def a_crash_looping_goal(self, goal_id: str) -> Goal:
+        """A service that is repaired every time, and dies again every time."""
+        name = f"{goal_id}.loop"
+        self.services.add(name, is_up=False, needs=None)
+        self.services.crashing[name] = 4.0
+        remedies = [a_remedy(name, cmd=f"fix {goal_id}", attempts=50)]
+        predicate = a_predicate(name, live=True, interval_s=5.0)
+        return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies)
+
+    def change_spec(self, goal_id: str) -> None:
+        """Somebody edits the goal-file."""
+        goal, dice = self.specs[goal_id], self.dice
+        match dice.choice(["budget", "attempts", "workspace", "whole", "labels"]):
+            case "budget":
+                budget = replace(goal.budget, iterations_max=dice.randint(2, 50))
+                self.specs[goal_id] = replace(goal, budget=budget)
+            case "attempts" if goal.remedies:
+                remedies = tuple(replace(r, attempts=dice.randint(1, 9)) for r in goal.remedies)
+                self.specs[goal_id] = replace(goal, remedies=remedies)
+            case "workspace" if goal.workspace is not None:
+                self.specs[goal_id] = replace(goal, workspace=dice.choice(["/w", "/w/sub", "/w2"]))
+            case "whole":
+                self.specs[goal_id] = self.a_goal(goal_id)
+            case _:
+                self.specs[goal_id] = replace(goal, labels={"n": str(dice.randint(0, 9))})
+
+    # --- what is started ----------------------------------------------------------------------------------------------
+
+    def _script(self, command: str) -> Script:
+        order = self.house.runner.starts[-1]
+        self._search(order)
+        account = self.oracle.accounts[order.uid]
+        assert account.goal is not None
+        assert account.act is not None
+        mine, everything = account.act.predicates, account.goal.predicate_ids
+        if not self.is_hostile:
+            return Script(duration_s=1.0, effect=lambda _: self._mend(everything), stdout=b"tokens=1000")
+        return self._agent(mine, account.goal) if command == "claude" else self._remedy(mine, everything)
+
+    def _search(self, order: AttemptOrder) -> None:
+        """Nothing that an agent is told may hold what is held out from it."""
+        told = (*order.argv, order.cwd, order.stdin_text or "", *order.env, *order.env.values())
+        if order.argv[0] == "claude" and any(HELD_OUT in text for text in told):
+            raise self.oracle.broken(f"{order.attempt_id} is told what is held out")
+        if any(SECRET in text for text in told):
+            raise self.oracle.broken(f"{order.attempt_id} is given a secret")
+
+    def _mend(self, names: Any) -> None:
+        for name in names:
+            self.services.mend(name)
+
+    def _remedy(self, mine: Any, everything: Any) -> Script:
+        """Repairs, repairs half, does nothing, breaks something, hangs, dies slowly, is not there."""
+        dice = self.dice
+        names = list(mine if dice.random() < 0.7 else everything)
+        if any(name in self.services.crashing for name in mine):
+            return Script(duration_s=0.2, effect=lambda _: self._mend(names))
+        kind = dice.choices(["mend", "half", "nothing", "break", "missing"], [10, 2, 4, 1, 1])[0]
+        self.count(f"remedy.{kind}")
+
+        def effect(_: object) -> None:
+            match kind:
+                case "mend":
+                    self._mend(names)
+                case "half":
+                    self._mend(names[: len(names) // 2])
+                case "break":
+                    self.services.set(dice.choice(self.services.names), False)
+
+        if kind == "missing":
+            return Script(ending="not_started", exit_code=None, reason="not found")
+        return Script(
+            duration_s=dice.choice([0.0, 0.2, 3.0, 20.0, math.inf]),
+            exit_code=dice.choice([0, 0, 1]),
+            effect=effect,
+            cancel_takes_s=dice.choice([0.0, 0.0, 1.0, 12.0, 35.0]),
+            is_silent=dice.random() < 0.2,
+            stdout=f"password={SECRET}".encode(),
+        )
+
+    def _agent(self, mine: Any, goal: Goal) -> Script:
+        """Works, lies, hangs, spends, edits the checks, forks, prints secrets, says nothing of its usage."""
+        dice = self.dice
+        kind = dice.choices(["work", "lie", "edit", "swap", "hang", "denied"], [8, 3, 3, 2, 2, 1])[0]
+        self.count(f"agent.{kind}")
+
+        def effect(_: object) -> None:
+            tree = goal.workspace
+            if kind in ("work", "edit", "swap") and tree is not None:
+                text = "A" if kind == "swap" and dice.random() < 0.5 else str(dice.random())
+                self.house.workspaces.write(tree, "tests.py" if kind == "edit" else "app.py", text)
+            if kind == "work":
+                self._mend(mine)
+            if kind == "swap":
+                self.services.mend(dice.choice(mine))
+                self.services.set(dice.choice(goal.predicate_ids), False)
+
+        words = [f"export TOKEN={SECRET}"]
+        if dice.random() < 0.7:
+            words.append(f"tokens={dice.choice([10, 5_000, 250_000])} usd={dice.choice([0.01, 3.0])}")
+        if kind == "denied":
+            words.append("denied=1")
+        return Script(
+            duration_s=math.inf if kind == "hang" else dice.choice([0.2, 3.0, 20.0, 60.0]),
+            exit_code=dice.choice([0, 0, 0, 1]),
+            effect=effect,
+            cancel_takes_s=dice.choice([0.0, 1.0, 12.0]),
+            is_silent=dice.random() < 0.3,
+            stdout=" ".join(words).encode(),
+            unkillable=(4711,) if dice.random() < 0.1 else (),
+        )
+
+    # --- the machine --------------------------------------------------------------------------------------------------
+
+    async def delay(self, what: str) -> None:
+        """How long the runner takes for it."""
+        if self.is_hostile:
+            await anyio.sleep(self.dice.choice(PAUSES_S))
+        else:
+            await anyio.lowlevel.checkpoint()
+
+    async def fault(self, name: str) -> bool:
+        """The daemon passes a fault point: it waits, or loses something, or goes on."""
+        if not self.is_hostile or self.dice.random() >= self.fault_rate:
+            return False
+        self.count(name)
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(self.dice.choice(PAUSES_S))
+        return True
+
+    def prepare(self, life: Life) -> None:
+        """Before anything of a daemon runs: what it starts is judged, its prompts are the real ones."""
+        life.runner.on_start = self.oracle.starting
+        life.daemon.executor._build_prompt = build_prompt
+
+    def hook_disk(self, life: Life, *, kill_at: int | None) -> None:
+        """A disk that is slow now and then, stores without saying so now and then, and a kill at some append."""
+        appends = 0
+        is_before = self.dice.random() < 0.5
+
+        async def before(uid: GoalUid, events: Any) -> None:
+            nonlocal appends
+            appends += 1
+            if self.is_hostile:
+                await anyio.sleep(self.dice.choice([0.0] * 8 + [0.01, 0.2, 1.0, 5.0]))
+            if appends == kill_at and is_before:
+                self.count("kill.before_append")
+                life.kill()
+
+        async def after(uid: GoalUid, events: Any) -> None:
+            if life.runner.is_dead:
+                return
+            self.oracle.absorb(self.house.journal)
+            if appends == kill_at and not is_before:
+                self.count("kill.after_append")
+                life.kill()
+                return
+            if self.is_hostile and self.dice.random() < 0.01:
+                self.count("disk.stored_unanswered")
+                raise JournalUnavailable("no answer in time")
+            if self.is_hostile:
+                await anyio.sleep(self.dice.choice([0.0] * 8 + [0.01, 0.5]))
+
+        self.house.journal.before_append, self.house.journal.after_append = before, after
+
+    def upset_looks(self, life: Life) -> None:
+        """A bug of ours, now and then, in the middle of whatever the goal does."""
+        look = life.daemon.observer.look
+
+        async def look_or_crash(*args: Any) -> Any:
+            if self.is_hostile and self.dice.random() < 0.01:
+                self.count("loop.crash")
+                raise ZeroDivisionError("a bug in our own loop")
+            return await look(*args)
+
+        life.daemon.observer.look = look_or_crash  # type: ignore[method-assign]
+
+    async def upset_reality(self) -> None:
+        """Services come and go, shared ones too; people revert, edit and set clocks."""
+        dice = self.dice
+        while True:
+            await anyio.sleep(dice.expovariate(1 / 25))
+            name = dice.choice(self.services.names)
+            what = dice.choices(["change", "shared", "revert", "edit", "clock"], [10, 1, 4, 2, 0.5])[0]
+            match what:
+                case "change":
+                    self.services.set(name, dice.random() < 0.35)
+                case "shared":
+                    self.services.set_shared(dice.choice(SHARED), dice.random() < 0.3)
+                case "revert":
+                    for one, left in sorted(self.services.reverted.items()):
+                        if left > 0 and self.truth.now(one):
+                            self.services.reverted[one] -= 1
+                            self.services.set(one, False)
+                case "edit":
+                    self.house.workspaces.write(dice.choice(["/w", "/w2"]), "file", str(dice.random()))
+                case _:
+                    self.house.clock.step(dice.choice([-50.0, 2.0, 200.0]))
+            self.count(f"world.{what}")
+
+    async def crash_loop(self) -> None:
+        """Some services die again and again, whoever repairs them."""
+        while True:
+            await anyio.sleep(1.0)
+            now_s = anyio.current_time()
+            for name, lives_s in self.services.crashing.items():
+                if self.truth.now(name) and now_s - self.services.mended_s.get(name, -math.inf) >= lives_s:
+                    self.services.set(name, False)
+                    self.count("world.crash_loop")
+
+    async def upset_disk(self) -> None:
+        """The disk fills, with more or less in reserve, and somebody makes room."""
+        while True:
+            await anyio.sleep(self.dice.expovariate(1 / 200))
+            self.count("disk.full")
+            self.house.journal.fail_with(
+                JournalUnavailable("disk is full"), reserve=self.dice.choice([0, 1, 3])
+            )
+            await anyio.sleep(self.dice.choice([0.5, 10.0, 90.0]))
+            self.house.journal.fail_with(None)

@@ -28,6 +28,9 @@ VERBS = {
     "reconcile": 1,
     "read": 2,
 }
+FLEET_VERBS = {"freeze": 1, "thaw": 3}
+FLEET_SHARE = 0.06
+"""Of all that clients ask."""
 
 
 class Clients:
@@ -50,6 +53,8 @@ class Clients:
             await anyio.sleep(self.dice.expovariate(1 / (200 if self.world.is_steady else 12)))
             goal_id = self.dice.choice(list(self.world.specs))
             verb = self.dice.choices(list(VERBS), list(VERBS.values()))[0]
+            if self.dice.random() < FLEET_SHARE:
+                verb = self.dice.choices(list(FLEET_VERBS), list(FLEET_VERBS.values()))[0]
             try:
                 await self.ask(life, verb, goal_id)
             except (JournalUnavailable, UnknownGoal, AdmissionRefused):
@@ -60,6 +65,9 @@ class Clients:
         name = ("ada", goal_id)
         key = f"key-{dice.randint(0, 10**9)}" if dice.random() < 0.5 else None
         self.world.count(f"client.{verb}")
+        if verb in FLEET_VERBS:
+            await self._freeze_or_thaw(life, verb, key)
+            return
         if verb == "read":
             for view in service.views():
                 self._read(view)
@@ -93,6 +101,16 @@ class Clients:
             return
         if verb != "suspend" or self._is_last_suspension(life, view.uid, until_wall_s):
             self.oracle.quiet[view.uid] = until_wall_s
+
+    async def _freeze_or_thaw(self, life: Life, verb: str, key: str | None) -> None:
+        freezing = life.service.freezing
+        if verb == "thaw":
+            await freezing.thaw(reason="go", caller=ME, idempotency_key=key)
+            return
+        for_s = self.dice.choice([10.0, 30.0, 90.0, None])
+        view = await freezing.freeze(reason="x", for_s=for_s, caller=ME, idempotency_key=key)
+        if not life.runner.is_dead and view.frozen is not None and not view.unsettled:
+            self.oracle.acknowledged_freeze()
 
     async def _activate(self, life: Life, verb: str, name: tuple[str, str], key: str | None) -> None:
         service = life.service

@@ -21,12 +21,15 @@ from kazid.core.event import (
     ActIntended,
     ClockStepped,
     EpisodeOpened,
+    FleetFrozen,
     GoalApplied,
     GoalDeleted,
+    GoalFrozen,
     GoalParked,
     GoalResumed,
     GoalStopped,
     GoalSuspended,
+    GoalThawed,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -34,6 +37,7 @@ from kazid.core.event import (
     SteadyObserved,
     TaskRecovered,
 )
+from kazid.core.fleet import FLEET_UID
 from kazid.core.goal import Goal, Predicate
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Status
@@ -46,6 +50,9 @@ MS = 0.0011
 PACE_WINDOW_S = 600.0
 ACTS_PER_WINDOW_MAX = 16
 """On one predicate. A crash loop at the backoff of SEMANTICS §4 has some 10; without any it has 20 and more."""
+
+
+NOT_FROZEN = -math.inf
 
 
 class Broken(BaseException):
@@ -134,6 +141,7 @@ class _Account:
         self.generation = 0
         self.epoch = 0
         self.desired = "active"
+        self.is_frozen = False
         self.status = GoalStatus.OBSERVING
         self.seen: dict[str, _Seen] = {}
         self.act: ActIntended | None = None
@@ -163,6 +171,10 @@ class Oracle:
         """Incarnations acknowledged as suspended, stopped or deleted, with the wall time at which that ends."""
         self.events_seen = 0
         self.offset = 0
+        self.fleet_seq = 0
+        self.fleet_last: Any = None
+        self.frozen_until_wall_s: float | None = NOT_FROZEN
+        """After a freeze was acknowledged: until when no goal acts (None: until a thaw)."""
         self.digest = hashlib.sha256()
         self.canaries: dict[str, bytes] = {}
         """What may be in no sink, by what it is."""
@@ -205,6 +217,15 @@ class Oracle:
             raise self.broken(f"the oracle itself: {type(error).__name__}: {error}") from error
 
     def _take(self, record: Recorded) -> None:
+        if record.uid == FLEET_UID:
+            self.fleet_seq += 1
+            self._demand(record.seq == self.fleet_seq, record, "a gap in seq")
+            self.fleet_last = record.event
+            if isinstance(record.event, FleetFrozen) and self.frozen_until_wall_s is not NOT_FROZEN:
+                self.frozen_until_wall_s = record.event.until_wall_s  # the last freeze's end counts
+            elif not isinstance(record.event, FleetFrozen):
+                self.frozen_until_wall_s = NOT_FROZEN
+            return
         account = self.accounts.setdefault(record.uid, _Account())
         account.seq += 1
         self._demand(record.seq == account.seq, record, "a gap in seq")
@@ -230,6 +251,13 @@ class Oracle:
                 self._fence(account, "suspended", event.epoch, record)
                 if record.uid in self.quiet and account.desired == "suspended":
                     self.quiet[record.uid] = event.until_wall_s  # the last suspension's end counts
+            case GoalFrozen() as event:
+                self._demand(event.epoch > account.epoch, record, "a fence that does not raise the epoch")
+                account.epoch, account.is_frozen = event.epoch, True
+            case GoalThawed():
+                account.is_frozen = False
+                account.act_floor_s = account.asked_s = at_s
+                self.frozen_until_wall_s = NOT_FROZEN  # expired; a clock set back does not bring it back
             case GoalStopped() as event:
                 self._fence(account, "stopped", event.epoch, record)
             case GoalDeleted() as event:
@@ -333,6 +361,7 @@ class Oracle:
         self._demand(event.epoch == account.epoch, record, "an intent of another epoch")
         self._demand(event.generation == account.generation, record, "an intent of another generation")
         self._demand(account.desired == "active", record, f"an intent while {account.desired}")
+        self._demand(not account.is_frozen, record, "an intent while all is frozen")
         self._demand(account.status is not GoalStatus.PARKED, record, "an intent while parked")
         account.act = account.attempts[event.attempt_id] = event
         now_s = record.at.boot_s
@@ -476,7 +505,15 @@ class Oracle:
                     f"{uid} is shown as holding, and {predicate.id} was down since {since_s:.3f}"
                 )
 
+    def acknowledged_freeze(self) -> None:
+        """Nobody acts any more, unless somebody thawed meanwhile."""
+        if isinstance(self.fleet_last, FleetFrozen):
+            self.frozen_until_wall_s = self.fleet_last.until_wall_s
+
     def is_quiet(self, uid: str) -> bool:
+        until_wall_s = self.frozen_until_wall_s
+        if until_wall_s is None or self._clock.now().wall_s < until_wall_s:
+            return True
         if uid not in self.quiet:
             return False
         until_wall_s = self.quiet[uid]

@@ -199,6 +199,7 @@ class Story:
 
         async with world.house.life(prepare) as life:
             await anyio.sleep(1)
+            await life.service.freezing.thaw(reason="calm", caller=ME)
             for name in world.services.names:
                 world.services.mend(name)
             await self._wake_everybody(life)
@@ -240,7 +241,11 @@ class Story:
 
         def is_settled(state: Any) -> bool:
             status = view(state).status
-            return status is GoalStatus.HOLDING if state.spec.standing else status in FINISHED
+            if not state.spec.standing or status is GoalStatus.HOLDING:
+                return status in FINISHED or status is GoalStatus.HOLDING
+            # its money or its time may have run out before it was repaired; but what is up has to be seen
+            is_up = all(self.world.truth.now(p.id) for p in state.spec.predicates)
+            return status is GoalStatus.OVER_BUDGET and not is_up
 
         with anyio.move_on_after(SETTLES_S) as scope:
             while not all(is_settled(s) for s in life.daemon.goals):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 import kazid.core.tally
 import kazid.core.vector
+import kazid.runtime.describe
 import kazid.runtime.service
 from kazid.core.goal import Predicate
 from kazid.core.progress import PredicateState
@@ -24,7 +25,8 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def drop_the_fence_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(kazid.runtime.service, "is_fenced", lambda progress: True)
+    for module in (kazid.runtime.service, kazid.runtime.describe):
+        patch.setattr(module, "is_fenced", lambda progress: True)
 
 
 def reset_backoff_on_success_at_once(patch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,12 @@ def reset_backoff_on_success_at_once(patch: pytest.MonkeyPatch) -> None:
 def count_unknown_as_green(patch: pytest.MonkeyPatch) -> None:
     def is_green(self: Reading) -> bool:
         is_settled = self.is_settled or self.verdict.status is Status.UNKNOWN
-        return self.verdict.status in (Status.PASS, Status.UNKNOWN) and self.is_fresh and is_settled
+        return (
+            self.verdict.status in (Status.PASS, Status.UNKNOWN)
+            and self.is_fresh
+            and self.is_causal
+            and is_settled
+        )
 
     patch.setattr(Reading, "is_green", property(is_green))
 

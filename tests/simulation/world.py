@@ -191,7 +191,7 @@ class World:
                     self._mend(names)
                 case "half":
                     self._mend(names[: len(names) // 2])
-                case "break":
+                case "break" if self.is_hostile:
                     self.services.set(dice.choice(self.services.names), False)
 
         if kind == "missing":
@@ -218,7 +218,7 @@ class World:
                 self.house.workspaces.write(tree, "tests.py" if kind == "edit" else "app.py", text)
             if kind == "work":
                 self._mend(mine)
-            if kind == "swap":
+            if kind == "swap" and self.is_hostile:
                 self.services.mend(dice.choice(mine))
                 self.services.set(dice.choice(goal.predicate_ids), False)
 

@@ -16,7 +16,7 @@ SEEDS = 500
 SEEDS_LONG = 2000
 HORIZON_LONG_S = 3600.0
 KINDS = {
-    *(f"look.{kind}" for kind in ("error", "hang", "raise", "unknown")),
+    *(f"look.{kind}" for kind in ("error", "hang", "raise", "unknown", "flake")),
     *(f"remedy.{kind}" for kind in ("mend", "half", "nothing", "break", "missing")),
     *(f"agent.{kind}" for kind in ("work", "lie", "edit", "swap", "hang", "denied")),
     *(f"world.{kind}" for kind in ("change", "shared", "revert", "edit", "clock", "crash_loop")),

@@ -92,7 +92,9 @@ class World:
             self.services.add(name, is_up=dice.random() < 0.5, needs=needs)
             if dice.random() < 0.15:
                 self.services.reverted[name] = dice.randint(1, 9)
-            if dice.random() < 0.1:
+            if dice.random() < 0.12:
+                self.oracle.flaky.add(name)
+            elif dice.random() < 0.1:
                 self.services.crashing[name] = dice.choice([4.0, 10.0, 25.0])
         remedies = [
             a_remedy(

@@ -29,6 +29,7 @@ def run(session: Session) -> int:
             ", ".join(f"{count} {one_line(status)}" for status, count in sorted(goals.items())) or "none",
         ),
         ("frozen", one_line(document.get("frozen") or "")),
+        ("incident", one_line(document.get("incident") or "")),
         ("degraded", one_line(document.get("degraded") or "")),
     ]
     session.show(fields(session.out, pairs))

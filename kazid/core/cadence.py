@@ -12,7 +12,7 @@ from kazid.core import flake
 from kazid.core.goal import Cadence, Goal, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
-from kazid.core.jitter import INTERVAL_SPREAD, spread_interval_s
+from kazid.core.jitter import INTERVAL_SPREAD, fraction, spread_interval_s
 from kazid.core.progress import Desired, PredicateState, Progress
 from kazid.core.status import FINISHED, GoalStatus
 from kazid.core.vector import causal_floor_s
@@ -21,6 +21,8 @@ from kazid.core.withheld import may_be_seen_looking
 
 ERROR_BASE_S = 5.0
 ERROR_CAP_S = 300.0
+SPREAD_S_MAX = 30.0
+"""After a daemon start first looks are spread over min(interval, this)."""
 TREE_POLL_S = 30.0
 """How often a standing goal's workspace is compared with the tree its code verdicts saw."""
 
@@ -92,6 +94,12 @@ def next_look_s(goal: Goal, predicate: Predicate, progress: Progress) -> float |
             return _sooner(state.ended_s + _error_delay_s(state), interval_s)
         case _:
             return interval_s
+
+
+def first_look_spread_s(goal: Goal) -> float:
+    """How long after a daemon start the first look of an untroubled goal waits, so that not all look at once."""
+    intervals = [p.cadence.interval_s for p in goal.predicates if p.cadence.interval_s is not None]
+    return min([SPREAD_S_MAX, *intervals]) * fraction(goal.owner, goal.id, "first look")
 
 
 def spacing_s(cadence: Cadence) -> float:

@@ -229,7 +229,7 @@ class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
     """An act that was due did not start: what it waits for. The red is observed again before the act is retried."""
 
     waits_for: str
-    """`lease` or `degraded`."""
+    """`lease`, `degraded`, `governor` (many goals turned red together) or `dependency` (what it depends on is red)."""
     holder: str
 
 

@@ -77,8 +77,6 @@ def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
     for key in ("deny", "write_paths"):
         if tables["scope"].texts(key):
             yield (*tables["scope"].path, key), f"[scope] {key}"
-    if sections.top.texts("depends_on"):
-        yield (*sections.top.path, "depends_on"), "depends_on"
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
         for key in ("needs", "budget"):

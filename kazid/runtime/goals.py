@@ -55,6 +55,7 @@ class Goals:
         self.change = Change()
         """Bumped when the set of goals changes."""
         self.restarts_total = 0
+        world.governor.attach(everyone=self.everyone, by_uid=self.by_uid, find=self.find)
 
     def __iter__(self) -> Iterator[GoalState]:
         """Goals that are not deleted, by name."""

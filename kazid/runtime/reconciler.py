@@ -13,7 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from kazid.core.budget import tokens_reserved
-from kazid.core.cadence import TREE_POLL_S, is_observing, may_be_looked_at, schedule
+from kazid.core.cadence import TREE_POLL_S, first_look_spread_s, is_observing, may_be_looked_at, schedule
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -39,13 +39,13 @@ from kazid.core.event import (
 from kazid.core.goal import Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
-from kazid.core.jitter import fraction
 from kazid.core.progress import Desired, Progress, RunningAct
 from kazid.core.status import FINISHED
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.runtime.executor import trees_of
+from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.opened import OpenedWorkspace
 from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
@@ -62,8 +62,6 @@ TREE_LOOKS_MAX = 2
 WIND_DOWN_S = 30.0
 SLEEP_S_MIN = 0.02
 """Whatever is due was started in this turn; a time in the past must not make the loop spin."""
-SPREAD_S_MAX = 30.0
-"""After a daemon start first looks are spread over min(interval, this)."""
 
 
 class Reconciler:
@@ -81,10 +79,11 @@ class Reconciler:
         self._tree_looks = 0
         self._workspace = OpenedWorkspace(world.workspaces)
         self._deferred_rung = ""
+        self._next_ask_s = 0.0
         self._next_tree_poll_s: float | None = None
         self._spread_until_s = 0.0
         if is_restart and state.progress.episode is None:
-            self._spread_until_s = world.clock.now().boot_s + self._spread_s()
+            self._spread_until_s = world.clock.now().boot_s + first_look_spread_s(state.spec)
 
     async def run(self) -> None:
         """Drive the goal until it is finished, stopped or deleted."""
@@ -281,7 +280,9 @@ class Reconciler:
         episode = progress.episode
         if episode is None:
             return True
-        waits = executor.reserve(state.uid, state.spec, decision.rung)
+        waits = self._world.governor.waits_for(self._state) or executor.reserve(
+            state.uid, state.spec, decision.rung
+        )
         if waits is not None:
             self._deferred_rung = decision.rung
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
@@ -436,7 +437,12 @@ class Reconciler:
 
     def _could_act_now(self) -> bool:
         """Whether lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
-        goal = self._state.spec
+        goal, now_s = self._state.spec, self._world.clock.now().boot_s
+        if now_s < self._next_ask_s:
+            return False
+        if self._world.governor.waits_for(self._state) is not None:
+            self._next_ask_s = now_s + ASKS_EVERY_S
+            return False
         rung = self._deferred_rung or ("remedy:0" if goal.remedies else "harness:")
         return self._world.executor.waits_for(self._state.uid, goal, rung) is None
 
@@ -475,14 +481,9 @@ class Reconciler:
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())
         if state.progress.deferred is not None:
-            times.append(now.boot_s + DEFER_POLL_S)
+            times.append(max(now.boot_s + DEFER_POLL_S, self._next_ask_s))
         known = [t for t in times if t is not None]
         return max(min(known), now.boot_s + SLEEP_S_MIN) if known else None
-
-    def _spread_s(self) -> float:
-        goal = self._state.spec
-        intervals = [p.cadence.interval_s for p in goal.predicates if p.cadence.interval_s is not None]
-        return min([SPREAD_S_MAX, *intervals]) * fraction(goal.owner, goal.id, "first look")
 
     async def _wind_down(self) -> None:
         """The last words of a cancelled task: end a running attempt when the daemon is to end, flush looks."""

@@ -462,6 +462,7 @@ class Service:
             acts_total=self._world.executor.acts_total,
             turns_total=self._world.turns_total,
             children_restarted_total=self._goals.restarts_total,
+            incident=self._world.governor.incident,
         )
 
     async def request_restart(self, reason: str) -> None:

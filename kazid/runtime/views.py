@@ -85,3 +85,5 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     acts_total: int
     turns_total: int
     children_restarted_total: int
+    incident: str | None = None
+    """Many goals turned red together (`runtime/governor.py`), in words."""

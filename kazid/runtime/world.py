@@ -7,6 +7,7 @@ from kazid.ports.clock import Clock
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.executor import Executor
 from kazid.runtime.fleet import Fleet
+from kazid.runtime.governor import Governor
 from kazid.runtime.health import Health
 from kazid.runtime.observer import Observer
 
@@ -32,5 +33,6 @@ class World:
         self.workspaces = workspaces
         self.new_attempt_id = new_attempt_id
         self.fleet = fleet
+        self.governor = Governor(clock=clock)
         self.ends_attempts = True
         self.turns_total = 0

@@ -323,6 +323,8 @@ class Info(_Reply, frozen=True, kw_only=True):
     settings_file: str | None
     frozen: str | None = None
     """Why no goal acts, by `freeze`; null: they may."""
+    incident: str | None = None
+    """Many goals turned red together: how far it is; null: no such incident."""
 
 
 class HealthReply(_Reply, frozen=True, kw_only=True):

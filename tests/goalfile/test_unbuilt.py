@@ -52,7 +52,6 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
     ("text", "key"),
     [
         pytest.param(f'id = "g"\n{PREDICATE}on_unknown = "waive"\n', "predicate[1].on_unknown", id="waiver"),
-        pytest.param(f'id = "g"\ndepends_on = ["h"]\n{PREDICATE}', "depends_on", id="depends-on"),
     ],
 )
 def test_a_key_that_is_not_built_is_named(text: str, key: str) -> None:

@@ -24,6 +24,7 @@ async def info(call: Call) -> Response:
             degraded=state.degraded,
             settings_file=context.settings_file(),
             frozen=None if frozen is None else frozen.reason,
+            incident=state.incident,
         )
     )
 

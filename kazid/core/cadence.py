@@ -23,6 +23,8 @@ ERROR_BASE_S = 5.0
 ERROR_CAP_S = 300.0
 SPREAD_S_MAX = 30.0
 """After a daemon start first looks are spread over min(interval, this)."""
+TREE_LOOKS_MAX = 2
+"""A tree that changes with every look is acted on after this many (SEMANTICS §2)."""
 TREE_POLL_S = 30.0
 """How often a standing goal's workspace is compared with the tree its code verdicts saw."""
 

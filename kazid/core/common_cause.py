@@ -1,8 +1,8 @@
 """Many goals that turn red together have one cause, and mending each of them is a storm, not a repair.
 
-More than 30 % of the active goals, and at least five, with an episode that opened in the last two minutes: fixing stops,
-one of them tries (the canary), and once its repair is verified the rest follow, twice as many at each step. A canary that
-fails is followed by the next after a backoff. Who counts and who waits is the runtime's; the numbers are here. Pure.
+More than 30 % of the active goals, and at least five, with an episode that opened in the last two minutes: fixing
+stops, one of them tries (the canary), and once its repair is verified the rest follow, twice as many at each step. A
+canary that fails is followed by the next after a backoff. Who waits is the runtime's; the numbers are here. Pure.
 """
 
 from collections.abc import Collection
@@ -20,7 +20,7 @@ RAMP_S = 10.0
 """Between two steps of the release, each twice as large as the one before."""
 RAMP_STEPS_MAX = 20
 DEPENDENCY_PATIENCE_S = 600.0
-"""What waits for a red dependency tries by itself after so long: two that wait for each other must not wait for ever."""
+"""What waits for a red dependency tries by itself after so long: two that wait for each other must not for ever."""
 
 
 def is_common(opened_s: Collection[float], *, active: int, now_s: float) -> bool:

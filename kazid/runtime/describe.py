@@ -114,3 +114,10 @@ def is_fenced(progress: Progress) -> bool:
     if act is None:
         return True
     return act.epoch >= progress.epoch and progress.may_act
+
+
+def titles_beyond(number: int, progress: Progress) -> list[str]:
+    """What the acts after this one were called, as far as they are kept, oldest first."""
+    episodes = (progress.last_episode, progress.episode)
+    acts = [act for episode in episodes if episode is not None for act in episode.acts]
+    return [act.title for act in acts if act.number > number]

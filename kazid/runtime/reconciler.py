@@ -13,7 +13,14 @@ import structlog
 from anyio.abc import TaskGroup
 
 from kazid.core.budget import tokens_reserved
-from kazid.core.cadence import TREE_POLL_S, first_look_spread_s, is_observing, may_be_looked_at, schedule
+from kazid.core.cadence import (
+    TREE_LOOKS_MAX,
+    TREE_POLL_S,
+    first_look_spread_s,
+    is_observing,
+    may_be_looked_at,
+    schedule,
+)
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -57,8 +64,6 @@ STEPS_PER_TURN_MAX = 16
 """Decisions in one turn before it must sleep; more than a handful is a bug in the rules."""
 DEFER_POLL_S = 1.0
 DISK_RETRY_S = 2.0
-TREE_LOOKS_MAX = 2
-"""A tree that changes with every look is acted on after this many (SEMANTICS §2)."""
 WIND_DOWN_S = 30.0
 SLEEP_S_MIN = 0.02
 """Whatever is due was started in this turn; a time in the past must not make the loop spin."""

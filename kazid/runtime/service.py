@@ -37,7 +37,7 @@ from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.callers import Standing, standing_of
 from kazid.runtime.check import check
-from kazid.runtime.describe import describe, is_fenced, needs_person
+from kazid.runtime.describe import describe, is_fenced, needs_person, titles_beyond
 from kazid.runtime.freezing import Freezing
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
@@ -374,7 +374,7 @@ class Service:
         while True:
             version = state.change.version
             view = self._view(state)
-            for title in _titles_beyond(seen_acts, view.progress):
+            for title in titles_beyond(seen_acts, view.progress):
                 yield FollowStep(kind="iteration", view=view, text=title)
             seen_acts = view.progress.acts
             if (view.status, view.cause) != seen_status:
@@ -492,10 +492,3 @@ class Service:
         return describe(
             state, now=self._clock.now(), executor=self._world.executor, degraded=self._health.degraded
         )
-
-
-def _titles_beyond(number: int, progress: Progress) -> list[str]:
-    """What the acts after this one were called, as far as they are kept, oldest first."""
-    episodes = (progress.last_episode, progress.episode)
-    acts = [act for episode in episodes if episode is not None for act in episode.acts]
-    return [act.title for act in acts if act.number > number]

@@ -11,6 +11,8 @@ ELSEWHERE = {
     "EXPONENT_MAX": "a bound that the cap hides",
     "REPAIRS_KEPT": "a bound on memory that the cap hides",
     "TREE_POLL_S": "the reconciler's: tests/runtime plays it",
+    "TREE_LOOKS_MAX": "the reconciler's: tests/runtime plays it",
+    "SPREAD_S_MAX": "after a restart: tests/runtime plays it",
     "DAY_S": "a day of budget: tests/core/test_budget.py plays it",
     "TOKENS_PER_DISPATCH_RESERVED": "a sum, not a time: tests/core/test_budget.py",
     "RESTARTS_MAX": "counts crashes of a task: played below",

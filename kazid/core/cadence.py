@@ -98,6 +98,12 @@ def next_look_s(goal: Goal, predicate: Predicate, progress: Progress) -> float |
             return interval_s
 
 
+def polls_tree(goal: Goal, progress: Progress) -> bool:
+    """Whether the tree is watched. Not while an act changes it: what is due then is due when it ended."""
+    is_about_tree = goal.standing and goal.workspace is not None and goal.has_code_predicates
+    return is_about_tree and progress.act is None
+
+
 def first_look_spread_s(goal: Goal) -> float:
     """How long after a daemon start the first look of an untroubled goal waits, so that not all look at once."""
     intervals = [p.cadence.interval_s for p in goal.predicates if p.cadence.interval_s is not None]

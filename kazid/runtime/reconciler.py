@@ -12,15 +12,8 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
+from kazid.core import cadence
 from kazid.core.budget import tokens_reserved
-from kazid.core.cadence import (
-    TREE_LOOKS_MAX,
-    TREE_POLL_S,
-    first_look_spread_s,
-    is_observing,
-    may_be_looked_at,
-    schedule,
-)
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -88,7 +81,7 @@ class Reconciler:
         self._next_tree_poll_s: float | None = None
         self._spread_until_s = 0.0
         if is_restart and state.progress.episode is None:
-            self._spread_until_s = world.clock.now().boot_s + first_look_spread_s(state.spec)
+            self._spread_until_s = world.clock.now().boot_s + cadence.first_look_spread_s(state.spec)
 
     async def run(self) -> None:
         """Drive the goal until it is finished, stopped or deleted."""
@@ -244,12 +237,14 @@ class Reconciler:
 
     def _due(self, now: Now) -> list[PredicateId]:
         goal, progress = self._state.spec, self._state.progress
-        if not is_observing(goal, progress):
+        if not cadence.is_observing(goal, progress):
             return []
-        forced = [p.id for p in goal.predicates if p.id in self._forced and may_be_looked_at(p, progress)]
+        forced = [
+            p.id for p in goal.predicates if p.id in self._forced and cadence.may_be_looked_at(p, progress)
+        ]
         if now.boot_s < self._spread_until_s and not self._state.is_urgent:
             return [p for p in forced if p not in self._looking]
-        due = [*schedule(goal, progress, now).due, *forced]
+        due = [*cadence.schedule(goal, progress, now).due, *forced]
         return [p for p in dict.fromkeys(due) if p not in self._looking]
 
     def _start_looks(self, group: TaskGroup) -> None:
@@ -332,7 +327,7 @@ class Reconciler:
         """No act on an old red: code verdicts count for the tree they saw (SEMANTICS §2)."""
         goal, progress = self._state.spec, self._state.progress
         code = [p for p in decision.predicates if not goal.predicate(p).live]
-        if not code or goal.workspace is None or self._tree_looks >= TREE_LOOKS_MAX:
+        if not code or goal.workspace is None or self._tree_looks >= cadence.TREE_LOOKS_MAX:
             return True
         tree = await self._world.observer.tree_hash(goal)
         stale = [p for p in code if progress.predicate(p).tree != tree]
@@ -453,13 +448,13 @@ class Reconciler:
 
     async def _poll_tree(self, now: Now) -> None:
         """A standing goal's code verdicts age with the tree: a bounded look at it every 30 s until push exists."""
-        if not self._polls_tree():
+        if not cadence.polls_tree(self._state.spec, self._state.progress):
             return
         if self._next_tree_poll_s is None:
-            self._next_tree_poll_s = now.boot_s + TREE_POLL_S
+            self._next_tree_poll_s = now.boot_s + cadence.TREE_POLL_S
         if now.boot_s < self._next_tree_poll_s:
             return
-        self._next_tree_poll_s = now.boot_s + TREE_POLL_S
+        self._next_tree_poll_s = now.boot_s + cadence.TREE_POLL_S
         goal = self._state.spec
         tree = await self._world.observer.tree_hash(goal)
         for predicate in goal.predicates:
@@ -468,20 +463,14 @@ class Reconciler:
             if is_old and predicate.id not in self._looking:
                 self._forced.add(predicate.id)
 
-    def _polls_tree(self) -> bool:
-        """Not while an act changes it: what is due then is due when it ended."""
-        goal = self._state.spec
-        is_about_tree = goal.standing and goal.workspace is not None and goal.has_code_predicates
-        return is_about_tree and self._state.progress.act is None
-
     def _earliest(self, until_s: float | None) -> float | None:
         """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""
         state, now = self._state, self._world.clock.now()
-        next_s = schedule(state.spec, state.progress, now).next_s
+        next_s = cadence.schedule(state.spec, state.progress, now).next_s
         if now.boot_s < self._spread_until_s and not state.is_urgent:
             next_s = self._spread_until_s
         times = [until_s, next_s]
-        if self._polls_tree():
+        if cadence.polls_tree(self._state.spec, self._state.progress):
             times.append(self._next_tree_poll_s)
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())

@@ -176,6 +176,26 @@ async def resume(told: Scenario, life: Life) -> None:
     await told.rest(life, "web", GoalStatus.HOLDING)
 
 
+async def freeze_everything(told: Scenario, life: Life) -> None:
+    view = await life.service.freezing.freeze(reason="x", for_s=None, caller=ME, idempotency_key="freeze")
+    if life.runner.is_dead:
+        return
+    assert not view.unsettled
+    told.world.oracle.acknowledged_freeze()
+    told.fix("livez", is_up=False)
+    await anyio.sleep(30)
+    told.world.oracle.check_quiet()
+    assert not told.world.truth.now("livez"), "nobody repairs what is frozen"
+
+
+async def thaw_everything(told: Scenario, life: Life) -> None:
+    told.fix("livez", is_up=False)
+    await life.service.freezing.thaw(reason="go", caller=ME, idempotency_key="thaw")
+    await anyio.sleep(12)
+    await told.rest(life, "web", GoalStatus.HOLDING)
+    assert told.world.truth.now("livez")
+
+
 async def delete_the_service(told: Scenario, life: Life) -> None:
     try:
         await life.service.delete("ada", "web", caller=ME, idempotency_key="delete")
@@ -199,6 +219,8 @@ STEPS: list[Step] = [
     suspend_a_running_act,
     stay_suspended,
     resume,
+    freeze_everything,
+    thaw_everything,
     delete_the_service,
     do_the_task_again,
 ]

@@ -320,4 +320,5 @@ def _attempt(act: ActSummary) -> AttemptItem:
         duration_s=act.duration_s,
         reason=act.reason,
         tokens=act.tokens,
+        broke=act.broke,
     )

@@ -65,6 +65,8 @@ def _with_acts(
         replace(
             act,
             predicates=tuple(p for p in act.predicates if p not in hidden),
+            greens=(),
+            broke=tuple(p for p in act.broke if p not in hidden),
             title=WITHHELD if hidden & set(act.predicates) else act.title,
             reason=None,
         )

@@ -50,7 +50,9 @@ def next_attempt_s(predicate: Predicate, state: PredicateState, *, now_s: float)
     """The earliest boot time of the next act on this predicate. The one place that computes it."""
     if state.last_act_ended_s is None:
         return 0.0
-    return state.last_act_ended_s + delay_s(predicate, state, now_s=now_s)
+    # Counted as of the last act or repair: what was announced then stays announced, though repairs leave the window.
+    counted_s = min(now_s, max(state.last_act_ended_s, *state.repairs_s[-1:], 0.0))
+    return state.last_act_ended_s + delay_s(predicate, state, now_s=counted_s)
 
 
 def stable_after_s(predicate: Predicate, state: PredicateState) -> float:

@@ -11,7 +11,7 @@ their own: vector, rungs, backoff, budget, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, oscillation, patience, seal, stuck
+from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -35,6 +35,9 @@ from kazid.core.rungs import Choice, Options, actionable, half_open, options
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, Cause, GoalStatus
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
+
+RETRIED_HOURLY = (Cause.NO_PROGRESS, Cause.OSCILLATING)
+"""What a standing goal's remedies try again once an hour."""
 
 
 def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
@@ -142,7 +145,10 @@ def _while_stopped(goal: Goal, progress: Progress, vector: VerdictVector, now: N
         until_s = now.boot_s + (renewal_wall_s - now.wall_s)
         window = Guard(name="window", reason="the daily ceiling renews", until_s=until_s)
         return _staying(stay, window)
-    if progress.cause is not Cause.NO_PROGRESS or progress.episode is None:
+    others = [p for p in actionable(goal, vector) if p not in fight.contested(progress, vector, now)]
+    if progress.status is GoalStatus.CONTESTED and progress.episode is not None and others:
+        return _unsatisfied(goal, progress, vector, now)  # a different fault is still fixed
+    if progress.cause not in RETRIED_HOURLY or progress.episode is None:
         return stay
     retry = half_open(goal, progress, vector, now)
     match retry:
@@ -206,6 +212,9 @@ def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) 
                 status=GoalStatus.STUCK, cause=wedged.cause, reason=wedged.reason, proof=_proof(vector)
             )
         return _watching(goal, progress, vector, now, guards=())
+    fought = fight.contested(progress, vector, now)
+    if fought and set(actionable(goal, vector)) <= set(fought):
+        return _contested(progress, vector, fought, now)
     possible = options(goal, progress, vector, now)
     if possible.is_dispatch:
         end = _end_of_dispatches(goal, progress, vector, now)
@@ -218,6 +227,18 @@ def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) 
     if possible.guards:
         return _watching(goal, progress, vector, now, guards=possible.guards)
     return _nobody_left(goal, progress, vector, possible, now)
+
+
+def _contested(
+    progress: Progress, vector: VerdictVector, fought: Sequence[PredicateId], now: Now
+) -> Decision:
+    """Only what somebody keeps putting back is left to fix: nobody does."""
+    return Conclude(
+        status=GoalStatus.CONTESTED,
+        cause=Cause.CONTESTED,
+        reason=fight.sentence(progress, fought, now),
+        proof=_proof(vector),
+    )
 
 
 def _end_of_dispatches(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Conclude | None:

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, flake, seal, stuck
+from kazid.core import backoff, fight, flake, regression, seal, stuck
 from kazid.core.budget import DAY_S
 from kazid.core.event import (
     BY_EXPIRY,
@@ -187,7 +187,7 @@ def _observing(progress: Progress, at: Now) -> Progress:
 def _forget_acts(state: PredicateState) -> PredicateState:
     """Fresh counters: nothing tried yet, nothing seen in a row."""
     return replace(
-        flake.forgotten(state),
+        fight.forgotten(flake.forgotten(state)),
         backoff_n=0,
         acts=0,
         fails=0,
@@ -233,6 +233,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         rung=event.rung,
         title=event.title,
         predicates=event.predicates,
+        greens=regression.greens_of(progress),
     )
     attempts = dict(episode.attempts)
     if not is_dispatch and not event.half_open:

@@ -64,6 +64,13 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """In a row."""
     quarantine_looks: int = 0
     """Since it was quarantined, or since the last act ended."""
+    red_digest: str | None = None
+    """Evidence and tree of the last settled red (`core/fight.py`)."""
+    mended_digest: str | None = None
+    """The red that the last verified fix ended."""
+    put_back_s: Sequence[float] = ()
+    """When somebody put back what a fix had changed, the last few only."""
+    put_back_digest: str | None = None
     baseline: float | None = None
     """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
     is_stale: bool = False
@@ -85,6 +92,10 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens: int | None = None
     cause: Cause | None = None
     """Why trying again is pointless, where the attempt's own end says so."""
+    greens: Sequence[PredicateId] = ()
+    """What was green when it began, and was not seen green after it since (`core/regression.py`)."""
+    broke: Sequence[PredicateId] = ()
+    """What it turned from green to red."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

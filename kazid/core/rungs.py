@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kazid.core import backoff, stuck, withheld
+from kazid.core import backoff, fight, stuck, withheld
 from kazid.core.decision import Guard
 from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
@@ -76,7 +76,8 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     """What may be done about the present reds."""
     episode = progress.episode
     assert episode is not None, "reds are acted on within an episode"
-    left = list(actionable(goal, vector))
+    fought = fight.contested(progress, vector, now)
+    left = [p for p in actionable(goal, vector) if p not in fought]
     guards: list[Guard] = []
     spent: list[PredicateId] = []
     for index, remedy in enumerate(goal.remedies):

@@ -18,8 +18,25 @@ from kazid.core.verdict import Status, Verdict
 REPEATS_MAX = 2
 DISPATCHES_WITHOUT_IMPROVEMENT_MAX = 3
 
-_NUMBERS = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_TEMPORARY = re.compile(r"(/(?:tmp|var/tmp|run/user/\d+)/)[^/\s\"':,;)]+")
+"""The first folder beneath a temporary one has a name of its own in every run."""
+_UUIDS = re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b")
+_DAYS = re.compile(r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? (?=\w{3} +\d|\d)")
+_MONTHS = re.compile(r"\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)(?= +\d| \d{4})")
+_HEX = re.compile(r"\b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{8,}\b")
+_NUMBERS = re.compile(r"(?:0x[0-9a-fA-F]+|\d+(?:\.\d+)*)(?: ?(?:ns|us|µs|ms|min|s|m|h)\b)?")
 _SPACES = re.compile(r"\s+")
+_LINES = re.compile(r"\n|\\n")
+"""Of a text, and of a text inside JSON."""
+_NORMALISED = (
+    (_TEMPORARY, r"\1*"),
+    (_UUIDS, "0"),
+    (_DAYS, ""),
+    (_MONTHS, "0"),
+    (_HEX, "0"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"), "0"),
+    (_NUMBERS, "0"),
+)
 
 
 def fingerprint(progress: Progress, vector: VerdictVector) -> str:
@@ -37,7 +54,7 @@ def fingerprint(progress: Progress, vector: VerdictVector) -> str:
 def evidence_text(verdict: Verdict) -> str:
     """Why a verdict is what it is, normalised; the same before and after it went through the journal."""
     evidence = msgspec.json.encode(verdict.evidence, order="deterministic").decode()
-    return normalise(f"{verdict.reason} {verdict.detail} {evidence}")
+    return normalise(f"{verdict.reason}\n{verdict.detail}\n{evidence}")
 
 
 def score(progress: Progress) -> int:
@@ -47,8 +64,14 @@ def score(progress: Progress) -> int:
 
 
 def normalise(text: str) -> str:
-    """Evidence without what differs from run to run: numbers (times, pids, addresses) and white space."""
-    return _SPACES.sub(" ", _NUMBERS.sub("0", text)).strip()
+    """Evidence without what differs from run to run: times, pids, addresses, temporary names, the order of lines.
+
+    Numbers go too, counts among them: how many fail is the score's, and of code the tree tells the rest.
+    """
+    for pattern, instead in _NORMALISED:
+        text = pattern.sub(instead, text)
+    lines = (_SPACES.sub(" ", line).strip() for line in _LINES.split(text))
+    return "\n".join(sorted(line for line in lines if line))
 
 
 def is_stuck(episode: Episode, current: str, *, score: int) -> str | None:

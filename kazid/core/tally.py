@@ -9,7 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from kazid.core import backoff, flake
+from kazid.core import backoff, fight, flake, regression
 from kazid.core.cadence import spacing_s
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
@@ -59,7 +59,15 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
         state = replace(state, counted_s=event.started_s)
     if is_settled(predicate, state) or verdict.status in (Status.ERROR, Status.UNKNOWN):
         state = replace(state, decided_s=event.started_s)
+    has_settled = _counts(progress, event, state) and is_settled(predicate, state)
+    is_settled_red = has_settled and verdict.status is Status.FAIL
+    if is_settled_red and not predicate.live:
+        state = fight.reddened(state, ended_s=event.ended_s)
     progress = replace(progress, predicates={**progress.predicates, event.predicate_id: state})
+    if is_settled_red:
+        progress = regression.attributed(progress, event.predicate_id)
+    elif has_settled:
+        progress = regression.mended_again(progress, event.predicate_id)
     # A red of code is none before its re-runs: what turns out to be flaky earned nobody a green.
     is_red = verdict.status is Status.FAIL and event.generation == progress.generation
     is_red = is_red and (predicate.live or (state.reruns_left == 0 and not state.is_quarantined))
@@ -104,6 +112,7 @@ def _greened(predicate: Predicate, state: PredicateState, ended_s: float) -> Pre
     if state.is_unverified:
         repairs = (*state.repairs_s, ended_s)[-backoff.REPAIRS_KEPT :]
         state = replace(state, repairs_s=repairs, backoff_n=max(0, state.backoff_n - 1), is_unverified=False)
+        state = fight.mended(state)
     assert state.green_since_s is not None
     if ended_s - state.green_since_s >= backoff.stable_after_s(predicate, state):
         return replace(state, backoff_n=0, last_delay_s=0.0, repairs_s=())

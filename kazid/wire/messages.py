@@ -182,6 +182,8 @@ class AttemptItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     duration_s: float | None = None
     reason: str | None = None
     tokens: int | None = None
+    broke: Sequence[str] = ()
+    """Predicates that were green when it began and red after it."""
 
 
 class GuardItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import resource
@@ -393,6 +394,23 @@ class TestSystemRunner(RunnerContract):
         assert await other.sweep_leftovers(set()) == ()
         assert lab.alive() >= 1
         await end_of(attempt)
+
+    # --- what the machine lacks ---
+
+    @pytest.mark.parametrize(
+        ("number", "ending"),
+        [(errno.EMFILE, "never_started"), (errno.ENOMEM, "never_started"), (errno.EACCES, "not_started")],
+    )
+    async def test_what_the_machine_lacks_for_a_while_is_no_attempt(
+        self, lab: SystemLab, monkeypatch: pytest.MonkeyPatch, number: int, ending: str
+    ) -> None:
+        def refuse(*_: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("kazid.adapters.system.runner._start_shim", refuse)
+        result = await end_of(await lab.runner.start(lab.order("silent")))
+        assert result.ending == ending
+        assert os.strerror(number) in (result.reason or "")
 
     # --- retention ---
 

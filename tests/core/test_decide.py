@@ -833,9 +833,7 @@ def test_a_parked_goal_is_never_dispatched(standing: bool) -> None:
     assert play.due == ()
 
 
-@pytest.mark.parametrize(
-    "status", [GoalStatus.TAMPERED, GoalStatus.CONTESTED, GoalStatus.FAILED, GoalStatus.OVER_BUDGET]
-)
+@pytest.mark.parametrize("status", [GoalStatus.TAMPERED, GoalStatus.FAILED, GoalStatus.OVER_BUDGET])
 def test_a_stopped_standing_goal_looks_on_and_acts_no_more(status: GoalStatus) -> None:
     play = a_red_service()
     play.turn()

@@ -5,6 +5,7 @@ never waits for the shim itself, which stays as the log drain of what a remedy l
 without a result is answered by killing everything that carries its attempt's marker.
 """
 
+import errno
 import os
 import subprocess
 import sys
@@ -39,6 +40,12 @@ ATTEMPTS_KEPT = 50
 
 IDENTITY_FILE = "daemon.json"
 SHIM_PROGRAM = os.path.join(os.path.dirname(protocol.__file__), "attempt.py")
+
+
+PASSING = frozenset(
+    {errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EIO}
+)
+"""What a machine lacks for a while: descriptors, processes, memory, disk. It says nothing of the program."""
 
 
 class SystemRunner:
@@ -100,7 +107,8 @@ class SystemRunner:
             return self._not_started(order, refused)
         found = await self._resolve(order, path=env["PATH"])
         if isinstance(found, Refusal):
-            return self._not_started(order, f"{found.reason} (in {order.cwd}, PATH {env['PATH']})")
+            reason = f"{found.reason} (in {order.cwd}, PATH {env['PATH']})"
+            return self._not_started(order, reason, is_passing=found.code == TRANSIENT)
         make = partial(
             prepare,
             folder,
@@ -115,7 +123,9 @@ class SystemRunner:
         except FileExistsError:
             raise AssertionError(f"attempt {order.attempt_id} was ordered before") from None
         except OSError as error:
-            return self._not_started(order, f"cannot prepare the attempt: {error}")
+            return self._not_started(
+                order, f"cannot prepare the attempt: {error}", is_passing=_is_passing(error)
+            )
         async with self._spawn_gate:
             return await self._spawn(order, folder, env)
 
@@ -178,7 +188,8 @@ class SystemRunner:
         try:
             popen, done_read = _start_shim(folder, env)
         except (OSError, ValueError) as error:
-            return self._not_started(order, f"cannot start the shim of {order.argv[0]}: {error}")
+            reason = f"cannot start the shim of {order.argv[0]}: {error}"
+            return self._not_started(order, reason, is_passing=_is_passing(error))
         self._children[popen.pid] = popen
         attempt = self._attempt(order.uid, order.attempt_id)
         self._live[(order.uid, order.attempt_id)] = attempt
@@ -200,9 +211,11 @@ class SystemRunner:
         self._live.pop((uid, attempt_id), None)
         self.reap()
 
-    def _not_started(self, order: AttemptOrder, reason: str) -> SystemAttempt:
+    def _not_started(self, order: AttemptOrder, reason: str, *, is_passing: bool = False) -> SystemAttempt:
+        """An attempt that ended before it ran; where the machine lacked something it is none, and is tried again."""
         attempt = self._attempt(order.uid, order.attempt_id)
-        attempt.result = AttemptResult(ending="not_started", reason=reason, ended_s=self._clock.now().boot_s)
+        ending = "never_started" if is_passing else "not_started"
+        attempt.result = AttemptResult(ending=ending, reason=reason, ended_s=self._clock.now().boot_s)
         return attempt
 
     def _sweep(self, known: Collection[AttemptId] | None) -> tuple[int, ...]:
@@ -273,3 +286,7 @@ def _is_reaped(pid: int) -> bool:
         return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG) is not None
     except ChildProcessError:
         return True
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in PASSING

@@ -162,6 +162,12 @@ VERBS = (
     ),
     Verb("explain", "say what holds a goal, until when, and which rule decided", words=(_REF,)),
     Verb(
+        "bundle",
+        "show what a goal that did not converge left: evidence, attempts, cost, what to do",
+        words=(_REF,),
+        details="Exit 0; 1 where the goal has left none yet.",
+    ),
+    Verb(
         "export-incident",
         "write a goal's journal to a file that can be replayed",
         words=(_REF,),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from kazid.api.endpoint import Endpoint
 from kazid.api.routes import (
     apply,
+    bundle,
     events,
     explain,
     fleet,
@@ -28,6 +29,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *steering.ENDPOINTS,
     *fleet.ENDPOINTS,
     *explain.ENDPOINTS,
+    *bundle.ENDPOINTS,
     *wait.ENDPOINTS,
     *follow.ENDPOINTS,
     *logs.ENDPOINTS,

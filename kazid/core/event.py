@@ -9,6 +9,7 @@ from typing import TypeAlias, Union
 
 import msgspec
 
+from kazid.core.bundle import Bundle
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
@@ -242,6 +243,12 @@ class StatusChanged(_Event, frozen=True, kw_only=True, tag="status.changed"):
     proof: Mapping[PredicateId, str] = {}
 
 
+class BundleLeft(_Event, frozen=True, kw_only=True, tag="bundle.left"):
+    """What an end that is not converged leaves for a person; recorded with the end."""
+
+    bundle: Bundle
+
+
 class SnapshotTaken(_Event, frozen=True, kw_only=True, tag="snapshot.taken"):
     """The fold so far, as a starting point: history before it may be dropped. `progress` is its encoded form."""
 
@@ -271,6 +278,7 @@ Event: TypeAlias = Union[
     ActEnded,
     ActDeferred,
     StatusChanged,
+    BundleLeft,
     SnapshotTaken,
 ]
 

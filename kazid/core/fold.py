@@ -18,6 +18,7 @@ from kazid.core.event import (
     ActDeferred,
     ActEnded,
     ActIntended,
+    BundleLeft,
     ClockStepped,
     EpisodeClosed,
     EpisodeOpened,
@@ -135,6 +136,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return _recovered(progress, event, at)
         case ClockStepped():
             return replace(_all_stale(progress), act_floor_s=at.boot_s)
+        case BundleLeft():
+            return replace(progress, bundle=event.bundle)
         case GoalApplied() | SnapshotTaken():
             raise AssertionError("changes the goal; use fold")
         case FleetFrozen() | FleetThawed():

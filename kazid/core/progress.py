@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from kazid.core.bundle import Bundle
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
@@ -203,6 +204,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When agents were dispatched in the last day, for the daily ceiling."""
     was_red: bool = False
     """Something was seen red since the spec was applied: a green after it is earned, also after `resume`."""
+    bundle: Bundle | None = None
+    """What the last end that was not converged left."""
     converged_sha256: str | None = None
     """The spec that converged last: applied again and green it is converged, not vacuous."""
     frozen: Frozen | None = None

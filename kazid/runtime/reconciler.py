@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 
 from kazid.core import cadence
 from kazid.core.budget import tokens_reserved
+from kazid.core.bundling import events_of
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -222,8 +223,9 @@ class Reconciler:
 
     async def _conclude(self, end: Conclude, *, after: Decision) -> None:
         """Journal an end, while the decision that led to it stands."""
-        changed = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
-        if not await self._state.record(changed, only_if=self._stands(after)):
+        now = self._world.clock.now()
+        events = events_of(self._state.spec, self._state.progress, end, now)
+        if not await self._state.record(*events, only_if=self._stands(after)):
             return
         log.info(
             f"goal.{end.status.value}",

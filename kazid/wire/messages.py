@@ -329,6 +329,13 @@ class Info(_Reply, frozen=True, kw_only=True):
     """Many goals turned red together: how far it is; null: no such incident."""
 
 
+class BundleReply(_Reply, frozen=True, kw_only=True):
+    """What the last end that was not converged left. Null: there was none."""
+
+    ref: str
+    bundle: Mapping[str, Json] | None
+
+
 class HealthReply(_Reply, frozen=True, kw_only=True):
     """`ok`, or `degraded` with why: it answers and observes, and nothing acts."""
 

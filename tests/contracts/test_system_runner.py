@@ -327,7 +327,7 @@ class TestSystemRunner(RunnerContract):
                 await anyio.sleep(0.8)
             finally:
                 resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            assert (await end_of(refused)).ending == "not_started"
+            assert (await end_of(refused)).ending == "never_started"
         assert ends == ["exited", "exited"]
 
     async def test_an_attempt_ends_as_orphaned_when_no_daemon_lives(self, lab: SystemLab) -> None:

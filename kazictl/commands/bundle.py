@@ -1,0 +1,74 @@
+"""`kazictl bundle REF`: what the last end that was not converged left for a person."""
+
+from json import dumps
+
+from kazictl.document import members, rows
+from kazictl.session import Session
+from kazictl.targets import goal_target
+from kazictl.terminal import clip, one_line
+from kazid.wire import exit_codes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from kazictl.document import Document
+
+EVIDENCE_LINES_MAX = 12
+"""Of one predicate; --json has all of it."""
+
+
+def run(session: Session) -> int:
+    """Ask once and print."""
+    reference = session.arguments.words[0]
+    reply = session.client().get(goal_target(reference, "/bundle"))
+    bundle = members(reply.document, "bundle")
+    code = exit_codes.OK if bundle else exit_codes.ERROR
+    if session.wants_json:
+        return session.emit_reply(reply, exit_code=code)
+    if not bundle:
+        session.note(f"kazictl: {reference} has left no bundle: no end of it was other than converged")
+        return code
+    session.show(_lines(session, reply.document, bundle))
+    return code
+
+
+def _lines(session: Session, document: "Document", bundle: "Document") -> list[str]:
+    out, width = session.out, session.out.width
+    cause = f" ({one_line(bundle['cause'])})" if bundle.get("cause") else ""
+    lines = [
+        out.paint(
+            f"{one_line(document.get('ref', '?'))}  {one_line(bundle.get('status', '?'))}{cause}", "bold"
+        )
+    ]
+    lines += [f"  {one_line(bundle.get('reason', ''))}", "", out.paint("Not green", "bold")]
+    for each in rows(bundle, "failing"):
+        why = one_line(each.get("detail") or each.get("reason") or "")
+        lines.append(
+            clip(f"  {one_line(each.get('id', '?'))}  {one_line(each.get('verdict', '?'))}  {why}", width)
+        )
+        evidence = members(each, "evidence")
+        shown = [
+            f"{key}: {value if isinstance(value, str) else dumps(value)}" for key, value in evidence.items()
+        ]
+        pieces = [line for text in shown for line in text.split("\n")]
+        lines += [clip(f"      {one_line(line)}", width) for line in pieces[:EVIDENCE_LINES_MAX]]
+        if len(pieces) > EVIDENCE_LINES_MAX:
+            lines.append(f"      … {len(pieces) - EVIDENCE_LINES_MAX} lines more: --json")
+    tried = rows(bundle, "tried")
+    if tried:
+        lines += ["", out.paint("Tried", "bold")]
+        lines += [clip(f"  {_attempt(each)}", width) for each in tried]
+    cost = members(bundle, "cost")
+    if cost:
+        spent = ", ".join(f"{key} {one_line(value)}" for key, value in cost.items())
+        lines += ["", out.paint("Cost", "bold"), f"  {spent}"]
+    lines += ["", out.paint("Next", "bold")]
+    steps = bundle.get("next_steps")
+    return lines + [f"  {one_line(step)}" for step in (steps if isinstance(steps, list) else [])]
+
+
+def _attempt(attempt: "Document") -> str:
+    code = f" {attempt['exit_code']}" if attempt.get("exit_code") is not None else ""
+    broke = attempt.get("broke")
+    damage = f", broke {', '.join(one_line(p) for p in broke)}" if isinstance(broke, list) and broke else ""
+    ended = f"{one_line(attempt.get('ending') or 'running')}{code}{damage}"
+    return f"{attempt.get('number', '?')}  {one_line(attempt.get('title', ''))}  {ended}"

@@ -1,0 +1,163 @@
+"""Filling a bundle: from the goal as it stood when it ended, within a bound that evidence gives way to first. Pure."""
+
+import msgspec
+from msgspec.structs import replace
+
+from kazid.core import budget
+from kazid.core.bundle import Bundle, BundledAttempt, BundledCost, BundledPredicate
+from kazid.core.decision import Conclude
+from kazid.core.event import BundleLeft, Event, StatusChanged
+from kazid.core.goal import Goal
+from kazid.core.instant import Now
+from kazid.core.progress import ActSummary, Episode, Progress
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.vector import Reading, VerdictVector, assess
+
+BYTES_MAX = 64 * 1024
+"""It lies in the goal's memory and in each of its snapshots."""
+FAILING_MAX = 50
+FINDINGS_MAX = 10
+
+ENDS = frozenset(
+    {
+        GoalStatus.STUCK,
+        GoalStatus.OVER_BUDGET,
+        GoalStatus.CONTESTED,
+        GoalStatus.TAMPERED,
+        GoalStatus.VACUOUS,
+        GoalStatus.FAILED,
+    }
+)
+"""Ends that leave a bundle: all that are not converged."""
+
+_RESUME = "when the cause is gone: kazictl resume REF --reason TEXT (fresh counters)"
+_STEPS: dict[Cause, tuple[str, ...]] = {
+    Cause.BUDGET_EXHAUSTED: (
+        "see what was spent below; raise [budget] in the goal-file and apply it again",
+        _RESUME,
+    ),
+    Cause.NO_PROGRESS: (
+        "mend it by hand: the next green look is noticed",
+        "or make the predicate smaller",
+        _RESUME,
+    ),
+    Cause.OSCILLATING: (
+        "two predicates pull against each other: change one of them, or mend both by hand",
+        _RESUME,
+    ),
+    Cause.QUARANTINED: ("make the check deterministic: it failed and passed on the same code", _RESUME),
+    Cause.CONTESTED: ("find out who puts it back at the times above, and agree on one state", _RESUME),
+    Cause.NO_EXECUTOR: ("add a [[remedy]] that covers it, or name it in [harness] for; or mend it by hand",),
+    Cause.ERROR_WEDGED: (
+        "make it possible to look: see the reason and the evidence of each predicate",
+        _RESUME,
+    ),
+    Cause.CAPABILITY_UNREACHABLE: ("install what is missing, or correct its name or PATH", _RESUME),
+    Cause.PERMISSION_DENIED: ("give the permission that was denied, or allow the tool in [harness]", _RESUME),
+    Cause.WORKSPACE_MISSING: ("bring the workspace back, or apply the goal with another", _RESUME),
+    Cause.WORKSPACE_MOVED: (
+        "another folder has the workspace's name: put the old one back, or apply it again",
+        _RESUME,
+    ),
+    Cause.UNSATISFIABLE: ("the predicates contradict each other: change the goal-file",),
+    Cause.VACUOUS: (
+        "nothing was red, so nothing was shown: check the predicates, or use --check to only look",
+    ),
+}
+_TAMPERED = ("look at what was changed and by which attempt; put it back", _RESUME)
+
+
+def events_of(goal: Goal, progress: Progress, end: Conclude, now: Now) -> tuple[Event, ...]:
+    """An end as it is journalled: the status, and the bundle of one that is not converged."""
+    changed = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
+    if end.status not in ENDS:
+        return (changed,)
+    return changed, BundleLeft(bundle=bundle_of(progress, assess(goal, progress, now), end, now))
+
+
+def bundle_of(progress: Progress, vector: VerdictVector, end: Conclude, now: Now) -> Bundle:
+    """The bundle of this end, at most BYTES_MAX encoded."""
+    failing = [_predicate(r) for r in vector.readings if not r.is_green]
+    episode = progress.episode
+    acts = () if episode is None else tuple(episode.acts)
+    bundle = Bundle(
+        status=end.status,
+        cause=end.cause,
+        reason=end.reason,
+        at_wall_s=now.wall_s,
+        generation=progress.generation,
+        episode=None if episode is None else episode.number,
+        failing=tuple(failing[:FAILING_MAX]),
+        failing_left_out=max(0, len(failing) - FAILING_MAX),
+        tried=tuple(_attempt(a) for a in acts),
+        tried_left_out=0 if episode is None else max(0, episode.iterations - len(acts)),
+        cost=BundledCost() if episode is None else _cost(episode, now),
+        next_steps=next_steps(end.status, end.cause),
+    )
+    return _within_bound(bundle)
+
+
+def next_steps(status: GoalStatus, cause: Cause | None) -> tuple[str, ...]:
+    """What a person can do now."""
+    if status is GoalStatus.TAMPERED:
+        return _TAMPERED
+    return _STEPS.get(cause, (_RESUME,)) if cause is not None else (_RESUME,)
+
+
+def _within_bound(bundle: Bundle) -> Bundle:
+    """Evidence goes first, of the last predicates first; then whole predicates; what decided stays in `reason`."""
+    failing = list(bundle.failing)
+    for position in reversed(range(len(failing))):
+        if _size(bundle) <= BYTES_MAX:
+            return bundle
+        failing[position] = replace(failing[position], evidence={}, findings=(), is_shortened=True)
+        bundle = replace(bundle, failing=tuple(failing))
+    while _size(bundle) > BYTES_MAX and failing:
+        failing.pop()
+        bundle = replace(bundle, failing=tuple(failing), failing_left_out=bundle.failing_left_out + 1)
+    if _size(bundle) > BYTES_MAX:
+        bundle = replace(bundle, reason=bundle.reason[:1000], tried=(), tried_left_out=len(bundle.tried))
+    assert _size(bundle) <= BYTES_MAX, "what is left has bounds of its own"
+    return bundle
+
+
+def _size(bundle: Bundle) -> int:
+    return len(msgspec.json.encode(bundle))
+
+
+def _predicate(reading: Reading) -> BundledPredicate:
+    verdict = reading.verdict
+    return BundledPredicate(
+        id=reading.predicate_id,
+        verdict=verdict.status.value,
+        reason=verdict.reason,
+        detail=verdict.detail,
+        evidence=verdict.evidence,
+        findings=tuple(verdict.findings[:FINDINGS_MAX]),
+    )
+
+
+def _attempt(act: ActSummary) -> BundledAttempt:
+    return BundledAttempt(
+        number=act.number,
+        rung=act.rung,
+        title=act.title,
+        predicates=act.predicates,
+        ending=act.ending,
+        exit_code=act.exit_code,
+        duration_s=act.duration_s,
+        reason=act.reason,
+        tokens=act.tokens,
+        broke=act.broke,
+    )
+
+
+def _cost(episode: Episode, now: Now) -> BundledCost:
+    return BundledCost(
+        iterations=episode.iterations,
+        dispatches=episode.dispatches,
+        tokens=episode.tokens,
+        tokens_estimated=episode.tokens_estimated,
+        cost_usd=episode.cost_usd,
+        wall_clock_s=round(budget.clock_used_s(episode, now_s=now.boot_s), 3),
+    )

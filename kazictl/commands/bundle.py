@@ -2,7 +2,7 @@
 
 from json import dumps
 
-from kazictl.document import members, rows
+from kazictl.document import entries, members, rows
 from kazictl.session import Session
 from kazictl.targets import goal_target
 from kazictl.terminal import clip, one_line
@@ -62,13 +62,12 @@ def _lines(session: Session, document: "Document", bundle: "Document") -> list[s
         spent = ", ".join(f"{key} {one_line(value)}" for key, value in cost.items())
         lines += ["", out.paint("Cost", "bold"), f"  {spent}"]
     lines += ["", out.paint("Next", "bold")]
-    steps = bundle.get("next_steps")
-    return lines + [f"  {one_line(step)}" for step in (steps if isinstance(steps, list) else [])]
+    return lines + [f"  {one_line(step)}" for step in entries(bundle, "next_steps")]
 
 
 def _attempt(attempt: "Document") -> str:
     code = f" {attempt['exit_code']}" if attempt.get("exit_code") is not None else ""
-    broke = attempt.get("broke")
-    damage = f", broke {', '.join(one_line(p) for p in broke)}" if isinstance(broke, list) and broke else ""
+    broke = ", ".join(one_line(predicate) for predicate in entries(attempt, "broke"))
+    damage = f", broke {broke}" if broke else ""
     ended = f"{one_line(attempt.get('ending') or 'running')}{code}{damage}"
     return f"{attempt.get('number', '?')}  {one_line(attempt.get('title', ''))}  {ended}"

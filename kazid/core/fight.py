@@ -7,7 +7,6 @@ a crash loop, which backoff slows and nothing contests (SEMANTICS §4). Pure.
 """
 
 import hashlib
-import time
 from collections.abc import Sequence
 
 from msgspec.structs import replace
@@ -87,4 +86,6 @@ def sentence(progress: Progress, predicates: Sequence[PredicateId], now: Now) ->
 
 
 def _clock(wall_s: float) -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime(wall_s))
+    """The time of day, UTC."""
+    second = int(wall_s) % 86_400
+    return f"{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z"

@@ -5,10 +5,12 @@ from typing import get_args
 import msgspec
 import pytest
 
+from kazid.core.bundle import Bundle, BundledAttempt, BundledPredicate
 from kazid.core.event import (
     ActDeferred,
     ActEnded,
     ActIntended,
+    BundleLeft,
     ClockStepped,
     EpisodeClosed,
     EpisodeOpened,
@@ -77,6 +79,18 @@ EVENTS: dict[type, Event] = {
         ReconcileRequested(by="ada"),
         TaskRecovered(shift_s=-5.25, down_s=2.0),
         ClockStepped(delta_s=-3600.0),
+        BundleLeft(
+            bundle=Bundle(
+                status=GoalStatus.STUCK,
+                cause=Cause.NO_PROGRESS,
+                reason="because",
+                at_wall_s=1e9,
+                generation=Generation(1),
+                failing=(BundledPredicate(id=PredicateId("tests"), verdict="fail", evidence={"exit": 1}),),
+                tried=(BundledAttempt(number=1, rung="remedy:0", title="restart"),),
+                next_steps=("mend it",),
+            )
+        ),
         PredicateObserved(
             predicate_id=PredicateId("tests"),
             verdict=VERDICT,

@@ -147,7 +147,7 @@ def test_an_event_is_stored_under_its_name(event: Event) -> None:
     assert msgspec.json.decode(msgspec.json.encode(event))["type"] == event_type(event)
     subject, _, past = event_type(event).partition(".")
     assert subject.islower()
-    assert past.endswith(("ed", "taken", "frozen")), "subject.past_tense (STYLE 18)"
+    assert past.endswith(("ed", "taken", "frozen", "left")), "subject.past_tense (STYLE 18)"
 
 
 def test_names_are_unique() -> None:

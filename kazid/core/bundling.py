@@ -37,7 +37,7 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         _RESUME,
     ),
     Cause.NO_PROGRESS: (
-        "mend it by hand: the next green look is noticed",
+        "mend it by hand and apply it again (a standing goal notices the green by itself)",
         "or make the predicate smaller",
         _RESUME,
     ),

@@ -60,6 +60,8 @@ def status_text(document: "Document", terminal: Terminal) -> str:
     """The status in its colour, with its cause and what stands in the way."""
     status = one_line(document.get("status") or "unknown")
     painted = terminal.paint(status, STATUS_COLOURS.get(status, "red"))
+    if document.get("waived"):
+        painted += f", {one_line(document['waived'])} waived"
     beside = [one_line(document[key]) for key in ("cause", "problem") if document.get(key)]
     return f"{painted} ({', '.join(beside)})" if beside else painted
 
@@ -241,8 +243,10 @@ def next_step(document: "Document") -> str:
 def outcome_line(document: "Document", terminal: Terminal) -> str:
     """The verdict with its proof, in one line: counts, the first failing evidence, the cost, and what to do."""
     predicates = rows(document, "predicates")
-    not_green = [predicate for predicate in predicates if predicate.get("verdict") != "pass"]
-    parts = [f"{len(predicates) - len(not_green)} of {len(predicates)} pass"]
+    waived = [predicate for predicate in predicates if predicate.get("waived")]
+    passing = [predicate for predicate in predicates if predicate.get("verdict") == "pass"]
+    not_green = [p for p in predicates if p.get("verdict") != "pass" and not p.get("waived")]
+    parts = [f"{len(passing)} of {len(predicates)} pass" + (f", {len(waived)} waived" if waived else "")]
     for predicate in not_green[:1]:
         proof = f"{one_line(predicate.get('id', '?'))} {one_line(predicate.get('verdict', '?'))}"
         why = _why(predicate) or next(iter(_plain_evidence(predicate)), "")

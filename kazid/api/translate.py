@@ -105,6 +105,7 @@ def goal_document(
         problem=problem or _problem(view),
         pids=view.pids,
         applied=applied,
+        waived=_waived(view),
         exit_code=exit_code_of(view) if exit_code is None else exit_code,
     )
 
@@ -129,6 +130,7 @@ def goal_summary(view: GoalView, *, is_agent: bool = False) -> GoalSummary:
         failing=failing(view),
         iterations=0 if episode is None else episode.iterations,
         labels=view.goal.labels,
+        waived=_waived(view),
     )
 
 
@@ -153,6 +155,14 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
 def ref_of(view: GoalView) -> str:
     """`owner/id`."""
     return f"{view.goal.owner}/{view.goal.id}"
+
+
+def _waived(view: GoalView) -> int:
+    """How many predicates a green status leaves out; of a goal that looks no more, by its last look."""
+    if view.status not in (GoalStatus.CONVERGED, GoalStatus.HOLDING):
+        return 0
+    is_looking = is_observing(view.goal, view.progress)
+    return len(view.vector.waived if is_looking else view.progress.waived)
 
 
 def exit_code_of(view: GoalView) -> int:
@@ -242,6 +252,7 @@ def _predicate_item(view: GoalView, predicate: Predicate, reading: Reading) -> P
         next_look_at=_next_look_at(view, predicate),
         guard=predicate.guard,
         acceptance=predicate.acceptance,
+        waived=reading.is_waived,
     )
 
 

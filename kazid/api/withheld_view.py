@@ -34,6 +34,7 @@ def withheld_view(view: GoalView) -> GoalView:
             progress,
             reason=None,
             predicates={p: s for p, s in progress.predicates.items() if p not in hidden},
+            waived=tuple(p for p in progress.waived if p not in hidden),
         ),
     )
 

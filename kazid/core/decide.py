@@ -11,7 +11,7 @@ their own: vector, rungs, backoff, budget, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck
+from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck, waiver
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -115,14 +115,15 @@ def _stay(progress: Progress) -> Hold:
 
 
 def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decision:
-    """All green, fresh and causal: the only way to converge."""
-    proof = {r.predicate_id: "pass" for r in vector.readings}
+    """All green, fresh and causal, but for what is waived: the only way to converge."""
+    proof = {r.predicate_id: "waived" if r.is_waived else "pass" for r in vector.readings}
+    reason = waiver.beside("all predicates hold", waived=len(vector.waived))
     if goal.standing:
         if progress.episode is not None:
             return CloseEpisode()
         if progress.status is not GoalStatus.HOLDING:
-            return Conclude(status=GoalStatus.HOLDING, reason="all predicates hold", proof=proof)
-        return Hold(status=GoalStatus.HOLDING, reason="all predicates hold")
+            return Conclude(status=GoalStatus.HOLDING, reason=reason, proof=proof)
+        return Hold(status=GoalStatus.HOLDING, reason=reason)
     episode = progress.episode
     is_earned = progress.was_red or (episode is not None and episode.iterations > 0)
     if not is_earned and progress.converged_sha256 != progress.spec_sha256:
@@ -132,7 +133,7 @@ def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decisio
             reason="every predicate passed before any work: it shows nothing; use --check to only look",
             proof=proof,
         )
-    return Conclude(status=GoalStatus.CONVERGED, reason="all predicates hold", proof=proof)
+    return Conclude(status=GoalStatus.CONVERGED, reason=reason, proof=proof)
 
 
 def _while_stopped(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
@@ -328,7 +329,7 @@ def _watching(
     """Nothing may be done yet: what is looked at, when next, and what else holds it."""
     looks = [*guards]
     for predicate, reading in zip(goal.predicates, vector.readings, strict=True):
-        if reading.is_green or reading.is_red:
+        if reading.is_green or reading.is_red or reading.is_waived:
             continue
         at_s = next_look_s(goal, predicate, progress)
         until_s = None if at_s is None or at_s <= now.boot_s else at_s

@@ -392,6 +392,7 @@ def _status_changed(goal: Goal, progress: Progress, event: StatusChanged, at: No
         cause=event.cause,
         reason=event.reason,
         status_since_wall_s=at.wall_s,
+        waived=tuple(p for p, said in event.proof.items() if said == "waived"),
     )
     if event.status in (GoalStatus.CONVERGED, GoalStatus.HOLDING):
         progress = replace(progress, converged_sha256=progress.spec_sha256)

@@ -40,7 +40,10 @@ def wedged(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> W
 
     Only when nothing else is open: reds are acted on first, and unsettled verdicts are looked at again first.
     """
-    blind = [r for r in vector.readings if r.is_fresh and r.verdict.status in (Status.ERROR, Status.UNKNOWN)]
+    undecided = (Status.ERROR, Status.UNKNOWN)
+    blind = [
+        r for r in vector.readings if r.is_fresh and not r.is_waived and r.verdict.status in undecided
+    ]
     if not blind or not vector.is_complete:
         return None
     hopeless = [r for r in blind if _is_hopeless(r, progress, now)]

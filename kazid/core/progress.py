@@ -212,6 +212,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The freeze of all goals, apart from what was asked of this one."""
     seal: Seal | None = None
     """Of the present generation, since the first look."""
+    waived: Sequence[PredicateId] = ()
+    """What the present status left out of the bar (`core/waiver.py`)."""
 
     @property
     def may_act(self) -> bool:

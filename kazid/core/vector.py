@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kazid.core import waiver
 from kazid.core.flake import verdict_in_quarantine
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import PredicateId
@@ -30,6 +31,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     is_causal: bool
     is_settled: bool
     is_flapping: bool = False
+    is_waived: bool = False
+    """It says that it does not apply, by a look that counts, and the goal allows that. Never green: left out."""
 
     @property
     def is_green(self) -> bool:
@@ -54,8 +57,9 @@ class VerdictVector(msgspec.Struct, frozen=True):
 
     @property
     def is_satisfied(self) -> bool:
-        """True when there is something to hold and all of it is green. Empty is never satisfied."""
-        return bool(self.readings) and all(r.is_green for r in self.readings)
+        """True when there is something to hold and all of it is green. Neither empty nor all waived ever is."""
+        bar = [r for r in self.readings if not r.is_waived]
+        return bool(bar) and all(r.is_green for r in bar)
 
     @property
     def is_complete(self) -> bool:
@@ -74,7 +78,12 @@ class VerdictVector(msgspec.Struct, frozen=True):
     @property
     def not_green(self) -> tuple[PredicateId, ...]:
         """What stands between the goal and convergence."""
-        return tuple(r.predicate_id for r in self.readings if not r.is_green)
+        return tuple(r.predicate_id for r in self.readings if not (r.is_green or r.is_waived))
+
+    @property
+    def waived(self) -> tuple[PredicateId, ...]:
+        """What is left out of the bar now."""
+        return tuple(r.predicate_id for r in self.readings if r.is_waived)
 
     def reading(self, predicate_id: PredicateId) -> Reading:
         """The reading of this predicate; KeyError when there is none."""
@@ -105,10 +114,13 @@ def fresh_until_s(predicate: Predicate, state: PredicateState) -> float | None:
 
 def assess(goal: Goal, progress: Progress, now: Now) -> VerdictVector:
     """What each predicate of the goal says at `now`."""
-    return VerdictVector(tuple(_read(p, progress, now) for p in goal.predicates))
+    waivable = waiver.waivable(goal)
+    return VerdictVector(
+        tuple(_read(p, progress, now, is_waivable=p.id in waivable) for p in goal.predicates)
+    )
 
 
-def _read(predicate: Predicate, progress: Progress, now: Now) -> Reading:
+def _read(predicate: Predicate, progress: Progress, now: Now, *, is_waivable: bool) -> Reading:
     state = progress.predicate(predicate.id)
     if state.verdict is None:
         return Reading(
@@ -126,13 +138,16 @@ def _read(predicate: Predicate, progress: Progress, now: Now) -> Reading:
             predicate_id=predicate.id, verdict=verdict, is_fresh=False, is_causal=False, is_settled=False
         )
     settled = is_settled(predicate, state)
+    verdict = verdict_in_quarantine(state) if state.is_quarantined else state.verdict
+    is_causal = state.started_s >= causal_floor_s(progress)
     return Reading(
         predicate_id=predicate.id,
-        verdict=verdict_in_quarantine(state) if state.is_quarantined else state.verdict,
+        verdict=verdict,
         is_fresh=True,
-        is_causal=state.started_s >= causal_floor_s(progress),
+        is_causal=is_causal,
         is_settled=settled,
         is_flapping=not settled and now.boot_s >= _settles_until_s(predicate, state, progress),
+        is_waived=is_waivable and is_causal and waiver.covers(verdict),
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from kazid.core import waiver
 from kazid.core.goal import Group, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json, JsonObject
@@ -78,6 +79,14 @@ def check_predicate_ids(read: Sequence[Read], problems: Problems) -> None:
         if each.predicate.id in seen:
             problems.add((*each.path, "id"), f"duplicate predicate id {shown(each.predicate.id)}")
         seen.add(each.predicate.id)
+
+
+def check_waivers(read: Sequence[Read], problems: Problems) -> None:
+    """Waivers leave something that has to hold."""
+    why = waiver.excess([each.predicate for each in read])
+    if why is not None:
+        first = next(each for each in read if each.predicate.on_unknown == waiver.WAIVE)
+        problems.add((*first.path, "on_unknown"), f'on_unknown = "waive": {why}')
 
 
 def check_predicate_groups(read: Sequence[Read], groups: Groups, problems: Problems) -> None:
@@ -217,7 +226,7 @@ def _predicate(
         acceptance=table.flag("acceptance", default=False),
         held_out=table.flag("held_out", default=False),
         group=group if authored_group is None else normalised(authored_group),
-        on_unknown=table.text("on_unknown") or "block",
+        on_unknown=table.text("on_unknown") or waiver.BLOCK,
         options=options,
     )
 

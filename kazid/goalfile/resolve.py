@@ -23,6 +23,7 @@ from kazid.goalfile.predicates import (
     Read,
     check_predicate_groups,
     check_predicate_ids,
+    check_waivers,
     read_predicates,
 )
 from kazid.goalfile.problems import Problems
@@ -163,6 +164,7 @@ def _grouped(sections: Sections, read: Sequence[Read], problems: Problems) -> Gr
             groups = groups.extended_by(each.group)
     check_references(groups, problems)
     check_predicate_groups(read, groups, problems)
+    check_waivers(read, problems)
     return groups
 
 

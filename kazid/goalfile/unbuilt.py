@@ -97,8 +97,3 @@ def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
                 (*each.path, "baseline"),
                 f'predicate "{predicate.id}": a git ref as baseline ("{baseline[:40]}")',
             )
-        if predicate.on_unknown != "block":
-            yield (
-                (*each.path, "on_unknown"),
-                f'predicate "{predicate.id}": on_unknown = "{predicate.on_unknown}"',
-            )

@@ -3,6 +3,7 @@
 import anyio
 from msgspec.structs import replace
 
+from kazid.core import waiver
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import Epoch, Generation, GoalUid
@@ -15,7 +16,7 @@ from kazid.runtime.world import World
 
 
 async def check(goal: Goal, uid: GoalUid, world: World) -> Applied:
-    """The view of one look. It is `converged` when all pass, else `stuck`."""
+    """The view of one look. It is `converged` when all pass or are waived, else `stuck`."""
     progress = Progress(generation=Generation(1), epoch=Epoch(1))
     observed: dict[str, PredicateObserved] = {}
 
@@ -27,7 +28,11 @@ async def check(goal: Goal, uid: GoalUid, world: World) -> Applied:
             group.start_soon(look, predicate)
     progress = replace(progress, predicates={p.id: _checked(p, observed[p.id]) for p in goal.predicates})
     now = world.clock.now()
-    is_green = all(o.verdict.status is Status.PASS for o in observed.values())
+    waivable = waiver.waivable(goal)
+    is_green = all(
+        o.verdict.status is Status.PASS or (o.predicate_id in waivable and waiver.covers(o.verdict))
+        for o in observed.values()
+    )
     view = GoalView(
         uid=uid,
         goal=goal,

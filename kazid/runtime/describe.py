@@ -61,6 +61,12 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
     )
 
 
+def shown_status(state: GoalState, *, now: Now) -> GoalStatus:
+    """The status of the view, where nothing else of it is asked for."""
+    goal, progress = state.spec, state.progress
+    return _status(goal, progress, assess(goal, progress, now), now)[0]
+
+
 def _notices(goal: Goal, degraded: str | None) -> list[str]:
     """What stands beside the status. Counted and not named: somebody may read it who is not to know the ids."""
     found = [] if degraded is None else [f"degraded: {degraded}"]

@@ -37,7 +37,7 @@ from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.callers import Standing, standing_of
 from kazid.runtime.check import check
-from kazid.runtime.describe import describe, is_fenced, needs_person, titles_beyond
+from kazid.runtime.describe import describe, is_fenced, needs_person, shown_status, titles_beyond
 from kazid.runtime.freezing import Freezing
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
@@ -449,8 +449,9 @@ class Service:
     def state(self) -> DaemonState:
         """The daemon about itself."""
         by_status: dict[str, int] = {}
+        now = self._clock.now()
         for goal_state in self._goals:
-            key = goal_state.progress.status.value
+            key = shown_status(goal_state, now=now).value
             by_status[key] = by_status.get(key, 0) + 1
         return DaemonState(
             started=self._started,

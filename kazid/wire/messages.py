@@ -149,6 +149,8 @@ class PredicateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     next_look_at: float | None = None
     guard: bool = False
     acceptance: bool = False
+    waived: bool = False
+    """It says that it does not apply here, and the goal-file lets it be left out."""
 
 
 class BudgetSpent(msgspec.Struct, frozen=True, kw_only=True):
@@ -231,6 +233,8 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     """Executors still running, where that matters (`suspending`)."""
     applied: str | None = None
     """On apply: created, attached, updated, generation, revived, reopened, checked."""
+    waived: int = 0
+    """Predicates that `converged` and `holding` leave out, as the goal-file allows."""
     exit_code: int
 
 
@@ -250,6 +254,8 @@ class GoalSummary(msgspec.Struct, frozen=True, kw_only=True):
     failing: Sequence[str]
     iterations: int
     labels: Mapping[str, str]
+    waived: int = 0
+    """Predicates that `converged` and `holding` leave out."""
 
 
 class GoalList(_Reply, frozen=True, kw_only=True):

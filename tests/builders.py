@@ -58,7 +58,7 @@ from kazid.core.verdict import Status, Verdict, errored, failed, passed, unknown
 PASS = passed()
 FAIL = failed("unreachable")
 ERROR = errored("dns_failure")
-UNKNOWN = unknown("not_applicable")
+UNKNOWN = unknown("no_claim")
 
 WALL_0 = 1_700_000_000.0
 """Wall time at boot time 0 of every story."""

@@ -197,6 +197,8 @@ def _forget_acts(state: PredicateState) -> PredicateState:
         passes=0,
         errors=0,
         errors_since_s=None,
+        unsettled_since_s=None,
+        unsettled_looks=0,
         is_unverified=False,
     )
 
@@ -281,7 +283,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         return progress
     predicates = {}
     for predicate_id, state in progress.predicates.items():
-        state = replace(flake.act_ended(state), fails=0, passes=0)
+        state = replace(flake.act_ended(state), fails=0, passes=0, unsettled_since_s=None, unsettled_looks=0)
         if predicate_id in act.predicates:
             state = replace(
                 state,

@@ -20,6 +20,7 @@ ERRORS_MIN = 5
 PATIENCE_S = 600.0
 """An error that may pass is waited for this long, over at least `ERRORS_MIN` looks."""
 
+_UNDECIDED = (Status.ERROR, Status.UNKNOWN)
 _CAUSES = {
     flake.REASON: Cause.QUARANTINED,
     "workspace_missing": Cause.WORKSPACE_MISSING,
@@ -40,16 +41,24 @@ def wedged(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> W
 
     Only when nothing else is open: reds are acted on first, and unsettled verdicts are looked at again first.
     """
-    undecided = (Status.ERROR, Status.UNKNOWN)
-    blind = [
-        r for r in vector.readings if r.is_fresh and not r.is_waived and r.verdict.status in undecided
-    ]
-    if not blind or not vector.is_complete:
+    if not vector.is_complete:
         return None
-    hopeless = [r for r in blind if _is_hopeless(r, progress, now)]
-    if not hopeless:
+    open_ = [r for r in vector.readings if r.is_fresh and not (r.is_settled or r.is_waived)]
+    blind = [r for r in open_ if r.verdict.status in _UNDECIDED and _is_hopeless(r, progress, now)]
+    flapping = [r for r in open_ if r not in blind and _is_flapping(goal, r, progress, now)]
+    if not blind and not flapping:
         return None
-    return Wedged(cause=_cause(hopeless), reason="; ".join(_sentence(r) for r in hopeless))
+    sentences = [*map(_sentence, blind), *(f"{r.predicate_id} does not settle" for r in flapping)]
+    return Wedged(cause=_cause(blind) if blind else Cause.FLAPPING, reason="; ".join(sentences))
+
+
+def _is_flapping(goal: Goal, reading: Reading, progress: Progress, now: Now) -> bool:
+    """Whatever it said, nothing was settled for too long. A standing goal looks on: only there may it still matter."""
+    state = progress.predicate(reading.predicate_id)
+    since_s = state.unsettled_since_s
+    if goal.standing or state.is_quarantined or since_s is None:
+        return False
+    return state.unsettled_looks >= ERRORS_MIN and now.boot_s - since_s >= PATIENCE_S
 
 
 def _is_hopeless(reading: Reading, progress: Progress, now: Now) -> bool:

@@ -76,6 +76,9 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
     is_stale: bool = False
     """Set by restart, clock step or generation change; cleared by the next look."""
+    unsettled_since_s: float | None = None
+    """When the first look ended since which nothing was settled, and how many there were (`core/patience.py`)."""
+    unsettled_looks: int = 0
 
 
 class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

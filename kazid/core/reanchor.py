@@ -36,6 +36,7 @@ def _predicate(state: PredicateState, by_s: float) -> PredicateState:
         counted_s=state.counted_s + by_s,
         decided_s=state.decided_s + by_s,
         errors_since_s=_moved(state.errors_since_s, by_s),
+        unsettled_since_s=_moved(state.unsettled_since_s, by_s),
         green_since_s=_moved(state.green_since_s, by_s),
         last_act_ended_s=_moved(state.last_act_ended_s, by_s),
         repairs_s=tuple(at_s + by_s for at_s in state.repairs_s),

@@ -64,3 +64,4 @@ class Cause(enum.Enum):
     STALE = "stale"
     SEAL_BROKEN = "seal_broken"
     READ_ONLY_WRITE = "read_only_write"
+    FLAPPING = "flapping"

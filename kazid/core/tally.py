@@ -57,6 +57,11 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
         state = flake.looked(predicate, old, state)
     if more:
         state = replace(state, counted_s=event.started_s)
+    if is_settled(predicate, state):
+        state = replace(state, unsettled_since_s=None, unsettled_looks=0)
+    else:
+        since_s = event.ended_s if old.unsettled_since_s is None else old.unsettled_since_s
+        state = replace(state, unsettled_since_s=since_s, unsettled_looks=old.unsettled_looks + 1)
     if is_settled(predicate, state) or verdict.status in (Status.ERROR, Status.UNKNOWN):
         state = replace(state, decided_s=event.started_s)
     has_settled = _counts(progress, event, state) and is_settled(predicate, state)

@@ -9,7 +9,7 @@ from kazid.api.translate import exit_code_of, goal_document, goal_summary
 from kazid.core.ids import AttemptId
 from kazid.core.progress import ActSummary, Desired
 from kazid.core.status import Cause, GoalStatus
-from kazid.core.verdict import Direction, Finding, Verdict, failed, passed
+from kazid.core.verdict import Direction, Finding, Verdict, failed, passed, unknown
 from kazid.runtime.views import GoalView
 from kazid.wire.exit_codes import BY_STATUS
 from kazid.wire.messages import PredicateItem
@@ -168,3 +168,16 @@ def test_what_the_route_says_wins_over_the_view() -> None:
         "attached",
         ("n",),
     )
+
+
+def test_what_is_waived_is_neither_green_nor_hidden() -> None:
+    waived = msgspec.structs.replace(a_predicate("metrics"), on_unknown="waive")
+    states = {"p": a_state(PASS, passes=1), "metrics": a_state(unknown("not_applicable"))}
+    progress = a_progress(states=states, status=GoalStatus.HOLDING)
+    view = a_view(a_goal(a_predicate("p"), waived, standing=True), progress)
+    view = msgspec.structs.replace(view, status=GoalStatus.HOLDING)
+    document, row = goal_document(view), goal_summary(view)
+    assert [(p.verdict, p.waived) for p in document.predicates] == [("pass", False), ("unknown", True)]
+    assert (document.waived, row.waived, row.green, row.total) == (1, 1, 1, 2)
+    view = msgspec.structs.replace(view, status=GoalStatus.OBSERVING)
+    assert goal_document(view).waived == 0, "only a green status leaves anything out"

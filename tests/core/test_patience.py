@@ -5,7 +5,7 @@ import pytest
 from kazid.core.patience import ERRORS_MIN, PATIENCE_S, wedged
 from kazid.core.status import Cause
 from kazid.core.verdict import PERMANENT_REASONS, Verdict, errored, unknown
-from tests.builders import ERROR, PASS, UNKNOWN, Played, a_goal, a_predicate, a_task
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, a_goal, a_predicate, a_task
 
 
 def cause_of(play: Played) -> Cause | None:
@@ -82,3 +82,30 @@ def test_all_that_is_hopeless_is_named() -> None:
     assert found.reason == (
         "a cannot be looked at: missing_cmd (no such file: lint); b cannot be looked at: missing_url"
     )
+
+
+def flapped(*, over_s: float, standing: bool = False) -> Played:
+    """A live predicate that was green and red in turn, every 20 s, and every fifth time could not be looked at."""
+    play = Played(a_goal(a_predicate("livez", live=True), standing=standing))
+    for position in range(int(over_s / 20.0) + 1):
+        said = (FAIL, PASS, FAIL, PASS, ERROR)[position % 5]
+        play.look("livez", said, at=20.0 * position)
+    return play
+
+
+@pytest.mark.parametrize(
+    ("over_s", "standing", "cause"),
+    [
+        pytest.param(PATIENCE_S + 80.0, False, Cause.FLAPPING, id="long"),
+        pytest.param(PATIENCE_S - 20.0, False, None, id="not-yet"),
+        pytest.param(PATIENCE_S * 3 + 80.0, True, None, id="a-standing-goal-looks-on"),
+    ],
+)
+def test_what_never_settles_ends_a_one_shot_goal(over_s: float, standing: bool, cause: Cause | None) -> None:
+    assert cause_of(flapped(over_s=over_s, standing=standing)) is cause
+
+
+def test_what_settled_once_is_waited_for_anew() -> None:
+    play = flapped(over_s=PATIENCE_S - 20.0).advance(5.0).looks(FAIL, FAIL, every=2.0)
+    assert play.state("livez").unsettled_since_s is None
+    assert cause_of(play.advance(20.0).look("livez", PASS)) is None

@@ -18,6 +18,7 @@ FULL = a_progress(
             counted_s=3.0,
             decided_s=4.0,
             errors_since_s=5.0,
+            unsettled_since_s=5.5,
             green_since_s=6.0,
             last_act_ended_s=7.0,
             last_delay_s=8.0,

@@ -3,16 +3,23 @@
 One seed is one run; a failing one is repeated with `-k seed-N`.
 """
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from random import Random
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from kazid.core.goal import Budget, Goal, Mode
-from kazid.core.status import FINISHED, GoalStatus
-from kazid.core.verdict import Verdict
+from kazid.core.goal import Budget, Goal, Mode, Predicate
+from kazid.core.patience import PATIENCE_S
+from kazid.core.status import FINISHED, Cause, GoalStatus
+from kazid.core.verdict import Verdict, unknown
 from tests.builders import ERROR, FAIL, PASS, UNKNOWN, a_goal, a_harness, a_predicate, a_remedy
 from tests.core.world import Loop, World
 
+NOT_APPLICABLE = unknown("not_applicable")
 CALM_S = 3600.0
 BOUND_S = CALM_S + 8 * 3600.0
 """Twenty acts with five minutes of backoff, two hours; then patience, wall clock and the slowest looks."""
@@ -126,6 +133,51 @@ def test_a_world_that_does_not_change_has_one_end(nature: Verdict, live: bool, s
     assert loop.play.status is status
 
 
+class Cycling(World):
+    """Each predicate says the same few things in turn, for ever; acts mend nothing."""
+
+    def __init__(self, patterns: Mapping[str, Sequence[Verdict]]) -> None:
+        super().__init__()
+        self.patterns = patterns
+        self.said: Counter[str] = Counter()
+
+    def verdict(self, predicate: Predicate, now_s: float) -> Verdict:
+        pattern = self.patterns[predicate.id]
+        self.said[predicate.id] += 1
+        return pattern[(self.said[predicate.id] - 1) % len(pattern)]
+
+
+PATTERN = st.lists(st.sampled_from([PASS, FAIL, ERROR, UNKNOWN, NOT_APPLICABLE]), min_size=1, max_size=6)
+
+
+@given(
+    patterns=st.lists(
+        st.tuples(PATTERN, st.booleans(), st.sampled_from(["block", "waive"])), min_size=1, max_size=3
+    ),
+    rung=st.sampled_from(["nobody", "remedy", "agent"]),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_its_predicates_say_in_turn_a_one_shot_goal_ends(
+    patterns: list[tuple[list[Verdict], bool, str]], rung: str
+) -> None:
+    predicates = [
+        msgspec.structs.replace(a_predicate(f"p{i}", live=live), on_unknown=on_unknown)
+        for i, (_, live, on_unknown) in enumerate(patterns)
+    ]
+    goal = a_goal(
+        *predicates,
+        remedies=[a_remedy()] if rung == "remedy" else [],
+        harness=a_harness() if rung == "agent" else None,
+    )
+    world = Cycling({f"p{i}": said for i, (said, _, _) in enumerate(patterns)})
+    loop = Loop(goal, world).run(until_s=BOUND_S)
+    assert loop.is_over, f"{loop.play.status}: {loop.play.decide()}"
+    assert loop.play.status in FINISHED
+    assert loop.play.progress.reason
+    if loop.play.status is GoalStatus.STUCK:
+        assert loop.play.cause is not None
+
+
 def test_a_slow_look_is_waited_for_without_spinning() -> None:
     goal = a_goal(a_predicate("tests"), remedies=[a_remedy()], budget=Budget(wall_clock_s_max=30.0))
     loop = Loop(goal, World(nature={"tests": FAIL}, look_s=590.0)).run(until_s=7200.0)
@@ -133,8 +185,7 @@ def test_a_slow_look_is_waited_for_without_spinning() -> None:
     assert loop.turns < 20
 
 
-def test_a_flapping_goal_without_a_ceiling_costs_looks_only() -> None:
-    """There is no rule that ends it; it must not act, and it must not spin."""
+def test_a_flapping_goal_without_a_ceiling_costs_looks_only_and_ends() -> None:
     goal = a_goal(a_predicate("a", live=True), remedies=[a_remedy()])
 
     class Flapping(World):
@@ -143,6 +194,7 @@ def test_a_flapping_goal_without_a_ceiling_costs_looks_only() -> None:
             return PASS if self.tree % 2 else FAIL
 
     loop = Loop(goal, Flapping()).run(until_s=3600.0)
-    assert not loop.is_over
+    assert (loop.play.status, loop.play.cause) == (GoalStatus.STUCK, Cause.FLAPPING)
+    assert loop.play.now.boot_s < PATIENCE_S + 60.0
     assert loop.play.progress.acts == 0
     assert loop.turns < 3600.0 / 2.0 * 2.5

@@ -1,10 +1,11 @@
 """The goal a file means, and that it is stored without loss."""
 
 import msgspec
+import pytest
 
 from kazid.core.goal import Budget, Goal
 from kazid.providers.catalog import KINDS
-from tests.goalfile.loading import PREDICATE, PROBE, goal_of, loaded
+from tests.goalfile.loading import PREDICATE, PROBE, goal_of, loaded, problems_of
 
 TABLES = """\
 [metadata]
@@ -97,6 +98,34 @@ def test_landed_is_last_of_the_predicates_and_before_guards() -> None:
 def test_an_authored_branch_is_the_one_it_lands_on() -> None:
     goal = goal_of(f'id = "g"\n{PREDICATE}[integration]\nmode = "pr"\nbranch = "mine"\n')
     assert goal.predicate(goal.predicate_ids[-1]).options["branch"] == "mine"
+
+
+WAIVED = '[[predicate]]\nid = "{}"\nprovider = "custom_script"\ncmd = "./check"\non_unknown = "waive"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(WAIVED.format("a"), "every predicate may be waived", id="the-only-one"),
+        pytest.param(WAIVED.format("a") + WAIVED.format("b"), "every predicate may be waived", id="all"),
+        pytest.param(
+            f"{PREDICATE}{WAIVED.format('a')}acceptance = true\n",
+            "every acceptance predicate may be waived",
+            id="all-acceptance",
+        ),
+    ],
+)
+def test_a_goal_that_waives_its_whole_bar_is_refused(text: str, says: str) -> None:
+    (problem,) = problems_of(f'id = "g"\n{text}')
+    assert says in problem.message
+    assert problem.key is not None
+    assert problem.key.endswith("on_unknown")
+
+
+def test_a_waiver_beside_what_has_to_hold_is_stored() -> None:
+    result = loaded(f'id = "g"\n{PREDICATE}{WAIVED.format("a")}')
+    assert not result.unbuilt
+    assert [p.on_unknown for p in result.goal.predicates] == ["block", "waive"]
 
 
 def test_where_a_goal_came_from_is_part_of_it() -> None:

@@ -48,16 +48,6 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
     assert "not built yet" in refused.message
 
 
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        pytest.param(f'id = "g"\n{PREDICATE}on_unknown = "waive"\n', "predicate[1].on_unknown", id="waiver"),
-    ],
-)
-def test_a_key_that_is_not_built_is_named(text: str, key: str) -> None:
-    assert [u.key for u in loaded(text).unbuilt] == [key]
-
-
 def test_a_harness_by_flag_that_is_not_built_is_named_without_a_line() -> None:
     (refused,) = loaded(f'id = "g"\n{PREDICATE}', harness_flag="codex").unbuilt
     assert (refused.line, refused.key) == (None, "--harness")

@@ -153,3 +153,19 @@ def test_only_what_happened_counts_as_a_change() -> None:
     assert fingerprint(now) == fingerprint(later)
     ended = AttemptItem(number=2, id="a2", rung="r", title="t", predicates=[], ending="exited")
     assert fingerprint(now) != fingerprint(_json(a_goal(attempts=[ended])))
+
+
+def test_what_a_green_goal_leaves_out_is_said_beside_its_status() -> None:
+    left_out = PredicateItem(
+        id="metrics",
+        provider="http_probe",
+        verdict="unknown",
+        live=True,
+        reason="not_applicable",
+        waived=True,
+    )
+    green = PredicateItem(id="tests", provider="test_runner", verdict="pass", live=False)
+    goal = _json(a_goal(status="converged", cause=None, waived=1, predicates=[green, left_out]))
+    assert "converged, 1 waived" in "\n".join(goal_lines(goal, BARE, NOW_S))
+    assert "1 of 2 pass, 1 waived" in outcome_line(goal, BARE)
+    assert "also" not in outcome_line(goal, BARE)

@@ -248,6 +248,10 @@ def _end_of_dispatches(goal: Goal, progress: Progress, vector: VerdictVector, no
     fingerprint = stuck.fingerprint(progress, vector)
     pointless = stuck.is_stuck(progress.episode, fingerprint, score=stuck.score(progress))
     end = _hopeless_agent(progress.episode, fingerprint)
+    count = oscillation.returns(progress.episode, vector.reds)
+    if end is None and count >= oscillation.RETURNS_MAX:
+        reason = f"the failing set {', '.join(vector.reds)} was left and came back {count} times"
+        end = Conclude(status=GoalStatus.STUCK, cause=Cause.OSCILLATING, reason=reason, proof=_proof(vector))
     if end is None and pointless is not None:
         thrash = oscillation.traded(progress.episode, vector)
         end = Conclude(

@@ -239,6 +239,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         title=event.title,
         predicates=event.predicates,
         greens=regression.greens_of(progress),
+        reds=regression.reds_of(progress),
     )
     attempts = dict(episode.attempts)
     if not is_dispatch and not event.half_open:

@@ -100,6 +100,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was green when it began, and was not seen green after it since (`core/regression.py`)."""
     broke: Sequence[PredicateId] = ()
     """What it turned from green to red."""
+    reds: Sequence[PredicateId] = ()
+    """The failing set that it began from."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

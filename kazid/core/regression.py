@@ -8,11 +8,22 @@ from msgspec.structs import replace
 
 from kazid.core.ids import PredicateId
 from kazid.core.progress import ActSummary, Progress
+from kazid.core.verdict import Status
 
 
 def greens_of(progress: Progress) -> tuple[PredicateId, ...]:
     """What is green as an act begins."""
     return tuple(p for p, state in progress.predicates.items() if state.green_since_s is not None)
+
+
+def reds_of(progress: Progress) -> tuple[PredicateId, ...]:
+    """The failing set as an act begins, in vector order."""
+    states = progress.predicates.items()
+    return tuple(
+        p
+        for p, s in states
+        if s.verdict is not None and s.verdict.status is Status.FAIL and not s.is_quarantined
+    )
 
 
 def attributed(progress: Progress, predicate_id: PredicateId) -> Progress:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from kazid.core import backoff, fight, stuck, withheld
+from kazid.core import backoff, fight, oscillation, stuck, withheld
 from kazid.core.decision import Guard
 from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
@@ -134,16 +134,20 @@ def _agent_options(
     now: Now,
 ) -> Options:
     eligible = [p for p in left if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))]
-    ready, held = _split_by_backoff(goal, progress, eligible, now)
+    assert progress.episode is not None, "an agent is sent within an episode"
+    is_damped = oscillation.is_thrash(progress.episode, vector.reds)
+    factor = oscillation.DAMPED if is_damped else 1.0
+    ready, held = _split_by_backoff(goal, progress, eligible, now, factor=factor)
     if ready and not vector.is_complete and not withheld.visible(goal, ready):
         reason = "an agent is told what it may see first, and not all of that is known yet"
         wait = Guard(name="observe", reason=reason, predicates=tuple(ready))
         return Options(choice=None, guards=[*guards, *held, wait], spent=(), orphaned=())
     if ready:
         assert goal.harness is not None
-        target = _slice(goal, vector, ready)
+        target = _slice(goal, vector, ready)[: 1 if is_damped else None]
         title = f"{goal.harness.id} on {withheld.named(goal, target)}"
-        choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title)
+        opened_s = max(_opens_s(goal, progress, p, now, factor=factor) for p in target) if is_damped else 0.0
+        choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title, opened_s=opened_s)
         return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
     others = [p for p in left if p not in eligible]
     return Options(
@@ -162,20 +166,33 @@ def _remedy_takes(remedy: Remedy, predicate_id: PredicateId, vector: VerdictVect
 
 
 def _split_by_backoff(
-    goal: Goal, progress: Progress, predicates: Sequence[PredicateId], now: Now
+    goal: Goal,
+    progress: Progress,
+    predicates: Sequence[PredicateId],
+    now: Now,
+    *,
+    factor: float = 1.0,
 ) -> tuple[list[PredicateId], list[Guard]]:
     """The predicates whose backoff is over, and a guard for each of the others."""
     ready: list[PredicateId] = []
     guards: list[Guard] = []
     for predicate_id in predicates:
         state = progress.predicate(predicate_id)
-        next_s = backoff.next_attempt_s(goal.predicate(predicate_id), state, now_s=now.boot_s)
+        next_s = _opens_s(goal, progress, predicate_id, now, factor=factor)
         if next_s <= now.boot_s:
             ready.append(predicate_id)
         else:
             reason = f"backoff after {state.backoff_n} acts without a lasting green"
             guards.append(Guard(name="backoff", reason=reason, until_s=next_s, predicates=(predicate_id,)))
     return ready, guards
+
+
+def _opens_s(goal: Goal, progress: Progress, predicate_id: PredicateId, now: Now, *, factor: float) -> float:
+    """When the backoff of this predicate is over; a damped dispatch waits longer."""
+    state = progress.predicate(predicate_id)
+    next_s = backoff.next_attempt_s(goal.predicate(predicate_id), state, now_s=now.boot_s)
+    ended_s = state.last_act_ended_s
+    return next_s if ended_s is None else ended_s + factor * (next_s - ended_s)
 
 
 def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tuple[PredicateId, ...]:

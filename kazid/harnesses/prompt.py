@@ -84,7 +84,7 @@ def build_prompt(
         clip(_goal(goal), GOAL_BYTES_MAX),
     )
     after = (
-        clip(_others(goal, vector, predicates), OTHERS_BYTES_MAX),
+        clip(_others(goal, progress, vector, predicates), OTHERS_BYTES_MAX),
         clip(_tried(goal, progress, vector, {p.id for p in shown}), TRIED_BYTES_MAX),
     )
     separators = 2 * (len(before) + len(after) + 1)
@@ -215,14 +215,20 @@ def _evidence(evidence: Mapping[str, Json], room: int) -> str:
     return "\n".join(parts)
 
 
-def _others(goal: Goal, vector: VerdictVector, predicates: Sequence[PredicateId]) -> str:
+def _others(goal: Goal, progress: Progress, vector: VerdictVector, predicates: Sequence[PredicateId]) -> str:
     """What holds and must go on holding, and what fails and is not this dispatch's work."""
     visible = [
         r for r in vector.readings if _is_visible(goal, r.predicate_id) and r.predicate_id not in predicates
     ]
     holding = [r.predicate_id for r in visible if r.verdict.is_green]
     failing = [r.predicate_id for r in visible if r.is_red]
-    lines = ["# Other checks"] if holding or failing else []
+    acts = () if progress.episode is None else progress.episode.acts
+    broke = [p for p in (acts[-1].broke if acts else ()) if _is_visible(goal, p)]
+    lines = ["# Other checks"] if holding or failing or broke else []
+    if broke:
+        lines.append(
+            f"The attempt before this one broke these; whatever you change must not: {_listed(broke)}"
+        )
     if holding:
         lines.append(f"These pass now and must still pass afterwards: {_listed(holding)}")
     if failing:

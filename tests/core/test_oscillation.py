@@ -1,48 +1,86 @@
-"""Dispatches that undo each other are named when a goal ends for want of progress."""
-
-from collections.abc import Sequence
+"""Oscillation: what comes back, what was traded, and how the next dispatch is damped."""
 
 import pytest
 
-from kazid.core.ids import AttemptId
-from kazid.core.instant import Now
-from kazid.core.oscillation import traded
+from kazid.core.decision import Act, Hold
+from kazid.core.ids import AttemptId, PredicateId
+from kazid.core.oscillation import is_thrash, returns
 from kazid.core.progress import ActSummary
-from kazid.core.vector import assess
-from tests.builders import FAIL, PASS, WALL_0, a_goal, a_predicate, a_progress, a_state, an_episode
-
-NOW = Now(boot_s=100.0, wall_s=WALL_0 + 100.0, boot_id="boot-1")
-GOAL = a_goal(a_predicate("a"), a_predicate("b"), a_predicate("c"))
+from kazid.core.status import Cause, GoalStatus
+from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, an_episode
 
 
-def _act(number: int, predicate: str, rung: str = "harness:claude") -> ActSummary:
+def an_act(number: int, reds: str, *, broke: str = "") -> ActSummary:
+    """A dispatch that began from these reds."""
     return ActSummary(
-        attempt_id=AttemptId(f"a{number}"), number=number, rung=rung, title="", predicates=(predicate,)
+        attempt_id=AttemptId(f"a{number}"),
+        number=number,
+        rung="harness:claude",
+        title="t",
+        predicates=(PredicateId(reds[0]),),
+        ending="exited",
+        reds=tuple(map(PredicateId, reds)),
+        broke=tuple(map(PredicateId, broke)),
     )
 
 
 @pytest.mark.parametrize(
-    ("acts", "window", "red", "is_thrash"),
+    ("before", "now", "count", "thrash"),
     [
-        pytest.param([_act(1, "a"), _act(2, "b"), _act(3, "a")], 3, "bc", True, id="fix-one-and-break-two"),
-        pytest.param([_act(1, "a"), _act(2, "a"), _act(3, "a")], 3, "a", False, id="edits-that-alternate"),
-        pytest.param([_act(1, "a"), _act(2, "b")], 2, "ab", False, id="nothing-won"),
-        pytest.param(
-            [_act(1, "a"), _act(2, "b"), _act(3, "b")], 2, "b", False, id="won-before-an-improvement"
-        ),
-        pytest.param([_act(1, "a", "remedy:0"), _act(2, "b")], 1, "b", False, id="a-remedy-won"),
-        pytest.param([_act(1, "a")], 0, "b", False, id="no-dispatch-since"),
-        pytest.param([_act(1, "a")], 1, "", False, id="nothing-is-red"),
+        pytest.param(["a"], "a", 0, False, id="the-same-set-never-left"),
+        pytest.param(["a"], "b", 0, False, id="another-set"),
+        pytest.param(["a", "b"], "a", 1, True, id="left-and-back"),
+        pytest.param(["a", "b"], "b", 0, False, id="left-and-stayed-away"),
+        pytest.param(["a", "b", "a"], "b", 2, True, id="back-twice"),
+        pytest.param(["a", "b", "a"], "a", 1, False, id="once-back-and-staying"),
+        pytest.param(["a", "ab", "b"], "a", 1, True, id="a-longer-way-round"),
+        pytest.param(["a", "b"], "", 0, False, id="green-is-no-return"),
     ],
 )
-def test_what_was_won_at_the_cost_of_something_else_is_thrash(
-    acts: Sequence[ActSummary], window: int, red: str, is_thrash: bool
-) -> None:
-    states = {
-        p: a_state(FAIL if p in red else PASS, started_s=99.0, ended_s=99.5, fails=1, passes=1) for p in "abc"
-    }
-    progress = a_progress(states=states)
-    episode = an_episode(acts=acts, fingerprints=["f"] * window)
-    reason = traded(episode, assess(GOAL, progress, NOW))
-    assert (reason is not None) is is_thrash
-    assert reason is None or "a was mended while b, c broke" in reason
+def test_a_failing_set_that_was_left_and_returns(before: list[str], now: str, count: int, thrash: bool):
+    episode = an_episode(acts=tuple(an_act(i + 1, reds) for i, reds in enumerate(before)))
+    reds = tuple(map(PredicateId, now))
+    assert (returns(episode, reds), is_thrash(episode, reds)) == (count, thrash)
+
+
+@pytest.mark.parametrize(
+    ("reds", "broke", "now", "thrash"),
+    [
+        pytest.param("a", "b", "b", True, id="one-for-one"),
+        pytest.param("a", "bc", "bc", True, id="fixed-one-and-broke-two"),
+        pytest.param("ab", "c", "c", False, id="won-more-than-it-lost"),
+        pytest.param("a", "", "", False, id="won-and-lost-nothing"),
+        pytest.param("a", "b", "ab", False, id="lost-and-won-nothing-is-stuck-and-not-thrash"),
+    ],
+)
+def test_a_dispatch_that_lost_as_many_greens_as_it_won(reds: str, broke: str, now: str, thrash: bool):
+    episode = an_episode(acts=(an_act(1, reds, broke=broke),))
+    assert is_thrash(episode, tuple(map(PredicateId, now))) is thrash
+
+
+def swap(played: Played, red: str, green: str, tree: str) -> None:
+    played.look(red, FAIL, tree=tree).look(green, PASS, tree=tree)
+
+
+def test_after_thrash_the_next_dispatch_is_one_predicate_after_twice_the_backoff_and_then_it_ends():
+    played = Played(a_goal(a_predicate("a"), a_predicate("b"), harness=a_harness()))
+    swap(played, "a", "b", "t0")
+    played.acted(after=1.0)
+    swap(played, "b", "a", "t1")
+    assert played.episode.acts[0].broke == ("b",)
+    for tree, red, green in (("t2", "a", "b"), ("t3", "b", "a")):
+        for _ in range(30):
+            decision = played.turn()
+            if isinstance(decision, Act) or played.status is GoalStatus.STUCK:
+                break
+            assert isinstance(decision, Hold) or decision.predicates
+            played.advance(5.0)
+            swap(played, green, red, f"{tree}-before")
+        if played.status is GoalStatus.STUCK:
+            break
+        assert isinstance(decision, Act)
+        assert len(decision.predicates) == 1
+        played.acted(after=1.0)
+        swap(played, red, green, tree)
+    played.turn()
+    assert (played.status, played.cause) == (GoalStatus.STUCK, Cause.OSCILLATING)

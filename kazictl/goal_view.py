@@ -107,7 +107,8 @@ def spent_text(document: "Document") -> str:
     cost, cost_max = spent.get("cost_usd"), budget.get("max_cost_usd")
     if is_number(cost):
         limit = f" of ${cost_max:.2f}" if is_number(cost_max) else ""
-        parts.append(f"${cost:.2f}{limit}")
+        reserved = " (reserved)" if spent.get("cost_estimated") else ""
+        parts.append(f"${cost:.2f}{limit}{reserved}")
     return ", ".join(part for part in parts if part)
 
 

@@ -293,6 +293,7 @@ def _spent(episode: Episode | None, now: Now) -> BudgetSpent:
         wall_clock_ms=round(budget.clock_used_s(episode, now_s=now.boot_s) * MS_PER_S),
         cost_usd=episode.cost_usd,
         tokens_estimated=episode.tokens_estimated,
+        cost_estimated=episode.cost_estimated,
     )
 
 

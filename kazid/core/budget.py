@@ -16,6 +16,10 @@ from kazid.core.progress import Episode, Progress
 DAY_S = 86_400.0
 TOKENS_PER_DISPATCH_RESERVED = 200_000
 """Charged when an agent reports no usage and the budget has a token ceiling: a long dispatch as measured upstream."""
+COST_USD_PER_DISPATCH_RESERVED = 2.0
+"""What a dispatch may cost at most where the budget has a ceiling in US dollars; charged when no cost is reported."""
+USD_DIGITS = 6
+"""Sums of dollars are kept to the micro-dollar, so that adding up never leaves a dispatch's worth of rounding."""
 
 
 class Ceiling(enum.Enum):
@@ -27,6 +31,13 @@ class Ceiling(enum.Enum):
     DISPATCHES = "max_dispatches"
     DISPATCHES_PER_DAY = "max_dispatches_per_day"
     COST = "max_cost_usd"
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """What one act may be charged at most where nothing is reported. None: that resource has no ceiling."""
+
+    tokens: int | None = None
+    cost_usd: float | None = None
 
 
 class Exceeded(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +65,7 @@ def exceeded(budget: Budget, episode: Episode, *, now_s: float) -> Exceeded | No
         return over
     if budget.tokens_max is not None and (episode.tokens or 0) >= budget.tokens_max:
         return Exceeded(ceiling=Ceiling.TOKENS, detail=f"{episode.tokens} of {budget.tokens_max} tokens used")
-    if budget.cost_usd_max is not None and (episode.cost_usd or 0.0) >= budget.cost_usd_max:
+    if budget.cost_usd_max is not None and _cost_left_usd(budget.cost_usd_max, episode) <= 0:
         return Exceeded(
             ceiling=Ceiling.COST,
             detail=f"{episode.cost_usd or 0.0:.2f} of {budget.cost_usd_max:.2f} USD used",
@@ -119,6 +130,31 @@ def tokens_reserved(budget: Budget, episode: Episode) -> int | None:
     if budget.tokens_max is None:
         return None
     return min(TOKENS_PER_DISPATCH_RESERVED, max(0, budget.tokens_max - (episode.tokens or 0)))
+
+
+def cost_reserved_usd(budget: Budget, episode: Episode) -> float | None:
+    """What one dispatch may cost at most: min(remaining, per dispatch). None without a ceiling in dollars."""
+    if budget.cost_usd_max is None:
+        return None
+    return min(COST_USD_PER_DISPATCH_RESERVED, max(0.0, _cost_left_usd(budget.cost_usd_max, episode)))
+
+
+def _cost_left_usd(limit_usd: float, episode: Episode) -> float:
+    return round(limit_usd - (episode.cost_usd or 0.0), USD_DIGITS)
+
+
+def reservation(budget: Budget, episode: Episode, *, rung: str) -> Reservation:
+    """What is set aside before an act starts; a remedy costs nothing."""
+    if not rung.startswith("harness:"):
+        return Reservation()
+    return Reservation(tokens=tokens_reserved(budget, episode), cost_usd=cost_reserved_usd(budget, episode))
+
+
+def cost_charged_usd(usage: Usage | None, *, reserved_usd: float | None) -> tuple[float | None, bool]:
+    """Dollars to charge for one dispatch, and whether that is the reservation because nothing was reported."""
+    if usage is not None and usage.cost_usd is not None:
+        return usage.cost_usd, False
+    return reserved_usd, reserved_usd is not None
 
 
 def tokens_used(usage: Usage, *, cached_read_weight: float) -> int | None:

@@ -191,6 +191,7 @@ class ActIntended(_Event, frozen=True, kw_only=True, tag="act.intended"):
     tokens_reserved: int | None = None
     trees: Sequence[str] | None = None
     """What it holds for itself until it ended, whatever the goal says by then. None: written before this was kept."""
+    cost_usd_reserved: float | None = None
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -224,6 +225,9 @@ class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
     text: str | None = None
     session_id: str | None = None
     survivors: Sequence[int] = ()
+    cost_usd_charged: float | None = None
+    """None: what `usage` says, if it says anything."""
+    cost_estimated: bool = False
 
 
 class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kazid.core import backoff, fight, flake, regression, seal, stuck
-from kazid.core.budget import DAY_S
+from kazid.core.budget import DAY_S, USD_DIGITS
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -272,6 +272,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         tokens_reserved=event.tokens_reserved,
         half_open=event.half_open,
         trees=event.trees,
+        cost_usd_reserved=event.cost_usd_reserved,
     )
     return replace(
         progress, episode=episode, act=act, acts=event.number, deferred=None, dispatched_wall_s=dispatched
@@ -346,8 +347,11 @@ def _charged(episode: Episode, event: ActEnded) -> Episode:
     if event.tokens_charged is not None:
         tokens = (tokens or 0) + event.tokens_charged
     cost_usd = episode.cost_usd
-    if event.usage is not None and event.usage.cost_usd is not None:
-        cost_usd = (cost_usd or 0.0) + event.usage.cost_usd
+    charged_usd = event.cost_usd_charged
+    if charged_usd is None and event.usage is not None:
+        charged_usd = event.usage.cost_usd
+    if charged_usd is not None:
+        cost_usd = round((cost_usd or 0.0) + charged_usd, USD_DIGITS)
     acts = tuple(
         replace(
             a,
@@ -367,6 +371,7 @@ def _charged(episode: Episode, event: ActEnded) -> Episode:
         tokens=tokens,
         tokens_estimated=episode.tokens_estimated or event.charge_estimated,
         cost_usd=cost_usd,
+        cost_estimated=episode.cost_estimated or event.cost_estimated,
         acts=acts,
     )
 

@@ -127,6 +127,8 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     was_red: bool = False
     """Something was seen red: a green after this is earned, not vacuous."""
     acts: Sequence[ActSummary] = ()
+    cost_estimated: bool = False
+    """Some dispatch reported no cost: what was reserved for it is in `cost_usd`."""
 
 
 class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -146,6 +148,7 @@ class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recovered_s: float | None = None
     """When a daemon last took it over, and for how long in all none was there."""
     down_s: float = 0.0
+    cost_usd_reserved: float | None = None
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):

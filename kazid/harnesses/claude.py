@@ -172,5 +172,6 @@ CLAUDE = Profile(
         "IS_SANDBOX",
     ),
     config_homes=("CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME"),
+    cost_flag="--max-budget-usd",
 )  # fmt: skip
 """The first agent. Its retries of an HTTP 400 cannot be turned off (six requests in 2.1.329)."""

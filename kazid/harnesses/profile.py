@@ -33,12 +33,17 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """Taken by name from the daemon's environment, never stored (SEMANTICS §8)."""
     config_homes: Sequence[str] = ()
     """Variables that say where the agent keeps its login and settings; HOME goes along always."""
+    cost_flag: str | None = None
+    """Before an amount in US dollars at which the agent ends by itself; None: it takes none."""
 
-    def build(self, choice: HarnessChoice, *, prompt: str) -> Invocation:
+    def build(self, choice: HarnessChoice, *, prompt: str, cost_usd_max: float | None = None) -> Invocation:
         """The command line of one dispatch."""
         assert prompt, "a dispatch says what is to be done"
+        argv = [choice.command or self.command, *self.arguments(choice)]
+        if self.cost_flag is not None and cost_usd_max is not None:
+            argv += [self.cost_flag, f"{cost_usd_max:.6f}".rstrip("0").rstrip(".")]
         return Invocation(
-            argv=(choice.command or self.command, *self.arguments(choice)),
+            argv=tuple(argv),
             stdin_text=prompt,
             env=self.env,
             env_names=(*self.env_names, *self.config_homes, *NETWORK_NAMES),

@@ -42,8 +42,8 @@ class Harness(Protocol):
         """The name goal-files use."""
         ...
 
-    def build(self, choice: HarnessChoice, *, prompt: str) -> Invocation:
-        """The command line for one dispatch."""
+    def build(self, choice: HarnessChoice, *, prompt: str, cost_usd_max: float | None = None) -> Invocation:
+        """The command line for one dispatch, which may cost so much where the CLI takes an amount."""
         ...
 
     def parse(self, stdout: str) -> Report:

@@ -129,7 +129,9 @@ class Executor:
             )
         assert goal.harness is not None, "only a goal with a harness dispatches"
         prompt = self._build_prompt(goal, progress, vector, tuple(intent.predicates))
-        invocation = self._harnesses[goal.harness.id].build(goal.harness, prompt=prompt)
+        invocation = self._harnesses[goal.harness.id].build(
+            goal.harness, prompt=prompt, cost_usd_max=intent.cost_usd_reserved
+        )
         return AttemptOrder(
             uid=uid,
             attempt_id=intent.attempt_id,
@@ -208,6 +210,7 @@ def _ended(
     is_dispatch = act.rung.startswith("harness:")
     usage = None if report is None else report.usage
     charged, is_estimate = _charge(goal, act, result, usage) if is_dispatch else (None, False)
+    cost_usd, is_cost_estimate = _cost(act, result, usage) if is_dispatch else (None, False)
     reason = result.reason
     if reason is None and report is not None and report.error is not None:
         reason = report.error
@@ -226,6 +229,8 @@ def _ended(
         text=None if report is None or report.text is None else redact(report.text)[:TEXT_CHARS_MAX],
         session_id=None if report is None else report.session_id,
         survivors=result.survivors,
+        cost_usd_charged=cost_usd,
+        cost_estimated=is_cost_estimate,
     )
 
 
@@ -243,6 +248,13 @@ def _charge(
     if used is not None:
         return used, False
     return act.tokens_reserved, act.tokens_reserved is not None
+
+
+def _cost(act: RunningAct, result: AttemptResult, usage: Usage | None) -> tuple[float | None, bool]:
+    """Dollars to charge, and whether that is the reservation because nothing was reported."""
+    if result.ending in ("never_started", "not_started"):
+        return None, False
+    return budget.cost_charged_usd(usage, reserved_usd=act.cost_usd_reserved)
 
 
 def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -> Cause | None:

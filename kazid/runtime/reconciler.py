@@ -13,7 +13,7 @@ import structlog
 from anyio.abc import TaskGroup
 
 from kazid.core import cadence
-from kazid.core.budget import tokens_reserved
+from kazid.core.budget import reservation
 from kazid.core.bundling import events_of
 from kazid.core.decide import decide
 from kazid.core.decision import (
@@ -290,6 +290,7 @@ class Reconciler:
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
             await state.record(deferred, only_if=self._stands(decision))
             return True
+        reserved = reservation(state.spec.budget, episode, rung=decision.rung)
         intent = ActIntended(
             attempt_id=self._world.new_attempt_id(),
             rung=decision.rung,
@@ -300,9 +301,8 @@ class Reconciler:
             number=progress.acts + 1,
             title=decision.title,
             half_open=decision.half_open,
-            tokens_reserved=tokens_reserved(state.spec.budget, episode)
-            if decision.rung.startswith("harness:")
-            else None,
+            tokens_reserved=reserved.tokens,
+            cost_usd_reserved=reserved.cost_usd,
             trees=trees_of(state.spec),
         )
         is_recorded = False

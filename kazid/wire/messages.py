@@ -162,6 +162,8 @@ class BudgetSpent(msgspec.Struct, frozen=True, kw_only=True):
     wall_clock_ms: int | None
     cost_usd: float | None
     tokens_estimated: bool = False
+    cost_estimated: bool = False
+    """Some dispatch reported no cost; what was reserved for it is counted."""
 
 
 class EpisodeItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,25 +1,34 @@
 """What an episode may cost, and whether it has (SEMANTICS §4)."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kazid.core.budget import (
+    COST_USD_PER_DISPATCH_RESERVED,
     DAY_S,
     TOKENS_PER_DISPATCH_RESERVED,
     Ceiling,
+    Reservation,
     clock_deadline_s,
     clock_exceeded,
     clock_used_s,
+    cost_charged_usd,
+    cost_reserved_usd,
     daily_renewal_wall_s,
     dispatches_exceeded,
     dispatches_today,
     exceeded,
+    reservation,
     tokens_reserved,
     tokens_used,
 )
-from kazid.core.event import Usage
+from kazid.core.event import ActEnded, ActIntended, Usage
+from kazid.core.fold import advance
 from kazid.core.goal import Budget
+from kazid.core.ids import AttemptId, Epoch, Generation
 from kazid.core.instant import Now
-from tests.builders import a_progress, an_episode
+from tests.builders import a_goal, a_harness, a_predicate, a_progress, an_episode
 
 NOW = Now(boot_s=1000.0, wall_s=1_000_000.0)
 
@@ -153,3 +162,92 @@ def test_a_dispatch_reserves_what_is_left_and_no_more_than_one_costs(
 )
 def test_cached_reads_count_by_their_weight(usage: Usage, expected: int | None) -> None:
     assert tokens_used(usage, cached_read_weight=0.1) == expected
+
+
+@pytest.mark.parametrize(
+    ("cost_usd_max", "used", "expected"),
+    [
+        pytest.param(None, 5.0, None, id="no-ceiling"),
+        pytest.param(5.0, None, COST_USD_PER_DISPATCH_RESERVED, id="one-dispatch"),
+        pytest.param(5.0, 4.5, 0.5, id="what-is-left"),
+        pytest.param(0.1, None, 0.1, id="less-than-one-dispatch"),
+        pytest.param(1.0, 5.0, 0.0, id="overspent"),
+    ],
+)
+def test_a_dispatch_reserves_dollars_as_it_reserves_tokens(
+    cost_usd_max: float | None, used: float | None, expected: float | None
+) -> None:
+    assert cost_reserved_usd(Budget(cost_usd_max=cost_usd_max), an_episode(cost_usd=used)) == expected
+
+
+def test_a_remedy_reserves_nothing() -> None:
+    budget = Budget(cost_usd_max=5.0, tokens_max=500)
+    assert reservation(budget, an_episode(), rung="remedy:0") == Reservation()
+    assert reservation(budget, an_episode(), rung="harness:claude") == Reservation(tokens=500, cost_usd=2.0)
+
+
+@pytest.mark.parametrize(
+    ("usage", "reserved_usd", "expected"),
+    [
+        pytest.param(Usage(cost_usd=7.0), 2.0, (7.0, False), id="reported-as-it-is"),
+        pytest.param(Usage(cost_usd=0.0), 2.0, (0.0, False), id="zero-is-a-report"),
+        pytest.param(Usage(input_tokens=5), 2.0, (2.0, True), id="tokens-are-no-money"),
+        pytest.param(None, 2.0, (2.0, True), id="nothing-reported"),
+        pytest.param(None, None, (None, False), id="no-ceiling"),
+    ],
+)
+def test_a_dispatch_that_reports_no_cost_is_charged_its_reservation(
+    usage: Usage | None, reserved_usd: float | None, expected: tuple[float | None, bool]
+) -> None:
+    assert cost_charged_usd(usage, reserved_usd=reserved_usd) == expected
+
+
+@given(
+    ceiling_usd=st.floats(0.01, 50.0),
+    parts=st.lists(st.none() | st.floats(0.0, 2.0), max_size=60),
+)
+def test_never_more_than_one_reservation_above_the_ceiling_is_spent(
+    ceiling_usd: float, parts: list[float | None]
+) -> None:
+    """An agent reports nothing, or up to twice what it was told: its last message comes after its limit."""
+    budget = Budget(cost_usd_max=ceiling_usd)
+    goal = a_goal(a_predicate("tests"), harness=a_harness(), budget=budget)
+    progress = a_progress(episode=an_episode())
+    for number, part in enumerate(parts, start=1):
+        assert progress.episode is not None
+        if exceeded(budget, progress.episode, now_s=NOW.boot_s) is not None:
+            break
+        reserved_usd = reservation(budget, progress.episode, rung="harness:claude").cost_usd
+        assert reserved_usd is not None
+        assert reserved_usd > 0, "nothing starts unreserved"
+        attempt_id = AttemptId(f"a{number}")
+        intent = ActIntended(
+            attempt_id=attempt_id, rung="harness:claude", predicates=("tests",), epoch=Epoch(1),
+            generation=Generation(1), fingerprint=str(number), number=number, cost_usd_reserved=reserved_usd,
+        )  # fmt: skip
+        progress = advance(goal, progress, intent, at=NOW)
+        assert progress.act is not None
+        assert progress.act.cost_usd_reserved == reserved_usd
+        usage = None if part is None else Usage(cost_usd=reserved_usd * part)
+        charged_usd, is_estimate = cost_charged_usd(usage, reserved_usd=progress.act.cost_usd_reserved)
+        ended = ActEnded(
+            attempt_id=attempt_id, ending="exited", ended_s=NOW.boot_s, usage=usage,
+            cost_usd_charged=charged_usd, cost_estimated=is_estimate,
+        )  # fmt: skip
+        progress = advance(goal, progress, ended, at=NOW)
+    assert progress.episode is not None
+    assert (progress.episode.cost_usd or 0.0) <= ceiling_usd + COST_USD_PER_DISPATCH_RESERVED + 1e-5
+    assert progress.episode.cost_estimated is (None in parts[: progress.acts])
+
+
+def test_a_cost_without_a_charge_in_an_old_journal_still_counts() -> None:
+    goal = a_goal(a_predicate("tests"), harness=a_harness())
+    progress = a_progress(episode=an_episode(cost_usd=0.1))
+    intent = ActIntended(
+        attempt_id=AttemptId("a1"), rung="harness:claude", predicates=("tests",), epoch=Epoch(1),
+        generation=Generation(1), fingerprint="f", number=1,
+    )  # fmt: skip
+    ended = ActEnded(attempt_id=AttemptId("a1"), ending="exited", ended_s=0.0, usage=Usage(cost_usd=0.2))
+    progress = advance(goal, advance(goal, progress, intent, at=NOW), ended, at=NOW)
+    assert progress.episode is not None
+    assert progress.episode.cost_usd == 0.3, "to the micro-dollar"

@@ -15,6 +15,8 @@ ELSEWHERE = {
     "SPREAD_S_MAX": "after a restart: tests/runtime plays it",
     "DAY_S": "a day of budget: tests/core/test_budget.py plays it",
     "TOKENS_PER_DISPATCH_RESERVED": "a sum, not a time: tests/core/test_budget.py",
+    "COST_USD_PER_DISPATCH_RESERVED": "a sum, not a time: tests/core/test_budget.py",
+    "USD_DIGITS": "a precision, not a time: tests/core/test_budget.py",
     "RESTARTS_MAX": "counts crashes of a task: played below",
     "PERIOD_S": "counts crashes of a task: played below",
 }

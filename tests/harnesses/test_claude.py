@@ -214,6 +214,22 @@ def test_the_command_line_honours_every_choice() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("cost_usd_max", "said"),
+    [
+        pytest.param(None, [], id="no-ceiling"),
+        pytest.param(2.0, ["--max-budget-usd", "2"], id="whole"),
+        pytest.param(0.123456, ["--max-budget-usd", "0.123456"], id="a-fraction"),
+        pytest.param(0.000001, ["--max-budget-usd", "0.000001"], id="never-in-exponents"),
+    ],
+)
+def test_the_agent_is_told_what_it_may_cost(cost_usd_max: float | None, said: list[str]) -> None:
+    choice = HarnessChoice(id="claude")
+    plain = CLAUDE.build(choice, prompt="x").argv
+    limited = CLAUDE.build(choice, prompt="x", cost_usd_max=cost_usd_max).argv
+    assert list(limited) == [*plain, *said]
+
+
 def test_the_prompt_goes_to_stdin_and_never_into_argv() -> None:
     invocation = CLAUDE.build(HarnessChoice(id="claude"), prompt="the-whole-prompt")
     assert invocation.stdin_text == "the-whole-prompt"

@@ -83,6 +83,9 @@ def test_what_is_unknown_is_left_out_and_never_zero() -> None:
     )
     shown = spent_text(_json(a_goal(budget_spent=spent, budget={"max_cost_usd": 2})))
     assert shown == "1 iteration, 2 dispatches, 90 tokens (reserved), 0.5 s, $0.13 of $2.00"
+    spent = msgspec.structs.replace(spent, cost_estimated=True)
+    shown = spent_text(_json(a_goal(budget_spent=spent, budget={"max_cost_usd": 2})))
+    assert shown.endswith("$0.13 of $2.00 (reserved)")
 
 
 def test_the_outcome_carries_its_proof_in_one_line() -> None:

@@ -117,7 +117,7 @@ class HostileAgent:
         self._dice = dice
         self.prompts: list[str] = []
 
-    def build(self, choice: HarnessChoice, *, prompt: str) -> Invocation:
+    def build(self, choice: HarnessChoice, *, prompt: str, cost_usd_max: float | None = None) -> Invocation:
         self.prompts.append(prompt)
         return Invocation(argv=("claude",), stdin_text=prompt)
 

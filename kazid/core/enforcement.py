@@ -1,4 +1,4 @@
-"""What `[enforcement]` and `[seal]` ask for, and the rule that a skipped test is not green. Pure.
+"""What `[enforcement]`, `[seal]` and `[scope] deny` ask for, and the rule that a skipped test is not green. Pure.
 
 A goal that creates is enforced without a word of it; any other one when it has the table. A pass under which a runner
 says that something was skipped, expected to fail, or not there at all shows nothing, so it is a fail.
@@ -43,6 +43,8 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     """What nobody may change while the goal is driven."""
     mutable: tuple[str, ...] = ()
     """Exceptions from what is sealed."""
+    seals_git: bool = False
+    """Nobody may change the repository's config, hooks and attributes: an agent works on the goal."""
 
 
 def enforcement_of(goal: Goal) -> Enforcement:
@@ -53,15 +55,15 @@ def enforcement_of(goal: Goal) -> Enforcement:
     fixer = _table(_table(table.get("roles")).get("fixer"))
     seal = _table(goal.tables.get("seal"))
     is_sealed = seal.get("enabled", True) is not False
+    leased = (*_texts(table, "read_only_paths"), *_texts(fixer, "read_only_paths")) if is_enabled else ()
     return Enforcement(
         is_enabled=is_enabled,
         wants_clean_tree=is_enabled and table.get("clean_tree", True) is not False,
         fails_on_skip=is_enabled and table.get("fail_on_skip", True) is not False,
-        read_only=(*_texts(table, "read_only_paths"), *_texts(fixer, "read_only_paths"))
-        if is_enabled
-        else (),
+        read_only=(*leased, *goal.scope.deny),
         sealed=_texts(seal, "sealed_inputs") if is_sealed else (),
         mutable=_texts(seal, "mutable_inputs") if is_sealed else (),
+        seals_git=goal.harness is not None,
     )
 
 

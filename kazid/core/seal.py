@@ -1,8 +1,9 @@
 """Whether what judges the work is still what it was at the start. Pure; the fold keeps the hashes, `decide` asks.
 
-Hashed before every look. What is sealed nobody changes while the goal is driven; what is read-only no agent changes:
-an edit found after a dispatch is that dispatch's, one found with no dispatch in between is the owner's and the new
-measure. Either end is `tampered`, and a person resumes it or applies a new spec, which takes the hashes anew.
+Hashed before every look. What is sealed nobody changes while the goal is driven; the repository's config, hooks and
+attributes are, wherever an agent works. What is read-only no agent changes: an edit found after a dispatch is that
+dispatch's, one found with no dispatch in between is the owner's and the new measure. Either end is `tampered`, and a
+person resumes it or applies a new spec, which takes the hashes anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ UNREADABLE = "seal_unreadable"
 """Reason of a look that did not happen, because what is sealed could not be read."""
 
 PATHS_NAMED_MAX = 20
-_SEALED, _READ_ONLY = "sealed", "read-only"
+_SEALED, _READ_ONLY, _GIT = "sealed", "read-only", "git"
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,9 +29,12 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def labelled(sealed: Mapping[str, str], read_only: Mapping[str, str]) -> dict[str, str]:
-    """Hashes of both kinds under names that tell them apart."""
+def labelled(
+    sealed: Mapping[str, str], read_only: Mapping[str, str], git: Mapping[str, str]
+) -> dict[str, str]:
+    """Hashes of all kinds under names that tell them apart."""
     return {
+        **{f"{_GIT} {name}": digest for name, digest in sorted(git.items())},
         **{f"{_SEALED} {path}": digest for path, digest in sorted(sealed.items())},
         **{f"{_READ_ONLY} {path}": digest for path, digest in sorted(read_only.items())},
     }
@@ -55,6 +59,9 @@ def looked(progress: Progress, event: PredicateObserved) -> Progress:
     ]
     if not _dispatched_since(progress, seal.acts):
         changed = [label for label in changed if not label.startswith(_READ_ONLY)]
+    if not _of(tuple(seal.files), _GIT):
+        # A repository that was not there at the start is work like any other.
+        changed = [label for label in changed if not label.startswith(f"{_GIT} ")]
     # Once said is enough: what is found again later is not journalled again.
     named = tuple(dict.fromkeys((*seal.broken, *changed)))[:PATHS_NAMED_MAX]
     return replace(progress, seal=replace(seal, files=event.seal, broken=named))
@@ -65,11 +72,13 @@ def broken(progress: Progress) -> Broken | None:
     seal = progress.seal
     if seal is None or not seal.broken:
         return None
-    sealed, read_only = _of(seal.broken, _SEALED), _of(seal.broken, _READ_ONLY)
+    sealed, read_only, git = (_of(seal.broken, kind) for kind in (_SEALED, _READ_ONLY, _GIT))
     parts = [f"sealed inputs changed: {', '.join(sealed)}"] if sealed else []
+    if git:
+        parts.append(f"the repository's settings changed: {', '.join(git)}")
     if read_only:
         parts.append(f"an agent changed what is read-only: {', '.join(read_only)}")
-    cause = Cause.SEAL_BROKEN if sealed else Cause.READ_ONLY_WRITE
+    cause = Cause.SEAL_BROKEN if sealed or git else Cause.READ_ONLY_WRITE
     return Broken(cause=cause, reason="; ".join(parts))
 
 

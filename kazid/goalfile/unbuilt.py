@@ -74,9 +74,8 @@ def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
         yield (*integration.path, "mode"), f'[integration] mode = "{mode}"'
     if tables["escalation"].is_authored:
         yield tables["escalation"].path, "[escalation]"
-    for key in ("deny", "write_paths"):
-        if tables["scope"].texts(key):
-            yield (*tables["scope"].path, key), f"[scope] {key}"
+    if tables["scope"].texts("write_paths"):
+        yield (*tables["scope"].path, "write_paths"), "[scope] write_paths"
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
         for key in ("needs", "budget"):

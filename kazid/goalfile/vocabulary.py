@@ -56,7 +56,7 @@ SCOPE: Fields = {
     "repo": KeySpec(type=KeyType.STRING, help="the repository, for people"),
     "paths": KeySpec(type=KeyType.STRING_LIST, help="what the goal is about, below the workspace"),
     "write_paths": KeySpec(type=KeyType.STRING_LIST, help="what an agent may change"),
-    "deny": KeySpec(type=KeyType.STRING_LIST, help="what nobody may change; a change is red"),
+    "deny": KeySpec(type=KeyType.STRING_LIST, help="what no agent may change; a change is tampered"),
     "owns": KeySpec(type=KeyType.STRING_LIST, help='claims: "path:…", "unit:…", "url:…" or "repo:…"'),
     "on_overlap": KeySpec(
         type=KeyType.STRING,

@@ -32,6 +32,14 @@ class Workspaces(Protocol):
         """
         ...
 
+    async def git_settings(self, path: str) -> Mapping[str, str] | None:
+        """A hash of each thing beside the tree that makes git run or rewrite something: config, hooks, attributes.
+
+        Empty where there is no repository. What git writes there to track branches does not count. None: it cannot
+        be told.
+        """
+        ...
+
     async def identify(self, path: str) -> WorkspaceId | None:
         """Which folder this is; None when it is not there or is not a folder."""
         ...

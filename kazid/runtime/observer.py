@@ -127,16 +127,19 @@ class Observer:
     async def _sealed(self, goal: Goal) -> Mapping[str, str] | None:
         """Hashes of what is sealed or read-only now, before the look; None when that cannot be told."""
         asked = enforcement_of(goal)
-        if goal.workspace is None or not (asked.sealed or asked.read_only):
+        if goal.workspace is None or not (asked.sealed or asked.read_only or asked.seals_git):
             return {}
+        git: Mapping[str, str] | None = {}
+        if asked.seals_git:
+            git = await self._workspaces.git_settings(goal.workspace)
         found = [
             await self._workspaces.file_hashes(goal.workspace, patterns)
             for patterns in (asked.sealed, asked.mutable, asked.read_only)
         ]
         sealed, mutable, read_only = found
-        if sealed is None or mutable is None or read_only is None:
+        if sealed is None or mutable is None or read_only is None or git is None:
             return None
-        return labelled({p: h for p, h in sealed.items() if p not in mutable}, read_only)
+        return labelled({p: h for p, h in sealed.items() if p not in mutable}, read_only, git)
 
     async def _verdict(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, baseline: float | None

@@ -17,7 +17,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
         ),
         pytest.param('[integration]\nmode = "merge"\n', 7, "integration.mode", '"merge"', id="integration"),
         pytest.param("[escalation]\n", 6, "escalation", "[escalation]", id="escalation"),
-        pytest.param('[scope]\ndeny = ["x"]\n', 7, "scope.deny", "[scope] deny", id="deny"),
         pytest.param(
             '[scope]\nwrite_paths = ["x"]\n', 7, "scope.write_paths", "[scope] write_paths", id="write-paths"
         ),

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.event import GoalResumed
+from kazid.core.goal import Scope
 from kazid.core.status import Cause, GoalStatus
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.house import ME, House
@@ -68,6 +69,41 @@ async def test_a_goal_whose_judge_was_changed_ends_as_tampered(
     assert (view.status, view.cause) == (status, cause)
     assert says in view.reason
     assert house.runner.started("claude") == 1, "nothing is paid for after that"
+
+
+@pytest.mark.parametrize("written", ["migrations/0001.sql", "migrations/0002.sql"])
+async def test_an_agent_that_writes_what_is_denied_ends_the_goal_and_nothing_is_undone(
+    written, autojump_clock
+):
+    house = _house()
+    house.workspaces.write("/w", "migrations/0001.sql", "create table a")
+    _cheats(house, written)
+    view = await _end(house, replace(_goal({}), scope=Scope(deny=("migrations",))))
+    assert (view.status, view.cause) == (GoalStatus.TAMPERED, Cause.READ_ONLY_WRITE)
+    assert written in view.reason
+    assert house.workspaces.read("/w", written) == "lenient"
+
+
+@pytest.mark.parametrize(
+    ("at_start", "status"),
+    [
+        pytest.param(("config",), GoalStatus.TAMPERED, id="changed"),
+        pytest.param((), GoalStatus.CONVERGED, id="a-repository-made-by-the-agent"),
+    ],
+)
+async def test_an_agent_may_not_change_what_makes_git_run_something(at_start, status, autojump_clock):
+    house = _house()
+    for name in at_start:
+        house.workspaces.set_git("/w", name, "[core]")
+
+    def effect(_: object) -> None:
+        house.workspaces.set_git("/w", "config", "[filter]")
+        house.scene.up["tests"] = True
+
+    house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
+    view = await _end(house, _goal({}))
+    assert view.status is status
+    assert status is GoalStatus.CONVERGED or "config" in view.reason
 
 
 async def test_tampered_comes_before_every_other_end(autojump_clock):

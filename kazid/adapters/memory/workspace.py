@@ -18,6 +18,7 @@ class MemoryWorkspaces:
         self._files: dict[str, dict[str, str]] = {}
         self._made = 0
         self._unreadable: set[str] = set()
+        self._git: dict[str, dict[str, str]] = {}
         for path in paths:
             self.make(path)
 
@@ -46,6 +47,17 @@ class MemoryWorkspaces:
             if not named and not set(pattern) & set("*?["):
                 found[pattern] = "absent"
         return found
+
+    async def git_settings(self, path: str) -> Mapping[str, str] | None:
+        """What a test said; None when the folder is not there or was made unreadable."""
+        if path not in self._inodes or path in self._unreadable:
+            return None
+        said = self._git.get(path, {})
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in said.items()}
+
+    def set_git(self, path: str, name: str, text: str) -> None:
+        """Write a setting of the folder's repository; the first one makes the repository."""
+        self._git.setdefault(path, {})[name] = text
 
     def make(self, path: str) -> None:
         """Make an empty folder, in the place of any that was there."""

@@ -16,6 +16,7 @@ import anyio.to_thread
 
 from kazid.adapters.system.file_hashes import file_hashes
 from kazid.adapters.system.git import git
+from kazid.adapters.system.git_settings import git_settings
 from kazid.adapters.system.tree_content import (
     SKIPPED_NAMES,
     Bounds,
@@ -83,6 +84,16 @@ class SystemWorkspaces:
             try:
                 return await self._in_thread(partial(file_hashes, path, patterns, bounds))
             except (OutOfBounds, OSError, RecursionError):
+                return None
+        return None
+
+    async def git_settings(self, path: str) -> Mapping[str, str] | None:
+        """Config, hooks and attributes of its repository; None when it cannot be told."""
+        bounds = Bounds(seconds=HASH_DEADLINE_S)
+        with anyio.move_on_after(HASH_DEADLINE_S):
+            try:
+                return await self._in_thread(partial(git_settings, path, bounds))
+            except (OutOfBounds, OSError, ValueError, RecursionError):
                 return None
         return None
 

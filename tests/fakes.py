@@ -14,7 +14,7 @@ class ScriptedHarness:
         self.report = Report(usage=Usage(input_tokens=100, output_tokens=50))
         self.prompts: list[str] = []
 
-    def build(self, choice: HarnessChoice, *, prompt: str) -> Invocation:
+    def build(self, choice: HarnessChoice, *, prompt: str, cost_usd_max: float | None = None) -> Invocation:
         self.prompts.append(prompt)
         return Invocation(argv=("claude",), stdin_text=prompt)
 

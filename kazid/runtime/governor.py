@@ -113,8 +113,10 @@ class Governor:
     # --- many at once -----------------------------------------------------------------------------------------------
 
     def _common(self, state: GoalState, now_s: float) -> tuple[str, str] | None:
-        episode = state.progress.episode
-        if episode is None:
+        progress = state.progress
+        episode = progress.episode
+        # Who was never green did not *turn* red: goals that are submitted together begin red, and that is their work.
+        if episode is None or progress.converged_sha256 != progress.spec_sha256:
             return None
         self._opened_s[state.uid] = episode.opened_s
         incident = self._incident or self._opened(now_s)

@@ -150,3 +150,15 @@ async def test_what_shares_a_red_dependency_waits_for_it_and_acts_when_it_is_gre
             ),
             within_s=900,
         )
+
+
+async def test_goals_that_are_submitted_together_begin_red_and_are_no_incident(autojump_clock):
+    storm = Storm(12)
+    for name in storm.names:
+        storm.house.scene.up[f"up-{name}"] = False
+    async with storm.house.daemon() as daemon:
+        for name in storm.names:
+            await daemon.apply(a_service(name))
+        await anyio.sleep(30)
+        assert daemon.world.governor.incident is None
+        assert all(storm.house.scene.up.values()), "each was repaired at once"

@@ -135,6 +135,7 @@ class Lab:
             "cwd": str(folder),
             "workspace": str(folder),
             "path": self.daemon.environment["PATH"],
+            "allow_vacuous": True,  # hostile checks are made to be looked at, whatever they can say
         }
 
     def apply(self, name: str, text: str, *, folder: Path | None = None) -> dict[str, Any]:

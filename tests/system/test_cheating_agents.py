@@ -128,7 +128,7 @@ CHEATS: Mapping[str, Cheat] = {
     "fix_one_and_break_two": Cheat(
         goal=_tests("calc") + _tests("double") + _tests("negate"),
         cause="oscillating",
-        says="undo each other",
+        says="came back",
         red=frozenset({"double", "negate"}),
     ),
     "apply_a_weaker_goal": Cheat(cause="no_progress", says="changed nothing"),

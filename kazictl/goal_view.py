@@ -85,6 +85,11 @@ def _about(document: "Document", terminal: Terminal) -> list[str]:
         lines.append(f"  episode {episode.get('number', '?')}: {spent}")
     elif spent:
         lines.append(f"  spent: {spent}")
+    lines += [
+        f"  {text}"
+        for window in rows(members(document, "budget"), "windows")
+        if (text := window_text(window))
+    ]
     if document.get("pids"):
         lines.append("  still running: pid " + ", ".join(str(pid) for pid in document["pids"]))
     return lines
@@ -110,6 +115,24 @@ def spent_text(document: "Document") -> str:
         reserved = " (reserved)" if spent.get("cost_estimated") else ""
         parts.append(f"${cost:.2f}{limit}{reserved}")
     return ", ".join(part for part in parts if part)
+
+
+def window_text(window: "Document") -> str:
+    """`last 1 d: 3 of 20 dispatches, $1.20 of $5.00`: only limits, and nothing while nothing is used."""
+    per_s = window.get("per_s")
+    if not is_number(per_s) or not window.get("dispatches"):
+        return ""
+    parts = [
+        _counted(
+            window.get(noun), window.get(f"max_{noun}"), noun.removesuffix("es" if "ch" in noun else "s")
+        )
+        for noun in ("dispatches", "tokens")
+        if window.get(f"max_{noun}") is not None
+    ]
+    cost, cost_max = window.get("cost_usd"), window.get("max_cost_usd")
+    if is_number(cost) and is_number(cost_max):
+        parts.append(f"${cost:.2f} of ${cost_max:.2f}")
+    return f"last {show_duration(per_s)}: {', '.join(part for part in parts if part)}"
 
 
 def _counted(count: object, limit: object, noun: str) -> str:

@@ -39,9 +39,9 @@ from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.api.app import ApiContext, build_app
 from kazid.api.server import serve
-from kazid.core.budget import DAY_S
 from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
+from kazid.core.window import DAY_S
 from kazid.goalfile.load import Defaults
 from kazid.registry import NETWORK_KINDS, build_prompt, builtin_catalog, builtin_harnesses, builtin_providers
 from kazid.runtime.broadcast import Broadcaster
@@ -375,6 +375,8 @@ class _Daemon:
             harness=self.settings.harness.default,
             dispatches_per_episode_max=self.settings.ceilings.dispatches_per_episode,
             dispatches_per_day_max=self.settings.ceilings.dispatches_per_day,
+            tokens_per_dispatch=self.settings.ceilings.tokens_per_dispatch,
+            cost_usd_per_dispatch=self.settings.ceilings.cost_usd_per_dispatch,
             idle_timeout_s=self.settings.harness.idle_timeout_s,
             total_timeout_s=self.settings.harness.total_timeout_s,
         )

@@ -28,10 +28,12 @@ class HarnessSettings(_Table):
 
 
 class CeilingSettings(_Table):
-    """Applied to goals that can dispatch an agent and author no ceiling of their own."""
+    """Applied to goals that can dispatch an agent and author no ceiling of their own; and what is reserved for one."""
 
     dispatches_per_episode: int = Field(default=10, gt=0)
     dispatches_per_day: int = Field(default=20, gt=0)
+    tokens_per_dispatch: int = Field(default=200_000, gt=0)
+    cost_usd_per_dispatch: float = Field(default=2.0, gt=0)
 
 
 class ConcurrencySettings(_Table):

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kazid.api.withheld_view import withheld_view
-from kazid.core import budget
+from kazid.core import budget, window
 from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
-from kazid.core.goal import Budget, Predicate
+from kazid.core.goal import BudgetWindow, Predicate
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
@@ -95,7 +95,7 @@ def goal_document(
         iterations=0 if episode is None else episode.iterations,
         dispatches=0 if episode is None else episode.dispatches,
         budget_spent=_spent(episode, view.now),
-        budget=_budget(goal.budget),
+        budget=_budget(view),
         episode=_episode(progress.episode),
         next_action=_next_action(view),
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
@@ -297,8 +297,9 @@ def _spent(episode: Episode | None, now: Now) -> BudgetSpent:
     )
 
 
-def _budget(limits: Budget) -> dict[str, Json]:
+def _budget(view: GoalView) -> dict[str, Json]:
     """The ceilings as a goal-file spells them; null where there is none."""
+    limits = view.goal.budget
     clock_s = limits.wall_clock_s_max
     return {
         "max_iterations": limits.iterations_max,
@@ -308,6 +309,21 @@ def _budget(limits: Budget) -> dict[str, Json]:
         "max_dispatches_per_day": limits.dispatches_per_day_max,
         "max_cost_usd": limits.cost_usd_max,
         "cached_read_weight": limits.cached_read_weight,
+        "windows": [_window(w, view) for w in window.windows(limits)],
+    }
+
+
+def _window(limits: BudgetWindow, view: GoalView) -> dict[str, Json]:
+    """A window with what is used of it."""
+    used = window.spent(view.progress.spent, limits, view.now.wall_s)
+    return {
+        "per_s": limits.per_s,
+        "max_dispatches": limits.dispatches_max,
+        "max_tokens": limits.tokens_max,
+        "max_cost_usd": limits.cost_usd_max,
+        "dispatches": used.dispatches,
+        "tokens": used.tokens,
+        "cost_usd": used.cost_usd,
     }
 
 

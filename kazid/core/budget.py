@@ -1,6 +1,6 @@
 """What an episode may cost, and whether it has.
 
-Ceilings trip at usage ≥ limit, in a fixed order: iterations, wall clock, tokens, dispatches, dispatches a day, cost.
+Ceilings trip at usage ≥ limit, in a fixed order: iterations, wall clock, tokens, cost, dispatches, windows.
 Iterations count turns that started an act; looking and waiting are free (SEMANTICS §4). Reserve before spending.
 """
 
@@ -8,18 +8,11 @@ import enum
 
 import msgspec
 
+from kazid.core import window
 from kazid.core.event import Usage
 from kazid.core.goal import Budget
 from kazid.core.instant import Now
 from kazid.core.progress import Episode, Progress
-
-DAY_S = 86_400.0
-TOKENS_PER_DISPATCH_RESERVED = 200_000
-"""Charged when an agent reports no usage and the budget has a token ceiling: a long dispatch as measured upstream."""
-COST_USD_PER_DISPATCH_RESERVED = 2.0
-"""What a dispatch may cost at most where the budget has a ceiling in US dollars; charged when no cost is reported."""
-USD_DIGITS = 6
-"""Sums of dollars are kept to the micro-dollar, so that adding up never leaves a dispatch's worth of rounding."""
 
 
 class Ceiling(enum.Enum):
@@ -29,8 +22,8 @@ class Ceiling(enum.Enum):
     WALL_CLOCK = "wall_clock"
     TOKENS = "token_budget"
     DISPATCHES = "max_dispatches"
-    DISPATCHES_PER_DAY = "max_dispatches_per_day"
     COST = "max_cost_usd"
+    WINDOW = "window"
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +85,7 @@ def clock_deadline_s(budget: Budget, episode: Episode | None) -> float | None:
 
 
 def dispatches_exceeded(budget: Budget, progress: Progress, now: Now) -> Exceeded | None:
-    """Whether another agent may be dispatched: per episode and per day."""
+    """Whether another agent may be dispatched: per episode and per window."""
     episode = progress.episode
     assert episode is not None, "a dispatch belongs to an episode"
     if budget.dispatches_max is not None and episode.dispatches >= budget.dispatches_max:
@@ -100,54 +93,39 @@ def dispatches_exceeded(budget: Budget, progress: Progress, now: Now) -> Exceede
             ceiling=Ceiling.DISPATCHES,
             detail=f"{episode.dispatches} of {budget.dispatches_max} dispatches used",
         )
-    if budget.dispatches_per_day_max is None:
-        return None
-    today = dispatches_today(progress, now)
-    if len(today) < budget.dispatches_per_day_max:
-        return None
-    return Exceeded(
-        ceiling=Ceiling.DISPATCHES_PER_DAY,
-        detail=f"{len(today)} of {budget.dispatches_per_day_max} dispatches in 24 h used",
-    )
+    full = window.exhausted(budget, progress.spent, now.wall_s)
+    return None if full is None else Exceeded(ceiling=Ceiling.WINDOW, detail=full)
 
 
-def dispatches_today(progress: Progress, now: Now) -> tuple[float, ...]:
-    """Wall times of the dispatches of the last 24 hours, oldest first."""
-    return tuple(at for at in progress.dispatched_wall_s if at > now.wall_s - DAY_S)
-
-
-def daily_renewal_wall_s(budget: Budget, progress: Progress, now: Now) -> float | None:
-    """When the daily ceiling next frees a dispatch; None when it does not bind."""
-    today = dispatches_today(progress, now)
-    limit = budget.dispatches_per_day_max
-    if limit is None or len(today) < limit:
-        return None
-    return today[len(today) - limit] + DAY_S
-
-
-def tokens_reserved(budget: Budget, episode: Episode) -> int | None:
+def tokens_reserved(budget: Budget, progress: Progress, now: Now) -> int | None:
     """What one dispatch may at most be charged: min(remaining, per dispatch). None without a token ceiling."""
-    if budget.tokens_max is None:
-        return None
-    return min(TOKENS_PER_DISPATCH_RESERVED, max(0, budget.tokens_max - (episode.tokens or 0)))
+    left = window.tokens_left(budget, progress.spent, now.wall_s)
+    if budget.tokens_max is not None and progress.episode is not None:
+        of_episode = max(0, budget.tokens_max - (progress.episode.tokens or 0))
+        left = of_episode if left is None else min(left, of_episode)
+    return None if left is None else min(budget.tokens_per_dispatch, left)
 
 
-def cost_reserved_usd(budget: Budget, episode: Episode) -> float | None:
+def cost_reserved_usd(budget: Budget, progress: Progress, now: Now) -> float | None:
     """What one dispatch may cost at most: min(remaining, per dispatch). None without a ceiling in dollars."""
-    if budget.cost_usd_max is None:
-        return None
-    return min(COST_USD_PER_DISPATCH_RESERVED, max(0.0, _cost_left_usd(budget.cost_usd_max, episode)))
+    left_usd = window.cost_left_usd(budget, progress.spent, now.wall_s)
+    if budget.cost_usd_max is not None and progress.episode is not None:
+        of_episode_usd = max(0.0, _cost_left_usd(budget.cost_usd_max, progress.episode))
+        left_usd = of_episode_usd if left_usd is None else min(left_usd, of_episode_usd)
+    return None if left_usd is None else min(budget.cost_usd_per_dispatch, left_usd)
 
 
 def _cost_left_usd(limit_usd: float, episode: Episode) -> float:
-    return round(limit_usd - (episode.cost_usd or 0.0), USD_DIGITS)
+    return round(limit_usd - (episode.cost_usd or 0.0), window.USD_DIGITS)
 
 
-def reservation(budget: Budget, episode: Episode, *, rung: str) -> Reservation:
+def reservation(budget: Budget, progress: Progress, now: Now, *, rung: str) -> Reservation:
     """What is set aside before an act starts; a remedy costs nothing."""
     if not rung.startswith("harness:"):
         return Reservation()
-    return Reservation(tokens=tokens_reserved(budget, episode), cost_usd=cost_reserved_usd(budget, episode))
+    return Reservation(
+        tokens=tokens_reserved(budget, progress, now), cost_usd=cost_reserved_usd(budget, progress, now)
+    )
 
 
 def cost_charged_usd(usage: Usage | None, *, reserved_usd: float | None) -> tuple[float | None, bool]:

@@ -36,6 +36,10 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "see what was spent below; raise [budget] in the goal-file and apply it again",
         _RESUME,
     ),
+    Cause.WINDOW_EXHAUSTED: (
+        "a standing goal goes on when its window renews; raise [budget.window], or [ceilings] of the settings",
+        _RESUME,
+    ),
     Cause.NO_PROGRESS: (
         "mend it by hand and apply it again (a standing goal notices the green by itself)",
         "or make the predicate smaller",

@@ -5,13 +5,13 @@
 `decide` sees the goal, the fold of its events, the verdict vector at `now` and nothing else. The order of the rules is
 the order of the functions below. When several ends are due in one turn it is: converged by the final observation, then
 over_budget, then stuck; the others are named in the reason (SEMANTICS §4). The rules themselves are modules of
-their own: vector, rungs, backoff, budget, stuck.
+their own: vector, rungs, backoff, budget, window, stuck.
 """
 
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck, waiver
+from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck, waiver, window
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -139,13 +139,12 @@ def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decisio
 def _while_stopped(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
     """A standing goal that stopped acting: it looks on; a green, a person or the half-open hour ends it."""
     stay = _stay(progress)
-    if progress.status is GoalStatus.OVER_BUDGET and _stopped_by_day(progress):
-        renewal_wall_s = budget.daily_renewal_wall_s(goal.budget, progress, now)
+    if progress.cause is Cause.WINDOW_EXHAUSTED:
+        renewal_wall_s = window.renews_wall_s(goal.budget, progress.spent, now.wall_s)
         if renewal_wall_s is None:
-            return Resume(reason="the daily ceiling renewed", by=BY_WINDOW)
+            return Resume(reason="the budget window renewed", by=BY_WINDOW)
         until_s = now.boot_s + (renewal_wall_s - now.wall_s)
-        window = Guard(name="window", reason="the daily ceiling renews", until_s=until_s)
-        return _staying(stay, window)
+        return _staying(stay, Guard(name="window", reason="the budget window renews", until_s=until_s))
     others = [p for p in actionable(goal, vector) if p not in fight.contested(progress, vector, now)]
     if progress.status is GoalStatus.CONTESTED and progress.episode is not None and others:
         return _unsatisfied(goal, progress, vector, now)  # a different fault is still fixed
@@ -169,10 +168,6 @@ def _staying(stay: Hold, until: Guard) -> Hold:
         guards=(*stay.guards, until),
         until_s=until.until_s,
     )
-
-
-def _stopped_by_day(progress: Progress) -> bool:
-    return progress.reason is not None and "24 h" in progress.reason.partition(";")[0]
 
 
 def _unsatisfied(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
@@ -199,9 +194,9 @@ def _over_budget(over: budget.Exceeded, vector: VerdictVector, *, also: Decision
     reason = over.detail
     if isinstance(also, Conclude):
         reason = f"{reason}; also {also.status.value}: {also.reason}"
-    return Conclude(
-        status=GoalStatus.OVER_BUDGET, cause=Cause.BUDGET_EXHAUSTED, reason=reason, proof=_proof(vector)
-    )
+    is_window = over.ceiling is budget.Ceiling.WINDOW
+    cause = Cause.WINDOW_EXHAUSTED if is_window else Cause.BUDGET_EXHAUSTED
+    return Conclude(status=GoalStatus.OVER_BUDGET, cause=cause, reason=reason, proof=_proof(vector))
 
 
 def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:

@@ -10,8 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, flake, regression, seal, stuck
-from kazid.core.budget import DAY_S, USD_DIGITS
+from kazid.core import backoff, fight, flake, regression, seal, stuck, window
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -258,9 +257,10 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         score_best=score if is_best else episode.score_best,
         acts=(*episode.acts, summary)[-ACTS_KEPT:],
     )
-    dispatched = progress.dispatched_wall_s
+    spent = progress.spent
     if is_dispatch:
-        dispatched = (*(t for t in dispatched if t > at.wall_s - DAY_S), at.wall_s)
+        tokens, cost_usd = event.tokens_reserved, event.cost_usd_reserved
+        spent = window.reserved(spent, at_wall_s=at.wall_s, tokens=tokens, cost_usd=cost_usd)
     act = RunningAct(
         attempt_id=event.attempt_id,
         number=event.number,
@@ -274,9 +274,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         trees=event.trees,
         cost_usd_reserved=event.cost_usd_reserved,
     )
-    return replace(
-        progress, episode=episode, act=act, acts=event.number, deferred=None, dispatched_wall_s=dispatched
-    )
+    return replace(progress, episode=episode, act=act, acts=event.number, deferred=None, spent=spent)
 
 
 def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
@@ -308,6 +306,10 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         act=None,
         last_act_ended_s=event.ended_s,
     )
+    if act.rung.startswith("harness:"):
+        cost_usd = _cost_usd(event)
+        spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
+        progress = replace(progress, spent=spent)
     return _unspent(progress, act) if event.ending == NEVER_STARTED else progress
 
 
@@ -315,7 +317,7 @@ def _unspent(progress: Progress, act: RunningAct) -> Progress:
     """An act that never started is no iteration, attempt or dispatch; the backoff it leaves keeps it from spinning."""
     is_dispatch = act.rung.startswith("harness:")
     if is_dispatch:
-        progress = replace(progress, dispatched_wall_s=progress.dispatched_wall_s[:-1])
+        progress = replace(progress, spent=window.unspent(progress.spent))
     episode = progress.episode
     if episode is None:
         return progress
@@ -346,12 +348,9 @@ def _charged(episode: Episode, event: ActEnded) -> Episode:
     tokens = episode.tokens
     if event.tokens_charged is not None:
         tokens = (tokens or 0) + event.tokens_charged
-    cost_usd = episode.cost_usd
-    charged_usd = event.cost_usd_charged
-    if charged_usd is None and event.usage is not None:
-        charged_usd = event.usage.cost_usd
+    cost_usd, charged_usd = episode.cost_usd, _cost_usd(event)
     if charged_usd is not None:
-        cost_usd = round((cost_usd or 0.0) + charged_usd, USD_DIGITS)
+        cost_usd = round((cost_usd or 0.0) + charged_usd, window.USD_DIGITS)
     acts = tuple(
         replace(
             a,
@@ -374,6 +373,12 @@ def _charged(episode: Episode, event: ActEnded) -> Episode:
         cost_estimated=episode.cost_estimated or event.cost_estimated,
         acts=acts,
     )
+
+
+def _cost_usd(event: ActEnded) -> float | None:
+    if event.cost_usd_charged is None and event.usage is not None:
+        return event.usage.cost_usd
+    return event.cost_usd_charged
 
 
 def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progress:

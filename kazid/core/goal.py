@@ -83,6 +83,15 @@ class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     total_timeout_s: float = 3600.0
 
 
+class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[budget.window]`: ceilings of any stretch of wall time of this length (`core/window.py`)."""
+
+    per_s: float
+    dispatches_max: int | None = None
+    tokens_max: int | None = None
+    cost_usd_max: float | None = None
+
+
 class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Ceilings of one episode. None: no ceiling. A goal that can dispatch always has `dispatches_max` (§4)."""
 
@@ -93,6 +102,11 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dispatches_per_day_max: int | None = None
     cost_usd_max: float | None = None
     cached_read_weight: float = 0.1
+    window: BudgetWindow | None = None
+    tokens_per_dispatch: int = 200_000
+    """Set aside for one dispatch where tokens have a ceiling; charged when none are reported."""
+    cost_usd_per_dispatch: float = 2.0
+    """Likewise in US dollars."""
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from kazid.core.bundle import Bundle
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
+from kazid.core.window import Spending
 
 
 class Desired(enum.Enum):
@@ -208,8 +209,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     act_floor_s: float = 0.0
     """Acts start only from looks that started after this: whatever waited is observed again (SEMANTICS §2)."""
     deferred: Deferred | None = None
-    dispatched_wall_s: Sequence[float] = ()
-    """When agents were dispatched in the last day, for the daily ceiling."""
+    spent: Sequence[Spending] = ()
+    """What dispatches cost in the last month, for windows of the budget (`core/window.py`)."""
     was_red: bool = False
     """Something was seen red since the spec was applied: a green after it is earned, also after `resume`."""
     bundle: Bundle | None = None

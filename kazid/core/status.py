@@ -48,6 +48,7 @@ class Cause(enum.Enum):
     """Why a goal stopped, for programs. The sentence for people is `reason`."""
 
     BUDGET_EXHAUSTED = "budget_exhausted"
+    WINDOW_EXHAUSTED = "window_exhausted"
     ERROR_WEDGED = "error_wedged"
     QUARANTINED = "quarantined"
     WORKSPACE_MISSING = "workspace_missing"

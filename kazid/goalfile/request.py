@@ -17,6 +17,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     harness: str = "claude"
     dispatches_per_episode_max: int = 10
     dispatches_per_day_max: int = 20
+    tokens_per_dispatch: int = 200_000
+    cost_usd_per_dispatch: float = 2.0
     idle_timeout_s: float = 600.0
     total_timeout_s: float = 3600.0
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core.goal import Budget, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
+from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
 from kazid.goalfile.cadence import cadence_of
@@ -267,6 +267,7 @@ def _budget(parts: _Parts, defaults: Defaults) -> Budget:
     wall_clock_ms = table.integer("max_wall_clock_ms")
     weight = table.number("cached_read_weight")
     needs_ceiling = _needs_ceiling(parts)
+    window = _window(parts.sections.window)
     return Budget(
         iterations_max=table.integer("max_iterations"),
         wall_clock_s_max=None if wall_clock_ms is None else wall_clock_ms / 1000,
@@ -274,10 +275,31 @@ def _budget(parts: _Parts, defaults: Defaults) -> Budget:
         dispatches_max=defaults.dispatches_per_episode_max
         if needs_ceiling
         else table.integer("max_dispatches"),
-        dispatches_per_day_max=defaults.dispatches_per_day_max if needs_ceiling else None,
+        dispatches_per_day_max=_daily(needs_ceiling=needs_ceiling, window=window, defaults=defaults),
         cost_usd_max=table.number("max_cost_usd"),
         cached_read_weight=Budget().cached_read_weight if weight is None else weight,
+        window=window,
+        tokens_per_dispatch=defaults.tokens_per_dispatch,
+        cost_usd_per_dispatch=defaults.cost_usd_per_dispatch,
     )
+
+
+def _window(table: Table) -> BudgetWindow | None:
+    per_s = table.seconds("per")
+    if per_s is None:
+        return None
+    return BudgetWindow(
+        per_s=per_s,
+        dispatches_max=table.integer("max_dispatches"),
+        tokens_max=table.integer("max_tokens"),
+        cost_usd_max=table.number("max_cost_usd"),
+    )
+
+
+def _daily(*, needs_ceiling: bool, window: BudgetWindow | None, defaults: Defaults) -> int | None:
+    """The daily ceiling of the settings, where nobody authored one."""
+    is_authored = window is not None and window.dispatches_max is not None
+    return defaults.dispatches_per_day_max if needs_ceiling and not is_authored else None
 
 
 def _needs_ceiling(parts: _Parts) -> bool:
@@ -289,8 +311,9 @@ def _agent_notices(parts: _Parts, request: Request) -> Iterator[str]:
         yield "--model has no effect: this goal never dispatches an agent"
     if _needs_ceiling(parts):
         defaults = request.defaults
-        episode, day = defaults.dispatches_per_episode_max, defaults.dispatches_per_day_max
-        yield f"no dispatch ceiling authored: {episode} an episode, {day} a day (settings)"
+        day = _daily(needs_ceiling=True, window=_window(parts.sections.window), defaults=defaults)
+        a_day = "" if day is None else f", {day} a day"
+        yield f"no dispatch ceiling authored: {defaults.dispatches_per_episode_max} an episode{a_day} (settings)"
 
 
 def _scope(table: Table) -> Scope:

@@ -46,6 +46,7 @@ def goal_file_schema(catalog: Catalog) -> dict[str, Json]:
     properties: dict[str, Json] = {key: _key(spec) for key, spec in vocabulary.TOP.items()}
     properties |= {name: _table(fields) for name, fields in vocabulary.TABLES.items()}
     properties |= {name: _array(_table(fields)) for name, fields in vocabulary.ARRAYS.items()}
+    properties["budget"] = _table(vocabulary.BUDGET, {"window": _table(vocabulary.BUDGET_WINDOW)})
     properties["enforcement"] = _enforcement()
     properties["predicate"] = {
         "type": "array",

@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from kazid.core.window import WINDOW_S_MAX
 from kazid.goalfile import vocabulary
 from kazid.goalfile.document import is_table
 from kazid.goalfile.groups import Groups, read_groups
 from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import check_id
-from kazid.goalfile.problems import Problems
+from kazid.goalfile.problems import Problems, listed
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Fields, Table, read_table, read_tables
 
 _LABEL_KEY = re.compile(r"[^\s=,]+")
 _CLAIM = re.compile(r"(path|unit|url|repo):.+")
 _ROLES: Mapping[str, Fields] = {"fixer": vocabulary.FIXER_ROLE, "demonstrator": vocabulary.DEMONSTRATOR_ROLE}
-_BESIDES: Mapping[str, Sequence[str]] = {"enforcement": ("guard", "roles")}
+_BESIDES: Mapping[str, Sequence[str]] = {"enforcement": ("guard", "roles"), "budget": ("window",)}
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +29,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     remedies: Sequence[Table]
     captures: Sequence[Table]
     guards: Sequence[Table]
+    window: Table
     groups: Groups
 
 
@@ -49,6 +51,7 @@ def read_sections(values: Mapping[str, object], problems: Problems, *, base: Pat
         remedies=remedies,
         captures=captures,
         guards=_read_guards(values.get("enforcement"), problems, path=(*base, "enforcement")),
+        window=_read_window(values.get("budget"), problems, path=(*base, "budget", "window")),
         groups=read_groups(values.get("group"), problems, path=(*base, "group")),
     )
     _check_top(top, problems)
@@ -86,6 +89,20 @@ def _read_guards(raw: object, problems: Problems, *, path: Path) -> list[Table]:
     return read_tables(
         raw.get("guard"), vocabulary.ENFORCEMENT_GUARD, problems, path=guard_path, name="enforcement.guard"
     )
+
+
+def _read_window(raw: object, problems: Problems, *, path: Path) -> Table:
+    """`[budget.window]`, empty where there is none."""
+    if not is_table(raw) or "window" not in raw:
+        return Table({}, path=path)
+    window = read_table(raw["window"], vocabulary.BUDGET_WINDOW, problems, path=path, what="budget.window")
+    per_s = window.seconds("per")
+    if per_s is not None and per_s > WINDOW_S_MAX:
+        problems.add((*path, "per"), "budget.window: per is 31 days at most", hint='write per = "24h"')
+    limits = [key for key in vocabulary.BUDGET_WINDOW if key != "per"]
+    if per_s is not None and not any(window.has(key) for key in limits):
+        problems.add(path, f"budget.window limits nothing: give it one of {listed(limits)}")
+    return window
 
 
 def _check_top(top: Table, problems: Problems) -> None:

@@ -51,6 +51,13 @@ BUDGET: Fields = {
     ),
 }
 
+BUDGET_WINDOW: Fields = {
+    "per": KeySpec(type=KeyType.DURATION, required=True, help="length of the window, 31 days at most"),
+    "max_dispatches": KeySpec(type=KeyType.POSITIVE_INTEGER, help="agent attempts per window"),
+    "max_tokens": KeySpec(type=KeyType.POSITIVE_INTEGER, help="tokens per window, cached reads weighted"),
+    "max_cost_usd": KeySpec(type=KeyType.POSITIVE_NUMBER, help="US dollars per window"),
+}
+
 SCOPE: Fields = {
     "workspace": KeySpec(type=KeyType.STRING, help="folder to work in, relative to the goal-file's"),
     "repo": KeySpec(type=KeyType.STRING, help="the repository, for people"),
@@ -217,7 +224,7 @@ TABLES: Mapping[str, Fields] = {
     "conventions": CONVENTIONS,
     "escalation": ESCALATION,
 }
-"""The plain tables. `[enforcement]` has `guard` and `roles` besides."""
+"""The plain tables. `[enforcement]` has `guard` and `roles` besides, `[budget]` has `window`."""
 
 ARRAYS: Mapping[str, Fields] = {"remedy": REMEDY, "group": GROUP, "capture": CAPTURE}
 """The arrays of tables, `[[predicate]]` apart: its keys depend on its kind."""

@@ -279,8 +279,7 @@ class Reconciler:
         if not await self._is_tree_same(decision):
             return False
         progress = state.progress
-        episode = progress.episode
-        if episode is None:
+        if progress.episode is None:
             return True
         waits = self._world.governor.waits_for(self._state) or executor.reserve(
             state.uid, state.spec, decision.rung
@@ -290,7 +289,7 @@ class Reconciler:
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
             await state.record(deferred, only_if=self._stands(decision))
             return True
-        reserved = reservation(state.spec.budget, episode, rung=decision.rung)
+        reserved = reservation(state.spec.budget, progress, self._world.clock.now(), rung=decision.rung)
         intent = ActIntended(
             attempt_id=self._world.new_attempt_id(),
             rung=decision.rung,

@@ -127,6 +127,17 @@ def test_budget_is_spelled_as_in_a_goal_file() -> None:
         "max_dispatches_per_day": 20,
         "max_cost_usd": 1.5,
         "cached_read_weight": 0.1,
+        "windows": [
+            {
+                "per_s": 86_400.0,
+                "max_dispatches": 20,
+                "max_tokens": None,
+                "max_cost_usd": None,
+                "dispatches": 0,
+                "tokens": None,
+                "cost_usd": None,
+            }
+        ],
     }
 
 

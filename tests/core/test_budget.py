@@ -5,9 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kazid.core.budget import (
-    COST_USD_PER_DISPATCH_RESERVED,
-    DAY_S,
-    TOKENS_PER_DISPATCH_RESERVED,
     Ceiling,
     Reservation,
     clock_deadline_s,
@@ -15,9 +12,7 @@ from kazid.core.budget import (
     clock_used_s,
     cost_charged_usd,
     cost_reserved_usd,
-    daily_renewal_wall_s,
     dispatches_exceeded,
-    dispatches_today,
     exceeded,
     reservation,
     tokens_reserved,
@@ -25,9 +20,10 @@ from kazid.core.budget import (
 )
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.fold import advance
-from kazid.core.goal import Budget
+from kazid.core.goal import Budget, BudgetWindow
 from kazid.core.ids import AttemptId, Epoch, Generation
 from kazid.core.instant import Now
+from kazid.core.window import Spending
 from tests.builders import a_goal, a_harness, a_predicate, a_progress, an_episode
 
 NOW = Now(boot_s=1000.0, wall_s=1_000_000.0)
@@ -101,45 +97,23 @@ def test_a_clock_that_stands_still_has_no_deadline() -> None:
     assert clock_exceeded(budget, an_episode(clock_since_s=None, clock_used_s=99.0), now_s=1e9) is None
 
 
-def test_dispatches_are_counted_per_episode_and_per_day() -> None:
-    progress = a_progress(
-        episode=an_episode(dispatches=2), dispatched_wall_s=(NOW.wall_s - DAY_S, NOW.wall_s - 5, NOW.wall_s)
-    )
-    assert len(dispatches_today(progress, NOW)) == 2
+def test_the_episode_ends_before_the_window_does() -> None:
+    spent = (Spending(at_wall_s=NOW.wall_s - 5), Spending(at_wall_s=NOW.wall_s))
+    progress = a_progress(episode=an_episode(dispatches=2), spent=spent)
     assert dispatches_exceeded(Budget(), progress, NOW) is None
     assert dispatches_exceeded(Budget(dispatches_max=3, dispatches_per_day_max=3), progress, NOW) is None
     episode_over = dispatches_exceeded(Budget(dispatches_max=2, dispatches_per_day_max=2), progress, NOW)
     day_over = dispatches_exceeded(Budget(dispatches_max=3, dispatches_per_day_max=2), progress, NOW)
     assert episode_over is not None
     assert day_over is not None
-    assert (episode_over.ceiling, day_over.ceiling) == (Ceiling.DISPATCHES, Ceiling.DISPATCHES_PER_DAY)
-
-
-@pytest.mark.parametrize(
-    ("limit", "renewal_wall_s"),
-    [
-        pytest.param(None, None, id="no-ceiling"),
-        pytest.param(4, None, id="does-not-bind"),
-        pytest.param(3, 900_000 + DAY_S + 50_000, id="when-the-oldest-leaves"),
-        pytest.param(1, 900_000 + DAY_S + 90_000, id="when-enough-have-left"),
-    ],
-)
-def test_the_day_renews_when_a_dispatch_leaves_the_window(
-    limit: int | None, renewal_wall_s: float | None
-) -> None:
-    progress = a_progress(episode=an_episode(), dispatched_wall_s=(950_000.0, 960_000.0, 990_000.0))
-    budget = Budget(dispatches_per_day_max=limit)
-    assert daily_renewal_wall_s(budget, progress, NOW) == renewal_wall_s
-    if renewal_wall_s is not None:
-        then = Now(boot_s=0.0, wall_s=renewal_wall_s)
-        assert dispatches_exceeded(budget, progress, then) is None
+    assert (episode_over.ceiling, day_over.ceiling) == (Ceiling.DISPATCHES, Ceiling.WINDOW)
 
 
 @pytest.mark.parametrize(
     ("tokens_max", "used", "expected"),
     [
         (None, 5, None),
-        (1_000_000, None, TOKENS_PER_DISPATCH_RESERVED),
+        (1_000_000, None, Budget().tokens_per_dispatch),
         (1_000_000, 900_000, 100_000),
         (1_000, 5_000, 0),
     ],
@@ -147,7 +121,10 @@ def test_the_day_renews_when_a_dispatch_leaves_the_window(
 def test_a_dispatch_reserves_what_is_left_and_no_more_than_one_costs(
     tokens_max: int | None, used: int | None, expected: int | None
 ) -> None:
-    assert tokens_reserved(Budget(tokens_max=tokens_max), an_episode(tokens=used)) == expected
+    assert (
+        tokens_reserved(Budget(tokens_max=tokens_max), a_progress(episode=an_episode(tokens=used)), NOW)
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +145,7 @@ def test_cached_reads_count_by_their_weight(usage: Usage, expected: int | None) 
     ("cost_usd_max", "used", "expected"),
     [
         pytest.param(None, 5.0, None, id="no-ceiling"),
-        pytest.param(5.0, None, COST_USD_PER_DISPATCH_RESERVED, id="one-dispatch"),
+        pytest.param(5.0, None, Budget().cost_usd_per_dispatch, id="one-dispatch"),
         pytest.param(5.0, 4.5, 0.5, id="what-is-left"),
         pytest.param(0.1, None, 0.1, id="less-than-one-dispatch"),
         pytest.param(1.0, 5.0, 0.0, id="overspent"),
@@ -177,13 +154,34 @@ def test_cached_reads_count_by_their_weight(usage: Usage, expected: int | None) 
 def test_a_dispatch_reserves_dollars_as_it_reserves_tokens(
     cost_usd_max: float | None, used: float | None, expected: float | None
 ) -> None:
-    assert cost_reserved_usd(Budget(cost_usd_max=cost_usd_max), an_episode(cost_usd=used)) == expected
+    assert (
+        cost_reserved_usd(
+            Budget(cost_usd_max=cost_usd_max), a_progress(episode=an_episode(cost_usd=used)), NOW
+        )
+        == expected
+    )
 
 
 def test_a_remedy_reserves_nothing() -> None:
     budget = Budget(cost_usd_max=5.0, tokens_max=500)
-    assert reservation(budget, an_episode(), rung="remedy:0") == Reservation()
-    assert reservation(budget, an_episode(), rung="harness:claude") == Reservation(tokens=500, cost_usd=2.0)
+    progress = a_progress(episode=an_episode())
+    assert reservation(budget, progress, NOW, rung="remedy:0") == Reservation()
+    reserved = reservation(budget, progress, NOW, rung="harness:claude")
+    assert reserved == Reservation(tokens=500, cost_usd=2.0)
+
+
+def test_a_dispatch_reserves_no_more_than_its_window_has_left() -> None:
+    window = BudgetWindow(per_s=3600.0, tokens_max=1_000, cost_usd_max=1.5)
+    budget = Budget(tokens_max=700, cost_usd_max=5.0, window=window, tokens_per_dispatch=600)
+    spent = (Spending(at_wall_s=NOW.wall_s - 10.0, tokens=500, cost_usd=1.25),)
+    progress = a_progress(episode=an_episode(), spent=spent)
+    reserved = reservation(budget, progress, NOW, rung="harness:claude")
+    assert reserved == Reservation(tokens=500, cost_usd=0.25), "the window is the tighter one"
+    later = Now(boot_s=NOW.boot_s, wall_s=NOW.wall_s + 3600.0)
+    reserved = reservation(budget, progress, later, rung="harness:claude")
+    assert reserved == Reservation(tokens=600, cost_usd=1.5), (
+        "renewed: one dispatch of the settings, the window"
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +215,7 @@ def test_never_more_than_one_reservation_above_the_ceiling_is_spent(
         assert progress.episode is not None
         if exceeded(budget, progress.episode, now_s=NOW.boot_s) is not None:
             break
-        reserved_usd = reservation(budget, progress.episode, rung="harness:claude").cost_usd
+        reserved_usd = reservation(budget, progress, NOW, rung="harness:claude").cost_usd
         assert reserved_usd is not None
         assert reserved_usd > 0, "nothing starts unreserved"
         attempt_id = AttemptId(f"a{number}")
@@ -236,7 +234,7 @@ def test_never_more_than_one_reservation_above_the_ceiling_is_spent(
         )  # fmt: skip
         progress = advance(goal, progress, ended, at=NOW)
     assert progress.episode is not None
-    assert (progress.episode.cost_usd or 0.0) <= ceiling_usd + COST_USD_PER_DISPATCH_RESERVED + 1e-5
+    assert (progress.episode.cost_usd or 0.0) <= ceiling_usd + Budget().cost_usd_per_dispatch + 1e-5
     assert progress.episode.cost_estimated is (None in parts[: progress.acts])
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from kazid.core.decision import Act, Cancel, Conclude, Hold, Look, Resume
 from kazid.core.event import StatusChanged
-from kazid.core.goal import Budget, Goal, Mode
+from kazid.core.goal import Budget, BudgetWindow, Goal, Mode
 from kazid.core.progress import Desired
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import PERMANENT_REASONS, Verdict, errored, failed, unknown
@@ -462,7 +462,6 @@ def test_one_iteration_acts_once_looks_once_more_and_then_ends(verdict: Verdict,
             Budget(tokens_max=100, dispatches_max=9), {"tokens": 100}, "100 of 100 tokens", id="tokens"
         ),
         pytest.param(Budget(dispatches_max=1), {}, "1 of 1 dispatches", id="dispatches"),
-        pytest.param(Budget(dispatches_per_day_max=1), {}, "1 of 1 dispatches in 24 h", id="a-day"),
     ],
 )
 def test_a_ceiling_ends_the_goal_over_budget(budget: Budget, spent: dict[str, int], words: str) -> None:
@@ -470,6 +469,34 @@ def test_a_ceiling_ends_the_goal_over_budget(budget: Budget, spent: dict[str, in
     play.acted(**spent)
     next_red(play, tree="t1")
     assert (play.status, play.cause) == (GoalStatus.OVER_BUDGET, Cause.BUDGET_EXHAUSTED)
+    assert words in (play.progress.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("budget", "spent", "words"),
+    [
+        pytest.param(Budget(dispatches_per_day_max=1), {}, "1 of 1 dispatches in 24 h", id="a-day"),
+        pytest.param(
+            Budget(window=BudgetWindow(per_s=5400.0, dispatches_max=1)),
+            {},
+            "1 of 1 dispatches in 90 m",
+            id="own",
+        ),
+        pytest.param(
+            Budget(window=BudgetWindow(per_s=7 * DAY_S, tokens_max=100)),
+            {"tokens": 100},
+            "100 of 100 tokens in 7 d",
+            id="tokens",
+        ),
+    ],
+)
+def test_a_spent_window_ends_a_goal_by_its_own_cause(
+    budget: Budget, spent: dict[str, int], words: str
+) -> None:
+    play = a_red_task(budget=budget)
+    play.acted(**spent)
+    next_red(play, tree="t1")
+    assert (play.status, play.cause) == (GoalStatus.OVER_BUDGET, Cause.WINDOW_EXHAUSTED)
     assert words in (play.progress.reason or "")
 
 
@@ -1157,7 +1184,7 @@ def test_a_dispatch_that_never_started_is_no_dispatch() -> None:
     play.act_intended()
     play.restart_daemon()
     play.act_ended(ending="never_started")
-    assert (play.episode.dispatches, play.progress.dispatched_wall_s, play.episode.fingerprints) == (
+    assert (play.episode.dispatches, play.progress.spent, play.episode.fingerprints) == (
         0,
         (),
         (),

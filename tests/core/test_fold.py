@@ -146,15 +146,15 @@ def test_a_dispatch_costs_an_iteration_and_a_dispatch_of_the_day() -> None:
     play = Played(a_task()).look("tests", FAIL)
     play.act_intended()
     assert (play.episode.iterations, play.episode.dispatches, play.episode.attempts) == (1, 1, {})
-    assert play.progress.dispatched_wall_s == (play.now.wall_s,)
+    assert [e.at_wall_s for e in play.progress.spent] == [play.now.wall_s]
 
 
-def test_dispatches_of_the_day_before_are_dropped() -> None:
+def test_dispatches_older_than_any_window_are_dropped() -> None:
     play = Played(a_task(standing=True)).look("tests", FAIL)
     play.acted()
-    play.look("tests", FAIL, tree="t1").advance(90_000.0).look("tests", FAIL, tree="t1")
+    play.look("tests", FAIL, tree="t1").advance(32 * 86_400.0).look("tests", FAIL, tree="t1")
     play.act_intended()
-    assert play.progress.dispatched_wall_s == (play.now.wall_s,)
+    assert [e.at_wall_s for e in play.progress.spent] == [play.now.wall_s]
 
 
 def test_the_end_of_an_act_starts_every_count_again() -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from kazid.core.progress import Deferred, Episode, PredicateState, Progress, RunningAct
 from kazid.core.reanchor import reanchored
+from kazid.core.window import Spending
 from tests.builders import a_progress, a_running_act, a_state, an_episode
 
 LENGTHS_AND_WALL_TIMES = {"clock_used_s", "last_delay_s", "down_s", "duration_s"}
@@ -33,7 +34,7 @@ FULL = a_progress(
     last_act_ended_s=21.0,
     asked_s=22.0,
     act_floor_s=23.0,
-    dispatched_wall_s=(24.0,),
+    spent=(Spending(at_wall_s=24.0),),
 )
 
 

@@ -354,7 +354,7 @@ MODULES = (
     "kazid.core.rungs",
     "kazid.core.stuck",
     "kazid.core.vector",
-    "kazid.core.budget",
+    "kazid.core.window",
     "kazid.core.restart",
     "kazid.core.jitter",
 )

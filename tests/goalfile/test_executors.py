@@ -2,7 +2,7 @@
 
 import pytest
 
-from kazid.core.goal import HarnessChoice, Remedy
+from kazid.core.goal import BudgetWindow, HarnessChoice, Remedy
 from tests.goalfile.loading import PREDICATE, PROBE, Defaults, goal_of, loaded, places_of, problems_of
 
 REMEDY = '[[remedy]]\ncmd = "./restart"\n'
@@ -112,6 +112,33 @@ def test_a_goal_that_can_dispatch_always_has_a_ceiling() -> None:
     assert authored.goal.budget.dispatches_max == 3
     assert authored.goal.budget.dispatches_per_day_max is None
     assert authored.notices == ()
+
+
+def test_a_window_takes_the_place_of_the_daily_ceiling_only_where_it_counts_dispatches() -> None:
+    money = loaded(f'id = "g"\n{PREDICATE}[budget.window]\nper = "24h"\nmax_cost_usd = 5.0\n')
+    assert money.goal.budget.window == BudgetWindow(per_s=86_400.0, cost_usd_max=5.0)
+    assert money.goal.budget.dispatches_per_day_max == 20
+    counted = loaded(
+        f'id = "g"\n{PREDICATE}[budget.window]\nper = "1h"\nmax_dispatches = 2\nmax_tokens = 9\n'
+    )
+    assert counted.goal.budget.window == BudgetWindow(per_s=3600.0, dispatches_max=2, tokens_max=9)
+    assert counted.goal.budget.dispatches_per_day_max is None
+    assert "no dispatch ceiling authored: 10 an episode (settings)" in counted.notices
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("max_tokens = 5", 'missing required key "per"'),
+        ('per = "24h"', 'limits nothing: give it one of "max_cost_usd", "max_dispatches", "max_tokens"'),
+        ('per = "32d"\nmax_tokens = 5', "per is 31 days at most"),
+        ('per = "24h"\nmax_token = 5', 'unknown key "max_token"'),
+        ('per = "24h"\nmax_tokens = 0', "max_tokens must be"),
+    ],
+    ids=["no-length", "no-limit", "too-long", "misspelt", "zero"],
+)
+def test_a_window_that_makes_no_sense_is_refused(table: str, why: str) -> None:
+    assert any(why in p.message for p in problems_of(f'id = "g"\n{PREDICATE}[budget.window]\n{table}\n'))
 
 
 def test_a_goal_that_never_dispatches_has_no_ceiling() -> None:

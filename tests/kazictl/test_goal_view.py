@@ -6,7 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from kazictl.goal_view import fingerprint, goal_lines, guard_lines, outcome_line, spent_text, summary_lines
+from kazictl.goal_view import (
+    fingerprint,
+    goal_lines,
+    guard_lines,
+    outcome_line,
+    spent_text,
+    summary_lines,
+    window_text,
+)
 from kazictl.terminal import Terminal
 from kazid.wire.messages import AttemptItem, BudgetSpent, FindingItem, PredicateItem
 from tests.kazictl.fake_daemon import NOW_S, a_converged_goal, a_goal, a_summary
@@ -172,3 +180,12 @@ def test_what_a_green_goal_leaves_out_is_said_beside_its_status() -> None:
     assert "converged, 1 waived" in "\n".join(goal_lines(goal, BARE, NOW_S))
     assert "1 of 2 pass, 1 waived" in outcome_line(goal, BARE)
     assert "also" not in outcome_line(goal, BARE)
+
+
+def test_a_window_shows_its_limits_once_something_is_used() -> None:
+    window: dict[str, object] = {
+        "per_s": 86_400, "max_dispatches": 20, "max_tokens": None, "max_cost_usd": 5.0,
+        "dispatches": 3, "tokens": 900, "cost_usd": 1.2,
+    }  # fmt: skip
+    assert window_text(window) == "last 1 d: 3 of 20 dispatches, $1.20 of $5.00"
+    assert window_text({**window, "dispatches": 0}) == ""

@@ -13,6 +13,7 @@ from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict
 from kazid.ports.commands import CommandResult
+from kazid.providers.catalog import KINDS
 from kazid.providers.metric import Measured, MetricOptions
 from kazid.providers.metric import interpret as measured_in
 from kazid.providers.ratchet import Ratchet, RatchetOptions, interpret
@@ -32,6 +33,7 @@ class TestContract(ProviderContract):
     erring: Mapping[str, Json] = a_ratchet("echo many")
     hanging: Mapping[str, Json] = a_ratchet("echo 82; sleep 300")
     keys = tuple(RatchetOptions.__struct_fields__)
+    kind = KINDS["ratchet"]
 
     @pytest.fixture(autouse=True)
     def _made(self) -> None:

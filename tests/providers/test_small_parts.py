@@ -155,7 +155,7 @@ def test_a_junit_failure_becomes_a_finding() -> None:
         ("", "no JUnit report"),
         ("<testsuites></testsuites>", "no test case"),
         (JUNIT[:-40], "cannot be read to its end"),
-        ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><testsuite>&a;</testsuite>', "document type"),
+        ('<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaa">]><testsuite>&a;</testsuite>', "entity"),
     ],
 )
 def test_a_junit_report_that_proves_nothing_is_noted(text: str, note: str) -> None:

@@ -28,7 +28,7 @@ from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, Generation, GoalId, GoalUid, Owner, Seq
 from kazid.goalfile.load import Defaults, Source, load
 from kazid.ports.journal import GoalHeader
-from kazid.registry import builtin_catalog
+from kazid.providers.catalog import BUILTIN_CATALOG
 from kazid.runtime.reconciler import SPREAD_S_MAX
 from kazid.runtime.state import TICK_AGE_S_MAX
 
@@ -256,7 +256,7 @@ def a_goal(interval_s: float) -> Goal:
         source=Source(
             owner=Owner("ops"), path="/etc/kazi/goals/goal.toml", caller_path="/usr/local/bin:/usr/bin:/bin"
         ),
-        catalog=builtin_catalog(),
+        catalog=BUILTIN_CATALOG,
         defaults=Defaults(),
         read_text=partial(str),
     )

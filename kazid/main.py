@@ -43,7 +43,15 @@ from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused,
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.core.window import DAY_S
 from kazid.goalfile.load import Defaults
-from kazid.registry import NETWORK_KINDS, build_prompt, builtin_catalog, builtin_harnesses, builtin_providers
+from kazid.registry import (
+    NETWORK_KINDS,
+    Plugins,
+    build_prompt,
+    builtin_harnesses,
+    builtin_providers,
+    catalog_with,
+    installed_plugins,
+)
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
@@ -159,6 +167,7 @@ class _Parts(NamedTuple):
     """What the tree's children share."""
 
     health: Health
+    plugins: Plugins
     commands: SystemCommandRunner
     runner: SystemRunner
     leases: MemoryLeases
@@ -207,6 +216,7 @@ class _Daemon:
         """Every part, made and connected."""
         state_dir = str(self._state_dir)
         environment = dict(os.environ)
+        plugins = installed_plugins()
         health = Health()
         if self._starts.is_failing:
             health.report_failed_starts(f"{self._starts.failed} starts in 5 minutes failed by themselves")
@@ -218,8 +228,8 @@ class _Daemon:
         broadcaster = Broadcaster()
         concurrency = self.settings.concurrency
         observer = Observer(
-            providers=builtin_providers(),
-            network_kinds=NETWORK_KINDS,
+            providers={**builtin_providers(), **plugins.providers},
+            network_kinds=NETWORK_KINDS | plugins.network_kinds,
             commands=commands,
             workspaces=workspaces,
             clock=self._clock,
@@ -260,7 +270,7 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, commands, runner, leases, world, goals, service)
+        return _Parts(health, plugins, commands, runner, leases, world, goals, service)
 
     async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
         """Events and attempt folders of goals deleted long ago, a bounded piece."""
@@ -297,7 +307,7 @@ class _Daemon:
         )
         context = ApiContext(
             service=service,
-            catalog=builtin_catalog(),
+            catalog=catalog_with(parts.plugins),
             defaults=self._defaults,
             version=version("kazi"),
             place_mode=self.place.mode,

@@ -97,4 +97,6 @@ def _presence(key: str, value: "Document", required: list[object]) -> str:
 
 
 def _built(kind: "Document") -> str:
+    if kind.get("x-kazid-unusable"):
+        return "cannot be used here"
     return "not built yet" if kind.get("x-kazid-built") is False else ""

@@ -157,6 +157,8 @@ def _kind(entry: Entry, problems: Problems, kinds: Mapping[str, KindSpec], *, wh
             path,
             f"{what}: {shown(name)} is made by the daemon and cannot be authored; known: {listed(authorable)}",
         )
+    elif (why := kinds[name].unusable) is not None:
+        problems.add(path, f"{what}: provider {shown(name)} cannot be used here: {why}")
     else:
         return kinds[name]
     return None

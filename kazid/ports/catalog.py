@@ -71,6 +71,10 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
     deprecated_for: str | None = None
     synthesized: bool = False
     """Made by the daemon (`landed`, `scope_guard`): refused when authored."""
+    verdicts: str = ""
+    """The rule of its verdicts in one sentence: when it passes, fails and cannot look (docs/predicates.md)."""
+    unusable: str | None = None
+    """Why a plugin's kind cannot be used on this machine: refused when authored, with this reason."""
 
 
 class Catalog(Protocol):

@@ -27,11 +27,15 @@ assert len(KINDS) == 25, "23 kinds can be authored, 2 are made by the daemon"
 
 
 class BuiltinCatalog:
-    """The `Catalog` of the kinds above."""
+    """The `Catalog` of the kinds above, and of those that plugins add."""
+
+    def __init__(self, more: Mapping[str, KindSpec] | None = None) -> None:
+        assert not (more and more.keys() & KINDS.keys()), "what is built in is replaced by nobody"
+        self._kinds = MappingProxyType({**KINDS, **(more or {})})
 
     def kinds(self) -> Mapping[str, KindSpec]:
         """Every kind by its authored name."""
-        return KINDS
+        return self._kinds
 
 
 BUILTIN_CATALOG = BuiltinCatalog()

@@ -11,13 +11,15 @@ from tests.tidy.tree import ROOT, committable_files, dotted_name, handlers, name
 
 LINES_PER_MODULE_MAX = 500
 
-# STYLE 13: `except Exception` exists in three places. Path -> (how many, why it has to be broad).
+# STYLE 13: `except Exception` exists in three places, and where foreign code is first run.
+# Path -> (how many, why it has to be broad).
 BROAD_CATCHES_ALLOWED = {
     "kazid/runtime/supervisor.py": (
         1,
         "child guard: a crash in one child is reported, and never reaches its siblings",
     ),
     "kazid/runtime/observer.py": (1, "provider call: whatever a provider raises is the verdict `error`"),
+    "kazid/plugins.py": (1, "plugin load: whatever a plugin raises costs its kind, not the daemon"),
     "kazid/api/server.py": (1, "API connection: a broken request ends that connection, not the daemon"),
 }
 

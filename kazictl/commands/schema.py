@@ -32,7 +32,8 @@ def _kind_lines(schema: "Document", out: Terminal) -> list[str]:
     notes += ["deprecated"] if schema.get("deprecated") else []
     about = f": {one_line(schema['description'])}" if schema.get("description") else ""
     marks = f" ({', '.join(notes)})" if notes else ""
-    return [f"{one_line(schema.get('title', '?'))}{about}{marks}", "", *_key_lines(schema, out)]
+    rule = [f"  {one_line(schema['x-kazid-verdicts'])}"] if schema.get("x-kazid-verdicts") else []
+    return [f"{one_line(schema.get('title', '?'))}{about}{marks}", *rule, "", *_key_lines(schema, out)]
 
 
 def _file_lines(schema: "Document", out: Terminal) -> list[str]:

@@ -77,6 +77,7 @@ def kind_schema(kind: KindSpec) -> dict[str, Json]:
         "deprecated": kind.deprecated_for is not None,
         "x-kazid-built": kind.built,
         "x-kazid-live": kind.live,
+        "x-kazid-verdicts": kind.verdicts,
         **(
             {} if kind.unusable is None else {"x-kazid-unusable": kind.unusable, "additionalProperties": True}
         ),

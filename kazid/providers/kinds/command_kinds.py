@@ -135,6 +135,8 @@ def _bad_assertion(assertion: JsonObject, key: str) -> Iterator[KeyProblem]:
 CUSTOM_SCRIPT = KindSpec(
     name="custom_script",
     summary="runs a command and judges its exit code, a number in its JSON output, or how many lines match",
+    verdicts="pass, fail: as `verdict` says of the exit code or the output; error: it did not start, did not "
+    "end, or its output cannot be read so",
     live=False,
     built=True,
     keys={
@@ -151,6 +153,7 @@ CUSTOM_SCRIPT = KindSpec(
 TEST_RUNNER = KindSpec(
     name="test_runner",
     summary="runs a test command: green when it exits 0, both output streams as evidence",
+    verdicts="pass: exit 0; fail: any other exit code; error: it did not start or did not end",
     live=False,
     built=True,
     # cmd is not required: files without one load and the check answers missing_cmd, as lint says.

@@ -165,6 +165,8 @@ def _is_viewport(value: Json) -> bool:
 HTTP_PROBE = KindSpec(
     name="http_probe",
     summary="sends one HTTP request, or several in a row, and asserts on the status and the body",
+    verdicts="pass: every assertion holds in each of the samples, or any 2xx where nothing is asserted; "
+    "fail: one does not hold, or the address cannot be reached; error: it could not be asked, or not to its end",
     live=True,
     built=True,
     keys={

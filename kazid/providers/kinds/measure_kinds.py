@@ -57,6 +57,8 @@ def _check_cve(options: JsonObject) -> Iterator[KeyProblem]:
 RATCHET = KindSpec(
     name="ratchet",
     summary="measures a number and fails when it gets worse than its baseline",
+    verdicts="pass: no worse than the baseline by more than allowed_regression; fail: worse; error: no "
+    "number was measured",
     live=False,
     built=True,
     keys={

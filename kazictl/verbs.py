@@ -248,6 +248,9 @@ VERBS = (
         "schema",
         "print what a goal-file may hold, or one predicate kind's keys",
         words=(Word("PROVIDER", "the predicate kind, e.g. http_probe", required=False),),
+        options=(
+            Option("--json-schema", "print it as JSON Schema, for editors: #:schema ./goal.schema.json"),
+        ),
         starts_daemon=True,
     ),
     Verb("info", "show the daemon: version, socket, state folder, goals"),

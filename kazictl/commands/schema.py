@@ -1,6 +1,7 @@
 """`kazictl schema [PROVIDER]`: what a goal-file may hold, or one predicate kind's keys, by the daemon that reads it.
 
-The daemon answers with JSON Schema; `--json` prints it as it is, for editors and agents. People get its tables.
+The daemon answers with JSON Schema; `--json-schema` and `--json` print it as it is, for editors and agents. People get
+its tables.
 """
 
 from kazictl.document import entries, is_object, members
@@ -20,7 +21,7 @@ def run(session: Session) -> int:
     """Print the keys of one kind, or the tables and kinds of a goal-file."""
     kind = session.arguments.word
     reply = session.client().get(f"{API_PREFIX}/schema" + (f"/{quote(kind)}" if kind else ""))
-    if session.wants_json:
+    if session.wants_json or "json-schema" in session.arguments.flags:
         return session.emit_reply(reply, exit_code=exit_codes.OK)
     document = reply.document
     session.show(_kind_lines(document, session.out) if kind else _file_lines(document, session.out))
@@ -42,7 +43,7 @@ def _file_lines(schema: "Document", out: Terminal) -> list[str]:
     plain_keys = {key: value for key, value in properties.items() if not _tables_of(value)}
     lines = [out.paint("Keys of the file", "bold"), *_key_lines({**schema, "properties": plain_keys}, out)]
     for name, value in properties.items():
-        keys = _tables_of(value)
+        keys = _own_keys(_tables_of(value))
         if keys:
             brackets = f"[[{name}]]" if value.get("type") == "array" else f"[{name}]"
             lines += ["", out.paint(one_line(brackets), "bold"), *_key_lines(keys, out)]
@@ -55,6 +56,16 @@ def _file_lines(schema: "Document", out: Terminal) -> list[str]:
         lines += ["", out.paint("Predicate kinds (kazictl schema KIND)", "bold")]
         lines += table(out, ("KIND", "", "ABOUT"), kinds)
     return lines
+
+
+def _own_keys(schema: "Document") -> "Document":
+    """Without the keys that only some kinds have: an entry lists them for editors, by description alone."""
+    kept = {
+        key: value
+        for key, value in members(schema, "properties").items()
+        if not (is_object(value) and value.keys() == {"description"})
+    }
+    return {**schema, "properties": kept} if kept else {}
 
 
 def _tables_of(value: object) -> "Document":

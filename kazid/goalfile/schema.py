@@ -10,6 +10,8 @@ from kazid.goalfile import vocabulary
 from kazid.ports.catalog import Catalog, KeySpec, KeyType, KindSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
+UNKNOWN_KEY: Mapping[str, Json] = {"not": {"title": "unknown key"}}
+"""No further keys. Said of the value, and not of its table, so that a validator points at the line that is wrong."""
 
 _TEXT: Mapping[str, Json] = {"type": "string"}
 _SHAPES: Mapping[KeyType, Mapping[str, Json]] = {
@@ -51,7 +53,7 @@ def goal_file_schema(catalog: Catalog) -> dict[str, Json]:
     properties["predicate"] = {
         "type": "array",
         "minItems": 1,
-        "items": {"oneOf": [{"$ref": f"#/$defs/{kind.name}"} for kind in authorable]},
+        "items": _predicate(authorable),
     }
     return {
         "$schema": DIALECT,
@@ -59,7 +61,7 @@ def goal_file_schema(catalog: Catalog) -> dict[str, Json]:
         "type": "object",
         "required": [*_required(vocabulary.TOP), "predicate"],
         "properties": properties,
-        "additionalProperties": False,
+        "additionalProperties": UNKNOWN_KEY,
         "$defs": {kind.name: kind_schema(kind) for kind in authorable},
     }
 
@@ -84,6 +86,33 @@ def kind_schema(kind: KindSpec) -> dict[str, Json]:
     }
 
 
+def _predicate(kinds: Sequence[KindSpec]) -> dict[str, Json]:
+    """One entry: its kind decides which keys it has, so that an editor names the misspelt one.
+
+    With `oneOf`, a validator only says that none of so many kinds fits. The union of all keys is what editors complete.
+    """
+    union: dict[str, Json] = {}
+    for kind in kinds:
+        union |= {key: {"description": spec.help} for key, spec in kind.keys.items() if key not in union}
+    common: dict[str, Json] = {key: _key(spec) for key, spec in vocabulary.PREDICATE.items()}
+    common["provider"] = {
+        "enum": [kind.name for kind in kinds],
+        "description": vocabulary.PREDICATE["provider"].help,
+    }
+    return {
+        "type": "object",
+        "required": ["provider"],
+        "properties": {**union, **common},
+        "allOf": [
+            {
+                "if": {"properties": {"provider": {"const": kind.name}}, "required": ["provider"]},
+                "then": {"$ref": f"#/$defs/{kind.name}"},
+            }
+            for kind in kinds
+        ],
+    }
+
+
 def _enforcement() -> dict[str, Json]:
     roles: dict[str, Json] = {
         "fixer": _table(vocabulary.FIXER_ROLE),
@@ -91,7 +120,7 @@ def _enforcement() -> dict[str, Json]:
     }
     extra: dict[str, Json] = {
         "guard": _array(_table(vocabulary.ENFORCEMENT_GUARD)),
-        "roles": {"type": "object", "properties": roles, "additionalProperties": False},
+        "roles": {"type": "object", "properties": roles, "additionalProperties": UNKNOWN_KEY},
     }
     return _table(vocabulary.ENFORCEMENT, extra)
 
@@ -102,7 +131,7 @@ def _table(fields: vocabulary.Fields, extra: Mapping[str, Json] | None = None) -
         "type": "object",
         "required": _required(fields),
         "properties": {**properties, **(extra or {})},
-        "additionalProperties": False,
+        "additionalProperties": UNKNOWN_KEY,
     }
 
 

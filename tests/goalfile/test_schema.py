@@ -26,7 +26,11 @@ def test_every_authorable_kind_has_a_definition() -> None:
     authorable = {k.name for k in KINDS.values() if not k.synthesized}
     assert len(authorable) == 23
     assert SCHEMA["$defs"].keys() == authorable
-    assert len(SCHEMA["properties"]["predicate"]["items"]["oneOf"]) == 23
+    entry = SCHEMA["properties"]["predicate"]["items"]
+    assert {each["then"]["$ref"] for each in entry["allOf"]} == {f"#/$defs/{name}" for name in authorable}
+    assert set(entry["properties"]["provider"]["enum"]) == authorable
+    of_some_kind = {key for name in authorable for key in KINDS[name].keys}
+    assert entry["properties"].keys() == {*vocabulary.PREDICATE, *of_some_kind}, "what an editor completes"
 
 
 @pytest.mark.parametrize("kind", [pytest.param(k, id=k.name) for k in KINDS.values() if not k.synthesized])

@@ -262,9 +262,15 @@ def test_schema_shows_tables_and_prints_json_schema(daemon: FakeDaemon, kazictl:
         "x-kazid-built": True,
     }
     table = {"type": "object", "properties": {"cmd": {"type": "string", "description": "what to run"}}}
+    entry = {"properties": {"provider": {"enum": ["http_probe"]}, "url": {"description": "of some kinds"}}}
     goal_file = {
         "required": ["id"],
-        "properties": {"id": {"type": "string"}, "remedy": {"type": "array", "items": table}, "scope": table},
+        "properties": {
+            "id": {"type": "string"},
+            "remedy": {"type": "array", "items": table},
+            "scope": table,
+            "predicate": {"type": "array", "items": entry},
+        },
         "$defs": {"http_probe": probe, "browser": {"description": "a page", "x-kazid-built": False}},
     }
     daemon.on("GET", "/v1/schema", Answer(body=json.dumps(goal_file).encode()))
@@ -281,7 +287,10 @@ def test_schema_shows_tables_and_prints_json_schema(daemon: FakeDaemon, kazictl:
     shown = kazictl("schema").stdout
     for line in ("[[remedy]]", "[scope]", "browser     not built yet  a page"):
         assert line in shown.splitlines()
+    assert "[[predicate]]" in shown
+    assert "of some kinds" not in shown
     assert one_document(kazictl("schema", "http_probe", "--json")) == probe
+    assert json.loads(kazictl("schema", "--json-schema").stdout) == goal_file
     assert kazictl("schema", "htp").returncode == exit_codes.USAGE
 
 

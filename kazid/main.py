@@ -34,6 +34,7 @@ from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.notify import ServiceManager, activated_socket
+from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.workspace import SystemWorkspaces
@@ -170,6 +171,7 @@ class _Parts(NamedTuple):
     plugins: Plugins
     commands: SystemCommandRunner
     runner: SystemRunner
+    repositories: SystemRepositories
     leases: MemoryLeases
     world: World
     goals: Goals
@@ -209,6 +211,7 @@ class _Daemon:
                 parts.runner.write_identity()
                 await parts.commands.sweep_leaked_checks()
                 await parts.runner.sweep_leftovers()
+                await parts.repositories.sweep()
                 await run_tree(self._children(journal, parts), lambda: self._until_stopped(parts))
                 group.cancel_scope.cancel()
 
@@ -223,6 +226,7 @@ class _Daemon:
         commands = SystemCommandRunner(environ=environment, state_id=_state_id(state_dir))
         ancestry = Ancestry(check_prefix=commands.state_prefix, environ=environment)
         workspaces = SystemWorkspaces()
+        repositories = SystemRepositories(workspaces, scratch=self._state_dir / "checkouts")
         runner = SystemRunner(state_dir=state_dir, clock=self._clock, base_environment=environment)
         leases = MemoryLeases()
         broadcaster = Broadcaster()
@@ -232,6 +236,7 @@ class _Daemon:
             network_kinds=NETWORK_KINDS | plugins.network_kinds,
             commands=commands,
             workspaces=workspaces,
+            repositories=repositories,
             clock=self._clock,
             private_folder=self._private_folder,
             limits=ObserverLimits(
@@ -270,7 +275,7 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, plugins, commands, runner, leases, world, goals, service)
+        return _Parts(health, plugins, commands, runner, repositories, leases, world, goals, service)
 
     async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
         """Events and attempt folders of goals deleted long ago, a bounded piece."""

@@ -57,6 +57,12 @@ def _lines(session: Session, document: "Document", bundle: "Document") -> list[s
     if tried:
         lines += ["", out.paint("Tried", "bold")]
         lines += [clip(f"  {_attempt(each)}", width) for each in tried]
+    changed = entries(bundle, "changed")
+    if bundle.get("base") and bundle.get("changed") is not None:
+        more = bundle.get("changed_left_out")
+        lines += ["", out.paint(f"Changed since {one_line(bundle['base'])[:12]}", "bold")]
+        lines += [clip(f"  {one_line(name)}", width) for name in changed] or ["  nothing"]
+        lines += [f"  and {more} more"] if more else []
     cost = members(bundle, "cost")
     if cost:
         spent = ", ".join(f"{key} {one_line(value)}" for key, value in cost.items())

@@ -68,5 +68,10 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tried: Sequence[BundledAttempt] = ()
     tried_left_out: int = 0
     """Earlier attempts of the episode that are no longer kept one by one."""
+    base: str | None = None
+    """The commit that the workspace was at when the goal was first looked at."""
+    changed: Sequence[str] | None = None
+    """Files that differ from it, by anybody's hand; None: it cannot be told, or no agent works on the goal."""
+    changed_left_out: int = 0
     cost: BundledCost = BundledCost()
     next_steps: Sequence[str] = ()

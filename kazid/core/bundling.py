@@ -1,9 +1,11 @@
 """Filling a bundle: from the goal as it stood when it ended, within a bound that evidence gives way to first. Pure."""
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import budget
+from kazid.core import budget, seal
 from kazid.core.bundle import Bundle, BundledAttempt, BundledCost, BundledPredicate
 from kazid.core.decision import Conclude
 from kazid.core.event import BundleLeft, Event, StatusChanged
@@ -15,6 +17,7 @@ from kazid.core.vector import Reading, VerdictVector, assess
 
 BYTES_MAX = 64 * 1024
 """It lies in the goal's memory and in each of its snapshots."""
+CHANGED_MAX = 100
 FAILING_MAX = 50
 FINDINGS_MAX = 10
 
@@ -71,17 +74,29 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
 _TAMPERED = ("look at what was changed and by which attempt; put it back", _RESUME)
 
 
-def events_of(goal: Goal, progress: Progress, end: Conclude, now: Now) -> tuple[Event, ...]:
+def events_of(
+    goal: Goal, progress: Progress, end: Conclude, now: Now, *, changed: Collection[str] | None = None
+) -> tuple[Event, ...]:
     """An end as it is journalled: the status, and the bundle of one that is not converged."""
-    changed = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
+    status = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
     if end.status not in ENDS:
-        return (changed,)
-    return changed, BundleLeft(bundle=bundle_of(progress, assess(goal, progress, now), end, now))
+        return (status,)
+    bundle = bundle_of(progress, assess(goal, progress, now), end, now, changed=changed)
+    return status, BundleLeft(bundle=bundle)
 
 
-def bundle_of(progress: Progress, vector: VerdictVector, end: Conclude, now: Now) -> Bundle:
+def bundle_of(
+    progress: Progress,
+    vector: VerdictVector,
+    end: Conclude,
+    now: Now,
+    *,
+    changed: Collection[str] | None = None,
+) -> Bundle:
     """The bundle of this end, at most BYTES_MAX encoded."""
     failing = [_predicate(r) for r in vector.readings if not r.is_green]
+    base = seal.base_of(progress)
+    names = None if changed is None else sorted(changed)
     episode = progress.episode
     acts = () if episode is None else tuple(episode.acts)
     bundle = Bundle(
@@ -95,6 +110,9 @@ def bundle_of(progress: Progress, vector: VerdictVector, end: Conclude, now: Now
         failing_left_out=max(0, len(failing) - FAILING_MAX),
         tried=tuple(_attempt(a) for a in acts),
         tried_left_out=0 if episode is None else max(0, episode.iterations - len(acts)),
+        base=None if base in (None, seal.NO_BASE) else base,
+        changed=None if names is None else tuple(names[:CHANGED_MAX]),
+        changed_left_out=0 if names is None else max(0, len(names) - CHANGED_MAX),
         cost=BundledCost() if episode is None else _cost(episode, now),
         next_steps=next_steps(end.status, end.cause),
     )
@@ -116,6 +134,9 @@ def _within_bound(bundle: Bundle) -> Bundle:
             return bundle
         failing[position] = replace(failing[position], evidence={}, findings=(), is_shortened=True)
         bundle = replace(bundle, failing=tuple(failing))
+    if _size(bundle) > BYTES_MAX and bundle.changed:
+        left_out = bundle.changed_left_out + len(bundle.changed)
+        bundle = replace(bundle, changed=(), changed_left_out=left_out)
     while _size(bundle) > BYTES_MAX and failing:
         failing.pop()
         bundle = replace(bundle, failing=tuple(failing), failing_left_out=bundle.failing_left_out + 1)

@@ -19,7 +19,11 @@ UNREADABLE = "seal_unreadable"
 """Reason of a look that did not happen, because what is sealed could not be read."""
 
 PATHS_NAMED_MAX = 20
-_SEALED, _READ_ONLY, _GIT = "sealed", "read-only", "git"
+BASE = "base"
+"""Label of the commit that the clean ref named at the first look; within a generation it never changes."""
+NO_BASE = "none"
+_SEALED, _READ_ONLY, _GIT, _OUTSIDE = "sealed", "read-only", "git", "outside"
+_OF_AGENTS = (_READ_ONLY, _OUTSIDE)
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,11 +33,23 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+def base_of(progress: Progress) -> str | None:
+    """The base that was taken at the first look; None before it. `NO_BASE` where there is no repository."""
+    return None if progress.seal is None else progress.seal.files.get(BASE)
+
+
 def labelled(
-    sealed: Mapping[str, str], read_only: Mapping[str, str], git: Mapping[str, str]
+    sealed: Mapping[str, str],
+    read_only: Mapping[str, str],
+    git: Mapping[str, str],
+    *,
+    outside: Mapping[str, str],
+    base: str | None,
 ) -> dict[str, str]:
     """Hashes of all kinds under names that tell them apart."""
     return {
+        **({} if base is None else {BASE: base}),
+        **{f"{_OUTSIDE} {path}": token for path, token in sorted(outside.items())},
         **{f"{_GIT} {name}": digest for name, digest in sorted(git.items())},
         **{f"{_SEALED} {path}": digest for path, digest in sorted(sealed.items())},
         **{f"{_READ_ONLY} {path}": digest for path, digest in sorted(read_only.items())},
@@ -55,10 +71,10 @@ def looked(progress: Progress, event: PredicateObserved) -> Progress:
     changed = [
         label
         for label in sorted({*seal.files, *event.seal})
-        if seal.files.get(label) != event.seal.get(label)
+        if label != BASE and seal.files.get(label) != event.seal.get(label)
     ]
     if not _dispatched_since(progress, seal.acts):
-        changed = [label for label in changed if not label.startswith(_READ_ONLY)]
+        changed = [label for label in changed if not label.startswith(_OF_AGENTS)]
     if not _of(tuple(seal.files), _GIT):
         # A repository that was not there at the start is work like any other.
         changed = [label for label in changed if not label.startswith(f"{_GIT} ")]
@@ -72,12 +88,16 @@ def broken(progress: Progress) -> Broken | None:
     seal = progress.seal
     if seal is None or not seal.broken:
         return None
-    sealed, read_only, git = (_of(seal.broken, kind) for kind in (_SEALED, _READ_ONLY, _GIT))
+    sealed, read_only, git, outside = (
+        _of(seal.broken, kind) for kind in (_SEALED, _READ_ONLY, _GIT, _OUTSIDE)
+    )
     parts = [f"sealed inputs changed: {', '.join(sealed)}"] if sealed else []
     if git:
         parts.append(f"the repository's settings changed: {', '.join(git)}")
     if read_only:
         parts.append(f"an agent changed what is read-only: {', '.join(read_only)}")
+    if outside:
+        parts.append(f"an agent changed what is outside its write_paths: {', '.join(outside)}")
     cause = Cause.SEAL_BROKEN if sealed or git else Cause.READ_ONLY_WRITE
     return Broken(cause=cause, reason="; ".join(parts))
 

@@ -7,7 +7,6 @@ is built.
 
 from collections.abc import Iterator, Sequence
 
-from kazid.core.enforcement import enforcement_of
 from kazid.core.errors import Problem
 from kazid.core.goal import Goal, HarnessChoice
 from kazid.goalfile import vocabulary
@@ -50,10 +49,6 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
     seal = sections.tables["seal"]
     if seal.is_authored and seal.flag("enabled", default=True) and not seal.texts("sealed_inputs"):
         yield "[seal] names no inputs: the stored goal is sealed with or without it"
-    if enforcement_of(goal).wants_clean_tree and any(
-        (p.guard or p.held_out) and not p.live for p in goal.predicates
-    ):
-        yield f"guards and held-out predicates are graded in place: a clean checkout for them is {NOT_BUILT}"
     for name, successor in {
         r.kind.name: r.kind.deprecated_for for r in read if r.kind.deprecated_for
     }.items():
@@ -74,8 +69,6 @@ def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
         yield (*integration.path, "mode"), f'[integration] mode = "{mode}"'
     if tables["escalation"].is_authored:
         yield tables["escalation"].path, "[escalation]"
-    if tables["scope"].texts("write_paths"):
-        yield (*tables["scope"].path, "write_paths"), "[scope] write_paths"
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
         for key in ("needs", "budget"):

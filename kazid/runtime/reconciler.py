@@ -223,8 +223,9 @@ class Reconciler:
 
     async def _conclude(self, end: Conclude, *, after: Decision) -> None:
         """Journal an end, while the decision that led to it stands."""
+        changed = await self._world.observer.changed_files(self._state.spec, self._state.progress)
         now = self._world.clock.now()
-        events = events_of(self._state.spec, self._state.progress, end, now)
+        events = events_of(self._state.spec, self._state.progress, end, now, changed=changed)
         if not await self._state.record(*events, only_if=self._stands(after)):
             return
         log.info(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kazid.core.bundling import BYTES_MAX, ENDS, FAILING_MAX, bundle_of, next_steps
+from kazid.core.bundling import BYTES_MAX, CHANGED_MAX, ENDS, FAILING_MAX, bundle_of, next_steps
 from kazid.core.decision import Conclude
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
@@ -35,7 +35,8 @@ def stuck_service() -> tuple[Played, Conclude]:
 
 def test_it_names_what_failed_what_was_tried_what_it_cost_and_what_to_do():
     played, end = stuck_service()
-    bundle = bundle_of(played.progress, played.vector, end, played.now)
+    bundle = bundle_of(played.progress, played.vector, end, played.now, changed=["b", "a"])
+    assert (bundle.changed, bundle.changed_left_out) == (("a", "b"), 0)
     assert (bundle.status, bundle.cause) == (GoalStatus.STUCK, Cause.NO_PROGRESS)
     assert [(p.id, p.verdict, p.evidence["port"]) for p in bundle.failing] == [("a", "fail", 80)]
     assert [(a.number, a.ending, a.exit_code) for a in bundle.tried] == [(1, "exited", 0), (2, "exited", 0)]
@@ -76,3 +77,20 @@ def test_the_last_bundle_stays_with_the_goal():
     played.restart_daemon(down_s=5.0)
     played.looks(FAIL, of="a")
     assert played.progress.bundle == bundle
+
+
+def test_many_changed_files_are_counted_and_not_all_named() -> None:
+    played, end = stuck_service()
+    names = {f"f{n:04}" for n in range(CHANGED_MAX + 7)}
+    bundle = bundle_of(played.progress, played.vector, end, played.now, changed=names)
+    assert (len(bundle.changed or ()), bundle.changed_left_out) == (CHANGED_MAX, 7)
+    assert bundle_of(played.progress, played.vector, end, played.now).changed is None
+
+
+def test_long_names_give_way_before_what_failed_does() -> None:
+    played, end = stuck_service()
+    names = {f"{n:03}" + "x" * 4000 for n in range(CHANGED_MAX)}
+    bundle = bundle_of(played.progress, played.vector, end, played.now, changed=names)
+    assert len(msgspec.json.encode(bundle)) <= BYTES_MAX
+    assert (bundle.changed, bundle.changed_left_out) == ((), CHANGED_MAX)
+    assert bundle.failing

@@ -3,12 +3,22 @@
 import pytest
 from msgspec.structs import replace
 
-from kazid.core.enforcement import SKIPPED, Enforcement, enforcement_of, without_skips
-from kazid.core.goal import Goal, Mode
+from kazid.core.enforcement import (
+    LABELS_MAX,
+    SKIPPED,
+    Enforcement,
+    beyond,
+    enforcement_of,
+    is_graded_clean,
+    pinned_for,
+    without_skips,
+)
+from kazid.core.goal import Goal, Mode, Scope
 from kazid.core.verdict import Status, Verdict, failed, passed
-from tests.builders import a_goal, a_predicate
+from tests.builders import a_goal, a_harness, a_predicate
 
 TESTS = a_predicate("tests")
+GUARD = replace(a_predicate("guard"), guard=True)
 
 
 def _goal(**tables: object) -> Goal:
@@ -25,8 +35,29 @@ def _goal(**tables: object) -> Goal:
         ),
         pytest.param(
             replace(_goal(), mode=Mode.CREATE),
-            Enforcement(is_enabled=True, fails_on_skip=True, wants_clean_tree=True),
+            Enforcement(is_enabled=True, fails_on_skip=True, wants_clean_tree=False),
             id="a-creation-is",
+        ),
+        pytest.param(
+            replace(a_goal(GUARD, harness=a_harness()), mode=Mode.CREATE),
+            Enforcement(is_enabled=True, fails_on_skip=True, wants_clean_tree=True, seals_git=True),
+            id="guards-of-a-creation-are-graded-where-no-agent-works",
+        ),
+        pytest.param(
+            replace(a_goal(GUARD), mode=Mode.CREATE),
+            Enforcement(is_enabled=True, fails_on_skip=True, wants_clean_tree=False),
+            id="without-an-agent-in-place",
+        ),
+        pytest.param(
+            replace(a_goal(TESTS, harness=a_harness()), scope=Scope(write_paths=("src",))),
+            Enforcement(
+                is_enabled=False,
+                fails_on_skip=False,
+                wants_clean_tree=False,
+                seals_git=True,
+                writable=("src",),
+            ),
+            id="what-an-agent-may-change-needs-no-table",
         ),
         pytest.param(
             _goal(
@@ -111,3 +142,69 @@ def test_where_it_is_not_enforced_a_skip_is_the_authors_business() -> None:
     assert without_skips(_goal(), TESTS, verdict) == verdict
     assert without_skips(_goal(enforcement={"fail_on_skip": False}), TESTS, verdict) == verdict
     assert without_skips(ENFORCED, replace(TESTS, live=True), verdict) == verdict
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        pytest.param({"guard": True}, True, id="guard"),
+        pytest.param({"held_out": True}, True, id="held-out"),
+        pytest.param({}, False, id="what-the-agent-works-on"),
+        pytest.param({"guard": True, "live": True}, False, id="a-service-is-nowhere-else"),
+    ],
+)
+def test_guards_and_what_is_held_out_are_graded_clean(fields: dict[str, bool], expected: bool) -> None:
+    assert is_graded_clean(replace(a_predicate("p"), **fields)) is expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        pytest.param({"cmd": "./guard.sh"}, ("./guard.sh",), id="a-program-of-the-workspace"),
+        pytest.param({"cmd": "bash", "args": ["-eu", "ci/guard.sh", "src"]}, ("ci/guard.sh",), id="a-script"),
+        pytest.param(
+            {"cmd": "/usr/bin/python3.11", "args": ["check.py", "src/app.py"]}, ("check.py",), id="python"
+        ),
+        pytest.param(
+            {"cmd": "python", "args": ["-m", "py_compile", "src/app.py"]}, (), id="a-module-is-no-file"
+        ),
+        pytest.param(
+            {"cmd": "sh", "args": ["-c", "cat src/app.py"]}, (), id="an-inline-script-is-in-the-goal"
+        ),
+        pytest.param({"cmd": "pytest", "args": ["tests"]}, (), id="what-is-judged-is-never-pinned"),
+        pytest.param({"cmd": "bash", "args": ["/opt/guard.sh"]}, (), id="outside-the-workspace"),
+        pytest.param({"cmd": ["odd"]}, (), id="odd"),
+    ],
+)
+def test_a_checkout_pins_the_script_that_judges_and_not_what_it_judges(
+    options: dict[str, object], expected: tuple[str, ...]
+) -> None:
+    predicate = replace(GUARD, options=options)
+    assert pinned_for(a_goal(predicate), predicate) == expected
+
+
+def test_a_checkout_pins_what_is_sealed_and_read_only() -> None:
+    goal = _goal(enforcement={"read_only_paths": ["tests"]}, seal={"sealed_inputs": ["grade"]})
+    assert pinned_for(goal, GUARD) == ("grade", "tests")
+
+
+@pytest.mark.parametrize(
+    ("writable", "expected"),
+    [
+        pytest.param((), [], id="nothing-asked"),
+        pytest.param(("src",), ["docs/a.md", "setup.py", "srcs/x"], id="a-folder"),
+        pytest.param(("./src/", "docs/*.md"), ["setup.py", "srcs/x"], id="globs-and-odd-spellings"),
+        pytest.param((".",), [], id="everything"),
+        pytest.param(("setup.py",), ["docs/a.md", "src/x/y.py", "srcs/x"], id="a-file"),
+    ],
+)
+def test_what_is_beyond_the_write_paths(writable: tuple[str, ...], expected: list[str]) -> None:
+    changed = dict.fromkeys(("src/x/y.py", "srcs/x", "docs/a.md", "setup.py"), "token")
+    assert [*beyond(changed, writable)] == expected
+
+
+def test_many_files_beyond_are_one_label_that_still_tells_a_change() -> None:
+    many = {f"f{n}": "1" for n in range(LABELS_MAX + 1)}
+    one = beyond(many, ("src",))
+    assert len(one) == 1
+    assert beyond({**many, "f7": "2"}, ("src",)) != one

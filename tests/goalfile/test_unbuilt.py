@@ -18,9 +18,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
         pytest.param('[integration]\nmode = "merge"\n', 7, "integration.mode", '"merge"', id="integration"),
         pytest.param("[escalation]\n", 6, "escalation", "[escalation]", id="escalation"),
         pytest.param(
-            '[scope]\nwrite_paths = ["x"]\n', 7, "scope.write_paths", "[scope] write_paths", id="write-paths"
-        ),
-        pytest.param(
             "[[group]]\nid = 'a'\nbudget = 3\n", 8, "group[1].budget", 'group "a": budget', id="group-budget"
         ),
         pytest.param(
@@ -99,20 +96,6 @@ def test_each_deprecated_kind_is_said_once() -> None:
     runner = '[[predicate]]\nid = "{}"\nprovider = "test_runner"\ncmd = "go"\n'
     notices = loaded('id = "g"\n' + runner.format("a") + runner.format("b")).notices
     assert sum("deprecated" in n for n in notices) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "is_said"),
-    [
-        pytest.param(f'mode = "create"\n{PREDICATE}guard = true\n', True, id="create"),
-        pytest.param(f"{PREDICATE}held_out = true\n[enforcement]\n", True, id="authored"),
-        pytest.param(f"{PREDICATE}guard = true\n[enforcement]\nclean_tree = false\n", False, id="not-wanted"),
-        pytest.param(f"{PREDICATE}[enforcement]\n", False, id="nothing-to-grade-there"),
-        pytest.param(f"{PREDICATE}guard = true\n", False, id="not-enforced"),
-    ],
-)
-def test_guards_that_are_graded_in_place_are_said_to_be(text: str, is_said: bool) -> None:
-    assert any("clean" in n for n in loaded(f'id = "g"\n{text}').notices) is is_said
 
 
 def test_a_model_nobody_uses_is_said() -> None:

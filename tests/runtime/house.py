@@ -12,6 +12,7 @@ import anyio
 from kazid.adapters.memory.clock import MemoryClock
 from kazid.adapters.memory.journal import MemoryJournal
 from kazid.adapters.memory.lease import MemoryLeases
+from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.core.event import Recorded
@@ -23,7 +24,7 @@ from kazid.core.replay import replay
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
-from kazid.ports.provider import Look
+from kazid.ports.provider import Look, Provider
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
@@ -68,7 +69,10 @@ class House:
         self.clock = MemoryClock()
         self.journal = MemoryJournal()
         self.workspaces = MemoryWorkspaces("/w", "/w2")
+        self.repositories = MemoryRepositories(self.workspaces)
         self.scene = Scene()
+        self.providers: dict[str, Provider] = {}
+        """Kinds besides those that the scene answers."""
         self.scripts: dict[str, Script] = {}
         self.runner = ScriptedRunner(clock=self.clock, scripts=lambda order: self._script(order.argv[0]))
         self.harness = ScriptedHarness()
@@ -121,12 +125,15 @@ class Daemon:
         self.health = Health()
         self.broadcaster = Broadcaster()
         leases = MemoryLeases()
-        providers = dict.fromkeys(("http_probe", "test_runner", "custom_script"), house.scene)
         self.observer = Observer(
-            providers=providers,
+            providers={
+                **dict.fromkeys(("http_probe", "test_runner", "custom_script"), house.scene),
+                **house.providers,
+            },
             network_kinds=frozenset({"http_probe"}),
             commands=_no_commands(),
             workspaces=house.workspaces,
+            repositories=house.repositories,
             clock=house.clock,
             private_folder=lambda uid: f"/private/{uid}",
             limits=ObserverLimits(),

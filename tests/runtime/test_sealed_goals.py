@@ -8,6 +8,7 @@ from kazid.adapters.memory.runner import Script
 from kazid.core.event import GoalResumed
 from kazid.core.goal import Scope
 from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import failed, passed
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.house import ME, House
 
@@ -82,6 +83,78 @@ async def test_an_agent_that_writes_what_is_denied_ends_the_goal_and_nothing_is_
     assert (view.status, view.cause) == (GoalStatus.TAMPERED, Cause.READ_ONLY_WRITE)
     assert written in view.reason
     assert house.workspaces.read("/w", written) == "lenient"
+
+
+@pytest.mark.parametrize("has_repository", [True, False], ids=["repository", "plain-folder"])
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        pytest.param("src/calc.py", GoalStatus.CONVERGED, id="within"),
+        pytest.param("tests/test_a.py", GoalStatus.TAMPERED, id="an-edit-elsewhere"),
+        pytest.param("planted.py", GoalStatus.TAMPERED, id="a-new-file-elsewhere"),
+    ],
+)
+async def test_an_agent_that_writes_beyond_its_write_paths_ends_the_goal(
+    written, status, has_repository, autojump_clock
+):
+    house = _house()
+    if has_repository:
+        house.repositories.make_commit("/w")
+    house.workspaces.write("/w", "notes", "edited before anybody came")
+    _cheats(house, written)
+    view = await _end(house, replace(_goal({}), scope=Scope(write_paths=("src",))))
+    assert view.status is status
+    if status is GoalStatus.TAMPERED:
+        assert view.cause is Cause.READ_ONLY_WRITE
+        assert written in view.reason
+        assert "notes" not in view.reason
+
+
+async def test_a_guard_is_graded_in_a_checkout_with_its_script_as_it_was(autojump_clock):
+    house = _house()
+    house.workspaces.write("/w", "guard.sh", "strict")
+    commit = house.repositories.make_commit("/w")
+    seen: list[tuple[str, str | None, str | None]] = []
+
+    class Grader:
+        async def evaluate(self, options, look, commands):
+            files = house.workspaces.files(look.workspace) or {}
+            seen.append((look.workspace, files.get("guard.sh"), files.get("app.py")))
+            return passed() if files.get("guard.sh") == "lenient" else failed("guarded")
+
+    def effect(_: object) -> None:
+        house.workspaces.write("/w", "guard.sh", "lenient")
+        house.workspaces.write("/w", "app.py", "new")
+
+    house.scene.up["tests"] = True
+    house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
+    house.providers["grader"] = Grader()
+    guard = replace(
+        a_predicate("guard"), guard=True, provider="grader", options={"cmd": "sh", "args": ["guard.sh"]}
+    )
+    goal = replace(a_goal(TESTS, guard, harness=a_harness(), workspace="/w"), tables={"enforcement": {}})
+    view = await _end(house, goal)
+    assert view.status is GoalStatus.STUCK, "the edited script never graded anything"
+    assert {(folder == "/w", script) for folder, script, _ in seen} == {(False, "strict")}
+    assert seen[-1][2] == "new", "the candidate is what is graded"
+    evidence = view.vector.readings[1].verdict.evidence["graded_in_checkout"]
+    assert evidence == {"base": commit[:12], "pinned": ["guard.sh"]}
+
+
+async def test_a_guard_without_a_checkout_is_an_error_and_never_graded_in_place(autojump_clock):
+    house = _house()
+    house.repositories.make_commit("/w")
+    guard = replace(a_predicate("guard"), guard=True)
+    house.scene.up.update(tests=True, guard=True)
+    goal = replace(a_goal(TESTS, guard, harness=a_harness(), workspace="/w"), tables={"enforcement": {}})
+    house.repositories.break_checkouts("no space left")
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(5)
+        (view,) = daemon.service.views()
+    verdict = view.vector.readings[1].verdict
+    assert (verdict.reason, verdict.detail) == ("no_clean_checkout", "no space left")
+    assert view.status is not GoalStatus.CONVERGED
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ HEAD = """
 id = "GOAL_ID"
 [scope]
 workspace = "WORKSPACE"
+write_paths = ["WRITE_PATHS"]
 [harness]
 id = "claude"
 command = "AGENT"
@@ -99,6 +100,7 @@ class Cheat(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     says: str
     """In the reason."""
+    write_paths: str = "**"
     red: frozenset[str] = frozenset({"calc"})
     """What still fails at the end: the verdict is told as it is."""
 
@@ -122,6 +124,16 @@ CHEATS: Mapping[str, Cheat] = {
         status="tampered",
         cause="seal_broken",
         says="grade.sh",
+        red=frozenset(),
+    ),
+    "edit_a_grader_nobody_sealed": Cheat(
+        goal=GRADED + "[enforcement]\n", cause="no_progress", says="dispatches", red=frozenset({"graded"})
+    ),
+    "write_where_it_may_not": Cheat(
+        write_paths="calc.py",
+        status="tampered",
+        cause="read_only_write",
+        says="outside its write_paths: test_double.py",
         red=frozenset(),
     ),
     "alternate_two_edits": Cheat(cause="no_progress", says="dispatches"),
@@ -174,6 +186,7 @@ def _place(daemon: RealDaemon, name: str, cheat: Cheat) -> Path:
         "WORKSPACE": str(workspace),
         "AGENT": str(agent),
         "PYTHON": sys.executable,
+        "WRITE_PATHS": cheat.write_paths,
     }.items():
         text = text.replace(word, value)
     goal_file.write_text(text)

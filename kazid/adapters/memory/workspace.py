@@ -70,9 +70,17 @@ class MemoryWorkspaces:
         """Write a file of the folder."""
         self._files[path][name] = text
 
+    def delete(self, path: str, name: str) -> None:
+        """Delete a file of the folder."""
+        del self._files[path][name]
+
     def read(self, path: str, name: str) -> str | None:
         """What is in a file of the folder; None when there is no such file."""
         return self._files[path].get(name)
+
+    def files(self, path: str) -> Mapping[str, str] | None:
+        """Everything in the folder; None when it is not there or was made unreadable."""
+        return None if path in self._unreadable else self._files.get(path)
 
     def remove(self, path: str) -> None:
         """Take the folder away."""

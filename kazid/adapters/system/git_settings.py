@@ -1,4 +1,4 @@
-"""Hashes of what makes git run or rewrite something: its config, hooks and attributes, outside the tree. Blocks.
+"""Hashes of what makes git run, rewrite or overlook something: config, hooks, attributes, excludes. Blocks.
 
 They are found as git finds them, upwards from a folder and through the files of linked worktrees, by reading alone: a
 git that is started to find them would already obey them. Sections in which git keeps track of branches are left out,
@@ -31,7 +31,7 @@ def git_settings(top: str, bounds: Bounds) -> dict[str, str]:
         "config": _config_hash(os.path.join(common, "config")),
         _PER_WORKTREE: _config_hash(os.path.join(folder, _PER_WORKTREE)),
     }
-    rest = file_hashes(common, ("hooks", "info/attributes"), bounds)
+    rest = file_hashes(common, ("hooks", "info/attributes", "info/exclude"), bounds)
     # Not absent but empty: a folder of samples that git never runs is as good as none.
     hashes |= {
         name: digest

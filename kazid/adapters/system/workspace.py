@@ -77,6 +77,17 @@ class SystemWorkspaces:
                 return None
         return None
 
+    async def tokens(self, path: str) -> dict[str, str] | None:
+        """What each file holds, as git would write it into a tree (`100644 <blob id>`); None when it cannot be told."""
+        bounds = Bounds(seconds=HASH_DEADLINE_S)
+        with anyio.move_on_after(HASH_DEADLINE_S):
+            try:
+                tokens = await self._tokens(path, bounds, depth=0)
+            except OutOfBounds:
+                return None
+            return {os.fsdecode(name): os.fsdecode(token) for name, token in tokens.items()}
+        return None
+
     async def file_hashes(self, path: str, patterns: Sequence[str]) -> Mapping[str, str] | None:
         """What the named files hold; None when it cannot be told."""
         bounds = Bounds(seconds=HASH_DEADLINE_S)
@@ -98,10 +109,12 @@ class SystemWorkspaces:
         return None
 
     async def _hash(self, path: str, bounds: Bounds, *, depth: int) -> TreeHash:
-        tokens = await self._git_tokens(path, bounds, depth=depth) if depth < NESTING_MAX else None
-        if tokens is None:
-            tokens = await self._in_thread(partial(walk, path, bounds))
+        tokens = await self._tokens(path, bounds, depth=depth)
         return await self._in_thread(partial(hash_of, tokens))
+
+    async def _tokens(self, path: str, bounds: Bounds, *, depth: int) -> dict[bytes, bytes]:
+        tokens = await self._git_tokens(path, bounds, depth=depth) if depth < NESTING_MAX else None
+        return await self._in_thread(partial(walk, path, bounds)) if tokens is None else tokens
 
     async def _git_tokens(self, path: str, bounds: Bounds, *, depth: int) -> dict[bytes, bytes] | None:
         """Return tokens by path; None where git does not answer for this folder. Raises OutOfBounds."""

@@ -146,7 +146,7 @@ def without_skips(goal: Goal, predicate: Predicate, verdict: Verdict) -> Verdict
     if found is None:
         return verdict
     detail = f'it ended well, but says "{found[0]}": what did not run shows nothing'
-    return replace(verdict, status=Status.FAIL, reason=SKIPPED, detail=detail)
+    return replace(verdict, status=Status.FAIL, reason=SKIPPED, detail=detail, baseline=None)
 
 
 def _table(value: Json) -> Mapping[str, Json]:

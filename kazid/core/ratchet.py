@@ -34,3 +34,10 @@ def compare(
     best = max(baseline, signal) if is_higher_better else min(baseline, signal)
     holds = regression <= allowed_regression
     return Comparison(regression=regression, holds=holds, next_baseline=best if holds else baseline)
+
+
+def tightens(bar: float | None, before: float | None, *, direction: Direction) -> bool:
+    """True when this bar is a first one, or better than the one before."""
+    if bar is None or before is None:
+        return bar is not None
+    return bar > before if direction is Direction.HIGHER_BETTER else bar < before

@@ -14,8 +14,9 @@ from kazid.core.cadence import spacing_s
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.progress import PredicateState, Progress
+from kazid.core.ratchet import tightens
 from kazid.core.vector import is_settled
-from kazid.core.verdict import Status
+from kazid.core.verdict import Status, Verdict
 
 
 def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progress:
@@ -35,10 +36,10 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
         looks=old.looks + 1,
         is_stale=old.is_stale and event.started_s < progress.act_floor_s,
     )
+    if verdict.baseline is not None and _moves_bar(verdict, old.baseline):
+        state = replace(state, baseline=verdict.baseline)
     match verdict.status:
         case Status.PASS:
-            if verdict.baseline is not None:
-                state = replace(state, baseline=verdict.baseline)
             more = _is_one_more(predicate, progress, event, state, in_a_row=old.passes)
             state = replace(state, passes=old.passes + more, fails=0, errors=0, errors_since_s=None)
             state = _greened(predicate, state, event.ended_s)
@@ -77,6 +78,13 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
     is_red = verdict.status is Status.FAIL and event.generation == progress.generation
     is_red = is_red and (predicate.live or (state.reruns_left == 0 and not state.is_quarantined))
     return reddened(progress) if is_red else progress
+
+
+def _moves_bar(verdict: Verdict, bar: float | None) -> bool:
+    """True for a pass; a fail, which may be one of something else, may tighten the bar and never loosen it."""
+    if verdict.status is not Status.FAIL:
+        return verdict.status is Status.PASS
+    return verdict.direction is not None and tightens(verdict.baseline, bar, direction=verdict.direction)
 
 
 def _is_one_more(

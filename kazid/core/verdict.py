@@ -58,7 +58,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     score: float | None = None
     direction: Direction | None = None
     baseline: float | None = None
-    """What the next look at a stored ratchet is compared with; kept by the fold when this is a pass."""
+    """What the next look at a stored ratchet is compared with; kept by the fold. Where two things are
+    measured it may come with a fail of the other."""
 
     @property
     def is_green(self) -> bool:

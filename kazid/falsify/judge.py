@@ -10,7 +10,7 @@ from kazid.falsify import notes
 from kazid.falsify.outcome import Note
 from kazid.falsify.script import run_command
 
-JUDGED = frozenset({"custom_script", "test_runner"})
+JUDGED = frozenset({"custom_script", "property", "test_runner"})
 ALL_CODES = frozenset(range(256))
 ABOVE_ZERO = frozenset({">= 0", ">=0", "> -1", ">-1", "!= -1", "!=-1"})
 

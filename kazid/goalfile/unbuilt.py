@@ -17,6 +17,7 @@ from kazid.goalfile.problems import Problems
 from kazid.goalfile.sections import Sections
 
 NOT_BUILT = "not built yet"
+BASELINE_KEYS = ("baseline", "project_baseline")
 STORED_BASELINES = ("stored", "prior")
 INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
 
@@ -83,9 +84,10 @@ def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
         if not kind.built and kind.name not in kinds_named:
             kinds_named.add(kind.name)
             yield (*each.path, "provider"), f'predicate "{predicate.id}": provider "{kind.name}"'
-        baseline = predicate.options.get("baseline")
-        if kind.built and isinstance(baseline, str) and baseline.lower() not in STORED_BASELINES:
-            yield (
-                (*each.path, "baseline"),
-                f'predicate "{predicate.id}": a git ref as baseline ("{baseline[:40]}")',
-            )
+        for key in BASELINE_KEYS:
+            baseline = predicate.options.get(key)
+            if kind.built and isinstance(baseline, str) and baseline.lower() not in STORED_BASELINES:
+                yield (
+                    (*each.path, key),
+                    f'predicate "{predicate.id}": a git ref as baseline ("{baseline[:40]}")',
+                )

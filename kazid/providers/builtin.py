@@ -7,16 +7,26 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from kazid.ports.provider import Provider
+from kazid.providers.coverage import Coverage
 from kazid.providers.custom_script import CustomScript
+from kazid.providers.cve import Cve
 from kazid.providers.http_probe import HttpProbe
+from kazid.providers.mutation import Mutation
+from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
+from kazid.providers.static import Static
 from kazid.providers.test_runner import TestRunner
 
 BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
     {
+        "coverage": Coverage,
         "custom_script": CustomScript,
+        "cve": Cve,
         "http_probe": HttpProbe,
+        "mutation": Mutation,
+        "property": Property,
         "ratchet": Ratchet,
+        "static": Static,
         "test_runner": TestRunner,
     }
 )

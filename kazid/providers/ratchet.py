@@ -72,6 +72,7 @@ def interpret(measured: Measured, options: RatchetOptions, *, stored: float | No
             "direction": options.direction.value,
             "baseline_source": _source(options, is_first=baseline is None),
         },
+        findings=measured.findings,
         score=measured.signal,
         direction=options.direction,
         baseline=compared.next_baseline if compared.holds and options.is_stored else None,

@@ -42,6 +42,9 @@ OURS = {
         "error",
         "wrong type: the predecessor raises and takes the whole machine down (observed D11)",
     ),
+    "st-exit2-noout": ("error", "nothing shows that the analyser ran (goal-files §14)"),
+    "cv-gov-empty": ("error", "nothing shows that the scanner ran (goal-files §14)"),
+    "pr-pass": ("error", "exit 0 without a word shows no property (issue: empty output is never green)"),
 }
 
 REASONS = {
@@ -50,6 +53,7 @@ REASONS = {
     "failed_connect": "dns_failed",
     "invalid_uri": "invalid_config",
     "invalid_method": "invalid_config",
+    "invalid_json": "no_report",
 }
 """Their words for an error, where ours is another."""
 
@@ -104,6 +108,17 @@ def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.get("evidence", {}).items() if key != "reason"}
 
 
+def diagnostics_of(verdict: Verdict) -> list[dict[str, Any]]:
+    """Our findings in the predecessor's fields."""
+    return [
+        {
+            "file": f.file, "line": f.line, "col": f.column, "rule": f.rule, "level": f.level, "message": f.message,
+            "expected": None, "got": None,
+        }
+        for f in verdict.findings
+    ]  # fmt: skip
+
+
 def reason_of(row: Mapping[str, Any]) -> str | None:
     tag = re.match(r"\{?:(\w+)", row.get("evidence", {}).get("reason", ""))
     return REASONS.get(tag[1], tag[1]) if tag else None
@@ -114,6 +129,10 @@ async def test_the_verdict_is_the_predecessors(row: dict[str, Any], workspace: P
     verdict = await answer(row, workspace=workspace, port=port)
     assert verdict.status.value == row["status"], verdict
     assert {key: verdict.evidence.get(key) for key in facts_of(row)} == facts_of(row)
+    if theirs := row.get("diagnostics"):  # where they have none, ours explain more
+        levels = [each["level"] and each["level"].lstrip(":") for each in theirs]
+        expected = [{**each, "level": level} for each, level in zip(theirs, levels, strict=True)]
+        assert diagnostics_of(verdict) == expected
     assert verdict.score == row.get("score")
     assert (verdict.direction.value if verdict.direction else None) == row.get("direction")
     if row["status"] == "error":

@@ -66,6 +66,17 @@ def test_the_bar_is_kept_by_the_fold_and_only_a_pass_moves_it():
     assert played.state("size").baseline == 90.0
 
 
+def test_a_fail_of_something_else_may_set_and_tighten_the_bar_and_never_loosens_it():
+    played = Played(a_goal(a_predicate("coverage", provider="coverage")))
+    bars = []
+    for number in (60.0, 70.0, 50.0):
+        played.look(
+            "coverage", Verdict(status=Status.FAIL, reason="below_target", direction=UP, baseline=number)
+        )
+        bars.append(played.state("coverage").baseline)
+    assert bars == [60.0, 70.0, 70.0]
+
+
 def test_the_bar_outlives_restarts_suspensions_and_new_generations():
     played = Played(a_goal(a_predicate("size", provider="ratchet")))
     played.look("size", held(90.0))

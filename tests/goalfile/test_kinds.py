@@ -29,13 +29,7 @@ def test_live_kinds_are_the_four_that_look_from_outside() -> None:
     assert {k.name for k in KINDS.values() if k.live} == {"http_probe", "browser", "prod_log", "metrics"}
 
 
-def test_four_kinds_are_built_and_two_are_deprecated() -> None:
-    assert {k.name for k in KINDS.values() if k.built} == {
-        "test_runner",
-        "custom_script",
-        "http_probe",
-        "ratchet",
-    }
+def test_two_kinds_are_deprecated() -> None:
     assert {k.name for k in KINDS.values() if k.deprecated_for} == {"test_runner", "prod_log"}
 
 

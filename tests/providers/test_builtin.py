@@ -4,9 +4,16 @@ import pytest
 
 from kazid.providers.builtin import BUILTIN
 from kazid.providers.catalog import KINDS
+from kazid.providers.coverage import CoverageOptions
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
+from kazid.providers.cve import CveOptions, Scanner
 from kazid.providers.http_probe import HttpProbeOptions
+from kazid.providers.kinds import checks
+from kazid.providers.metric import MetricFormat, MetricOptions
+from kazid.providers.mutation import MutationOptions
+from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
+from kazid.providers.static import Format, StaticOptions
 from kazid.providers.test_runner import FIXED
 
 OPTIONS = {
@@ -14,6 +21,11 @@ OPTIONS = {
     "test_runner": CustomScriptOptions,
     "http_probe": HttpProbeOptions,
     "ratchet": RatchetOptions,
+    "static": StaticOptions,
+    "coverage": CoverageOptions,
+    "cve": CveOptions,
+    "mutation": MutationOptions,
+    "property": PropertyOptions,
 }
 
 
@@ -42,3 +54,7 @@ def test_every_vocabulary_that_loads_is_known() -> None:
     keys = KINDS["custom_script"].keys
     assert set(keys["verdict"].choices) == {rule.value for rule in Rule}
     assert set(keys["evidence_format"].choices) == {known.value for known in EvidenceFormat}
+    assert set(KINDS["static"].keys["format"].choices) == {known.value for known in Format}
+    assert set(KINDS["cve"].keys["tool"].choices) == {known.value for known in Scanner}
+    assert set(checks.METRIC_FORMATS) == {known.value for known in MetricFormat}
+    assert set(checks.METRIC_KEYS) == set(MetricOptions.__struct_fields__)

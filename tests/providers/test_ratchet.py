@@ -16,6 +16,7 @@ from kazid.ports.commands import CommandResult
 from kazid.providers.catalog import KINDS
 from kazid.providers.metric import Measured, MetricOptions
 from kazid.providers.metric import interpret as measured_in
+from kazid.providers.ran import Ran
 from kazid.providers.ratchet import Ratchet, RatchetOptions, interpret
 from tests.providers.provider_contract import ProviderContract, a_look
 
@@ -72,7 +73,9 @@ HUGE = "9" * 400
     ],
 )
 def test_a_measure_is_a_number_or_an_error(result: CommandResult, path: str, expected: float | str) -> None:
-    measured = measured_in(result, MetricOptions(cmd="m", path=path), workspace="/w")
+    measured = measured_in(
+        Ran(result=result, report=result.stdout.text), MetricOptions(cmd="m", path=path), workspace="/w"
+    )
     if isinstance(measured, Verdict):
         assert (measured.status, measured.reason) == (Status.ERROR, expected)
     else:

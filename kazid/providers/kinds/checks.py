@@ -15,8 +15,13 @@ from kazid.ports.catalog import KeyProblem, KeySpec, KeyType
 from kazid.providers.pass_when import parse_pass_when
 
 DIRECTIONS = ("higher_better", "lower_better")
-METRIC_KEYS = ("cmd", "args", "env", "path", "timeout_ms")
-METRIC_HELP = "cmd, args, env, path (JSONPath into its output) and timeout_ms of what is measured"
+METRIC_KEYS = ("cmd", "args", "env", "path", "format", "counts", "report_path", "timeout_ms")
+METRIC_FORMATS = ("number", "coverage_py", "cobertura", "lcov")
+METRIC_COUNTS = ("lines", "branches", "both")
+METRIC_HELP = (
+    "cmd, args, env and timeout_ms of what is measured; path (JSONPath into its output), or format (coverage_py, "
+    "cobertura, lcov) with counts (lines, branches, both); report_path where it writes a file"
+)
 
 CMD = KeySpec(
     type=KeyType.NON_EMPTY_STRING, help="the executable: one word, no shell; in the workspace when it has a /"
@@ -27,6 +32,9 @@ ENV = KeySpec(type=KeyType.STRING_TABLE, help="variables it gets besides the all
 TIMEOUT_MS = KeySpec(type=KeyType.POSITIVE_INTEGER, help="deadline of one look in milliseconds")
 BASELINE = KeySpec(type=KeyType.NUMBER_OR_STRING, help='a number, "stored" or a git ref')
 STORE_DIR = KeySpec(type=KeyType.STRING, help="where stored baselines are kept")
+REPORT_PATH = KeySpec(
+    type=KeyType.STRING, help="the file below the workspace that the command writes; its output when absent"
+)
 ALLOWED_REGRESSION = KeySpec(
     type=KeyType.NUMBER, default=0, help="how much worse than the baseline is still green"
 )
@@ -72,8 +80,22 @@ def bad_metric(options: JsonObject, key: str) -> Iterator[KeyProblem]:
         yield KeyProblem(key=f"{key}.env", message=f"{key}.env must be a table whose values are strings")
     if not isinstance(metric.get("path", ""), str):
         yield KeyProblem(key=f"{key}.path", message=f"{key}.path must be a string")
+    yield from _bad_metric_report(metric, key)
     if not is_integer(timeout_ms := metric.get("timeout_ms", 1)) or timeout_ms < 1:
         yield KeyProblem(key=f"{key}.timeout_ms", message=f"{key}.timeout_ms must be an integer > 0")
+
+
+def _bad_metric_report(metric: JsonObject, key: str) -> Iterator[KeyProblem]:
+    for name, choices in (("format", METRIC_FORMATS), ("counts", METRIC_COUNTS)):
+        if name in metric and metric[name] not in choices:
+            yield KeyProblem(key=f"{key}.{name}", message=f"{key}.{name} must be one of {words(choices)}")
+    if not isinstance(metric.get("report_path", ""), str):
+        yield KeyProblem(key=f"{key}.report_path", message=f"{key}.report_path must be a string")
+    is_coverage = metric.get("format", "number") != "number"
+    if is_coverage and metric.get("path"):
+        yield KeyProblem(key=f"{key}.path", message=f"{key}.path is for numbers, not for a coverage report")
+    if not is_coverage and "counts" in metric:
+        yield KeyProblem(key=f"{key}.counts", message=f"{key}.counts needs a format of coverage reports")
 
 
 def unknown_keys(table: JsonObject, known: Sequence[str], *, prefix: str) -> Iterator[KeyProblem]:

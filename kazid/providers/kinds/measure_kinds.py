@@ -17,6 +17,7 @@ from kazid.providers.kinds.checks import (
     DIRECTIONS,
     ENV,
     METRIC_HELP,
+    REPORT_PATH,
     STORE_DIR,
     TIMEOUT_MS,
     bad_metric,
@@ -24,6 +25,7 @@ from kazid.providers.kinds.checks import (
     missing,
 )
 
+STATIC_FORMATS: Final = ("dialyzer", "sarif", "tsc", "mypy", "golangci-lint")
 CVE_TOOLS: Final = ("govulncheck", "trivy", "grype", "npm_audit")
 
 
@@ -76,15 +78,17 @@ RATCHET = KindSpec(
 STATIC = KindSpec(
     name="static",
     summary="runs an analyser and allows no findings, or no more than the baseline",
+    verdicts="pass: no finding that counts, or no more than the baseline allows, and proof that the tool "
+    "ran; fail: more; error: it did not come to its end, or its report proves nothing",
     live=False,
-    built=False,
+    built=True,
     keys={
         "cmd": CMD_REQUIRED,
         "args": ARGS,
         "env": ENV,
         "format": KeySpec(
             type=KeyType.STRING,
-            choices=("dialyzer", "sarif"),
+            choices=STATIC_FORMATS,
             default="dialyzer",
             help="how findings are read",
         ),
@@ -92,6 +96,7 @@ STATIC = KindSpec(
         "allowed_regression": ALLOWED_REGRESSION,
         "merge_stderr": KeySpec(type=KeyType.BOOLEAN, default=False, help="read both output streams as one"),
         "error_codes": KeySpec(type=KeyType.INTEGER_LIST, help="exit codes that mean: could not look"),
+        "report_path": REPORT_PATH,
         "store_dir": STORE_DIR,
         "timeout_ms": TIMEOUT_MS,
     },
@@ -100,8 +105,10 @@ STATIC = KindSpec(
 COVERAGE = KindSpec(
     name="coverage",
     summary="patch coverage at least the target, project coverage no worse than its baseline",
+    verdicts="pass: the patch reaches its target and the project is no worse than its baseline; fail: one "
+    "is not; error: one was not measured, or counts nothing",
     live=False,
-    built=False,
+    built=True,
     keys={
         "patch": KeySpec(type=KeyType.TABLE, required=True, help=METRIC_HELP),
         "target": KeySpec(type=KeyType.NUMBER, required=True, help="what patch coverage has to reach"),
@@ -116,8 +123,9 @@ COVERAGE = KindSpec(
 PROPERTY = KindSpec(
     name="property",
     summary="runs property tests: green when every case held, scored by how many did",
+    verdicts="pass: exit 0 and a word of a test; fail: a case was falsified; error: neither is said",
     live=False,
-    built=False,
+    built=True,
     keys={
         "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, default="mix", help=CMD.help),
         "args": KeySpec(type=KeyType.STRING_LIST, default=("test",), help=ARGS.help),
@@ -131,8 +139,10 @@ PROPERTY = KindSpec(
 MUTATION = KindSpec(
     name="mutation",
     summary="runs a mutation tester: green when enough mutants were killed",
+    verdicts="pass: the share of killed mutants reaches the threshold; fail: it does not; error: no share "
+    "was reported; unknown: nothing was mutated",
     live=False,
-    built=False,
+    built=True,
     keys={
         "cmd": CMD,
         "args": ARGS,
@@ -144,6 +154,7 @@ MUTATION = KindSpec(
         "killed_path": KeySpec(type=KeyType.STRING, help="JSONPath of the killed, instead of a score"),
         "survived_path": KeySpec(type=KeyType.STRING, help="JSONPath of the survivors, instead of a score"),
         "survivors_path": KeySpec(type=KeyType.STRING, help="JSONPath of the survivors' list, as evidence"),
+        "report_path": REPORT_PATH,
         "merge_stderr": KeySpec(type=KeyType.BOOLEAN, default=False, help="read both output streams as one"),
         "timeout_ms": TIMEOUT_MS,
     },
@@ -153,8 +164,10 @@ MUTATION = KindSpec(
 CVE = KindSpec(
     name="cve",
     summary="runs a vulnerability scanner: no reachable finding, or no more than the baseline",
+    verdicts="pass: no more counted than the baseline allows, and proof that the scan ran; fail: more; "
+    "error: it did not come to its end, or its report proves nothing",
     live=False,
-    built=False,
+    built=True,
     keys={
         "tool": KeySpec(type=KeyType.STRING, choices=CVE_TOOLS, default="govulncheck", help="which scanner"),
         "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the scanner's usual command when absent"),

@@ -11,7 +11,7 @@ from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
 from kazid.providers.catalog import KINDS, BuiltinCatalog
 
-NETWORK_KINDS = frozenset({"http_probe"})
+NETWORK_KINDS = frozenset({"http_probe", "port_closed", "tcp"})
 """Kinds that hold a network slot while they look; the others hold a process slot."""
 
 __all__ = [

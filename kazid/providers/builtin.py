@@ -15,6 +15,7 @@ from kazid.providers.mutation import Mutation
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
 from kazid.providers.static import Static
+from kazid.providers.tcp import Tcp, port_closed
 from kazid.providers.test_runner import TestRunner
 
 BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
@@ -27,6 +28,8 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "property": Property,
         "ratchet": Ratchet,
         "static": Static,
+        "port_closed": port_closed,
+        "tcp": Tcp,
         "test_runner": TestRunner,
     }
 )

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from kazid.ports.catalog import KindSpec
-from kazid.providers.kinds import behaviour_kinds, command_kinds, live_kinds, measure_kinds, repository_kinds
+from kazid.providers.kinds import (
+    behaviour_kinds,
+    command_kinds,
+    live_kinds,
+    measure_kinds,
+    operation_kinds,
+    repository_kinds,
+)
 
 KINDS: Mapping[str, KindSpec] = MappingProxyType(
     {
@@ -19,11 +26,12 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
             *measure_kinds.KINDS,
             *repository_kinds.KINDS,
             *behaviour_kinds.KINDS,
+            *operation_kinds.KINDS,
         )
     }
 )
 
-assert len(KINDS) == 25, "23 kinds can be authored, 2 are made by the daemon"
+assert len(KINDS) == 25 + len(operation_kinds.KINDS), "no name twice; 2 are made by the daemon"
 
 
 class BuiltinCatalog:

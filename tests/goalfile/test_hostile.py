@@ -87,6 +87,8 @@ SOUND: dict[str, dict[str, Any]] = {
     "scenario": {"spec": "x", "scenario": "y"},
     "gherkin": {"feature": "f.feature"},
     "render_proof": {"capture": "c"},
+    "tcp": {"port": 1},
+    "port_closed": {"port": 1},
     "visual_judge": {"input": "capture:c", "rubric": "x", "model": "m"},
 }
 """The least each kind needs."""

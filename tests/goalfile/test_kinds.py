@@ -1,4 +1,4 @@
-"""The 25 kinds: which exist, which are live, and what each demands at load beyond shapes (reference, section 4)."""
+"""The kinds: which exist, which are live, and what each demands at load beyond shapes (reference, section 4)."""
 
 import msgspec
 import pytest
@@ -18,15 +18,17 @@ LATER = {
     "cli", "swift_test", "no_stubs", "docs_updated", "scenario", "oss_hygiene", "plan_expanded", "spec_coverage",
     "render_proof", "visual_judge", "gherkin",
 }  # fmt: skip
+OPERATION = {"tcp", "port_closed"}
 
 
 def test_the_kinds_are_the_documented_ones() -> None:
-    assert {k.name for k in KINDS.values() if not k.synthesized} == SEED | LATER
+    assert {k.name for k in KINDS.values() if not k.synthesized} == SEED | LATER | OPERATION
     assert {k.name for k in KINDS.values() if k.synthesized} == {"landed", "scope_guard"}
 
 
-def test_live_kinds_are_the_four_that_look_from_outside() -> None:
-    assert {k.name for k in KINDS.values() if k.live} == {"http_probe", "browser", "prod_log", "metrics"}
+def test_live_kinds_are_those_that_look_from_outside() -> None:
+    live = {"http_probe", "browser", "prod_log", "metrics"} | OPERATION
+    assert {k.name for k in KINDS.values() if k.live} == live
 
 
 def test_two_kinds_are_deprecated() -> None:
@@ -128,6 +130,15 @@ CHECKS = [
     ("visual_judge", 'capture = "c"\nmodel = "m"\nrubric = []', "rubric"),
     ("scenario", 'spec = "x"\nscenario = "y"\nrepin = "never"', "repin"),
     ("gherkin", 'feature = "f.feature"\nverdict_format = "xml"', "verdict_format"),
+    ("tcp", 'host = "h"', "port"),
+    ("tcp", "port = 65536", "port"),
+    ("tcp", 'port = 1\nunix = "/s"', "port"),
+    ("tcp", 'unix = "s"', "unix"),
+    ("tcp", "port = 1\nip_version = 5", "ip_version"),
+    ("tcp", 'port = 1\nsend = "x"', "expect_text"),
+    ("tcp", 'port = 1\nexpect = "absent"\nexpect_text = "x"', "expect_text"),
+    ("tcp", "port = 1\nsilence_is_closed = true", "silence_is_closed"),
+    ("port_closed", 'host = "h"', "port"),
 ]  # fmt: skip
 
 

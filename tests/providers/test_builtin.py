@@ -14,6 +14,7 @@ from kazid.providers.mutation import MutationOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.static import Format, StaticOptions
+from kazid.providers.tcp import TcpOptions
 from kazid.providers.test_runner import FIXED
 
 OPTIONS = {
@@ -26,6 +27,8 @@ OPTIONS = {
     "cve": CveOptions,
     "mutation": MutationOptions,
     "property": PropertyOptions,
+    "tcp": TcpOptions,
+    "port_closed": TcpOptions,
 }
 
 
@@ -40,7 +43,10 @@ def test_every_key_that_loads_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))
 def test_every_key_that_is_read_loads(name: str) -> None:
-    fixed = FIXED.keys() if name == "test_runner" else set()
+    fixed = {
+        "test_runner": set(FIXED),
+        "port_closed": {"expect", "send", "expect_text", "connect_ms_max"},
+    }.get(name, set())
     assert set(OPTIONS[name].__struct_fields__) - KINDS[name].keys.keys() - fixed <= {
         "path",
         "pass_when",

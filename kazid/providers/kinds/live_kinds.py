@@ -8,6 +8,8 @@ from typing import Final
 
 from kazid.core.json import Json, JsonObject
 from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
+from kazid.providers import expectation
+from kazid.providers.json_path import is_path
 from kazid.providers.kinds.checks import (
     ARGS,
     CMD,
@@ -59,6 +61,29 @@ def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
                 yield KeyProblem(
                     key=f"headers.{name}", message=f'headers: "{name[:40]}" cannot be sent as a header'
                 )
+    if "body" in options and "json" in options:
+        yield KeyProblem(key="json", message="body and json are two bodies; a request has one")
+    if "tls_key" in options and "tls_cert" not in options:
+        yield KeyProblem(key="tls_key", message="tls_key has no certificate; tls_cert names it")
+    expected_json = options.get("expect_json")
+    if isinstance(expected_json, Mapping):
+        for path, expected in expected_json.items():
+            if not is_path(path):
+                yield KeyProblem(
+                    key="expect_json", message=f'expect_json: "{path[:40]}" is no path such as $.key[0].key'
+                )
+            for problem in expectation.problems_of(expected):
+                yield KeyProblem(key="expect_json", message=f'expect_json: "{path[:40]}" {problem}')
+    expected_headers = options.get("expect_headers")
+    if isinstance(expected_headers, Mapping):
+        for name, expected in expected_headers.items():
+            if not isinstance(expected, (str, Mapping)):
+                yield KeyProblem(
+                    key="expect_headers",
+                    message=f'expect_headers: "{name[:40]}" must be a string or a table of conditions',
+                )
+            for problem in expectation.problems_of(expected):
+                yield KeyProblem(key="expect_headers", message=f'expect_headers: "{name[:40]}" {problem}')
 
 
 def _check_prod_log(options: JsonObject) -> Iterator[KeyProblem]:
@@ -164,20 +189,62 @@ def _is_viewport(value: Json) -> bool:
 
 HTTP_PROBE = KindSpec(
     name="http_probe",
-    summary="sends one HTTP request, or several in a row, and asserts on the status and the body",
+    summary="sends one HTTP request, or several in a row, and asserts on what comes back",
     verdicts="pass: every assertion holds in each of the samples, or any 2xx where nothing is asserted; "
     "fail: one does not hold, or the address cannot be reached; error: it could not be asked, or not to its end",
     live=True,
     built=True,
     keys={
-        "url": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="http:// or https:// address"),
+        "url": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            required=True,
+            help="http:// or https:// address, or unix:/run/app.sock:/path",
+        ),
         "method": KeySpec(type=KeyType.STRING, default="get", help="any case"),
-        "expect_status": KeySpec(type=KeyType.INTEGER, help="the only status that passes; a 2xx when absent"),
+        "headers": KeySpec(type=KeyType.STRING_TABLE, help="request headers"),
+        "body": KeySpec(type=KeyType.STRING, help="text to send"),
+        "json": KeySpec(type=KeyType.ANY, help="a value to send as JSON, with its content type"),
+        "expect_status": KeySpec(
+            type=KeyType.INTEGER, help="the only status that passes; a 2xx when nothing is expected"
+        ),
         "expect_body": KeySpec(type=KeyType.STRING, help="text the body has to contain, or be"),
         "body_match": KeySpec(
             type=KeyType.STRING, default="contains", help="contains or exact; any other word means contains"
         ),
-        "headers": KeySpec(type=KeyType.STRING_TABLE, help="request headers"),
+        "expect_json": KeySpec(
+            type=KeyType.TABLE,
+            help='JSONPath = value, or = a table of equals, contains, pass_when, exists; "$.queue" = "on"',
+        ),
+        "expect_headers": KeySpec(
+            type=KeyType.TABLE, help="header = text, or = a table of equals, contains, pass_when, exists"
+        ),
+        "expect_url": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            help="the address that the answer has to come from, after redirects",
+        ),
+        "follow_redirects": KeySpec(
+            type=KeyType.BOOLEAN, default=True, help="false: a redirect is the answer that is asserted on"
+        ),
+        "keep_alive": KeySpec(
+            type=KeyType.BOOLEAN,
+            default=False,
+            help="true: one connection for all looks, which is no new client",
+        ),
+        "tls_ca": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            help="PEM file of the only issuers to trust, relative to the workspace",
+        ),
+        "tls_cert": KeySpec(type=KeyType.NON_EMPTY_STRING, help="PEM file of a certificate to show"),
+        "tls_key": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="PEM file of its key, where it is another file"
+        ),
+        "tls_server_name": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            help="the name the certificate has to be for, when it is not the url's",
+        ),
+        "tls_verify": KeySpec(
+            type=KeyType.BOOLEAN, default=True, help="false: any certificate will do, an expired one too"
+        ),
         "timeout_ms": TIMEOUT_MS,
         "samples": KeySpec(
             type=KeyType.POSITIVE_INTEGER, default=1, help="passing requests in a row that make one pass"

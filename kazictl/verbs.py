@@ -245,6 +245,19 @@ VERBS = (
         details="Exit 0 clean, 1 it loads but something in it is doubtful, 2 it does not load.",
     ),
     Verb(
+        "try",
+        "look at a goal-file's predicates once: verdict, evidence, time and the raw answers",
+        words=(
+            Word("GOAL.toml", "the goal-file"),
+            Word("PREDICATE", "only this one, by its id", required=False),
+        ),
+        options=(
+            Option("--workspace", "work in this folder; relative to where you are", kind=PATH, value="DIR"),
+        ),
+        starts_daemon=True,
+        details="Stores nothing and repairs nothing. Exit 0 when all pass or are waived, else 1; 2 it does not load.",
+    ),
+    Verb(
         "schema",
         "print what a goal-file may hold, or one predicate kind's keys",
         words=(Word("PROVIDER", "the predicate kind, e.g. http_probe", required=False),),

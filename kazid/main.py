@@ -63,6 +63,7 @@ from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.pulse import Pulse
 from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
+from kazid.runtime.try_out import try_out
 from kazid.runtime.world import World
 from kazid.settings import Settings, load_settings, settings_path
 from kazid.telemetry import configure_logging
@@ -270,7 +271,7 @@ class _Daemon:
             world=world,
             clock=self._clock,
             health=health,
-            new_uid=lambda: GoalUid(secrets.token_hex(8)),
+            new_uid=_new_uid,
             file_sha256=_file_sha256,
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
@@ -323,6 +324,9 @@ class _Daemon:
             own_uid=os.geteuid(),
             read_text=_read_source,
             trials=SystemTrials(parts.commands),
+            try_out=lambda goal, predicates: try_out(
+                goal, predicates, uid=_new_uid(), observer=parts.world.observer
+            ),
         )
 
         async def api(*, task_status: TaskStatus[None]) -> None:
@@ -414,6 +418,10 @@ class _Daemon:
     def replace_process(self, argv: Sequence[str]) -> None:
         """Become a fresh kazid with the same pid: systemd and the shims see one daemon."""
         os.execv(sys.executable, [sys.executable, "-P", "-m", "kazid", *argv])
+
+
+def _new_uid() -> GoalUid:
+    return GoalUid(secrets.token_hex(8))
 
 
 def _state_id(state_dir: str) -> str:

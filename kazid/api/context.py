@@ -3,15 +3,17 @@
 Made by `main`, read by every route. What may change while the daemon runs (settings, SIGHUP) is a function.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import msgspec
 
+from kazid.core.goal import Goal, Predicate
 from kazid.goalfile.load import Defaults
 from kazid.ports.catalog import Catalog
 from kazid.ports.trial import Trials
 from kazid.runtime.service import Service
+from kazid.runtime.try_out import Tried
 
 MODE_USER = "user"
 MODE_SYSTEM = "system"
@@ -35,6 +37,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """Logins that may use a system daemon, root apart."""
     own_uid: int
     read_text: Callable[[str], str]
+    try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
+    """Looks at these predicates of a goal once."""
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -19,6 +19,7 @@ from kazid.api.routes import (
     openapi,
     schema,
     steering,
+    try_out,
     wait,
 )
 
@@ -36,6 +37,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *events.ENDPOINTS,
     *incident.ENDPOINTS,
     *lint.ENDPOINTS,
+    *try_out.ENDPOINTS,
     *schema.ENDPOINTS,
     *metrics.ENDPOINTS,
     *openapi.ENDPOINTS,

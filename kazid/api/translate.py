@@ -247,7 +247,7 @@ def _predicate_item(view: GoalView, predicate: Predicate, reading: Reading) -> P
         score=verdict.score,
         direction=None if verdict.direction is None else verdict.direction.value,
         evidence=verdict.evidence if shows_why and verdict.evidence else None,
-        findings=tuple(_finding(f) for f in verdict.findings) if shows_why else (),
+        findings=tuple(finding_item(f) for f in verdict.findings) if shows_why else (),
         observed_at=None if state.verdict is None else wall_s(state.started_s, view.now),
         next_look_at=_next_look_at(view, predicate),
         guard=predicate.guard,
@@ -263,7 +263,8 @@ def _next_look_at(view: GoalView, predicate: Predicate) -> float | None:
     return None if at_s is None else wall_s(max(at_s, view.now.boot_s), view.now)
 
 
-def _finding(finding: Finding) -> FindingItem:
+def finding_item(finding: Finding) -> FindingItem:
+    """One located complaint."""
     return FindingItem(
         message=finding.message,
         file=finding.file,

@@ -6,7 +6,7 @@ UNKNOWN when it makes no claim, and raises for none of these; it changes nothing
 A provider that raises all the same is answered with ERROR by the observer: that is a bug and is logged as one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -26,6 +26,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """The caller's PATH as recorded at apply."""
     baseline: float | None = None
     """What a stored ratchet held last; None before the first look that passed."""
+    show: Callable[[str, Mapping[str, Json]], None] | None = None
+    """Where somebody wants the raw answer (`kazictl try`): what was asked, and what came. Commands show themselves."""
 
 
 class Provider(Protocol):

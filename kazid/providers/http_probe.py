@@ -105,11 +105,15 @@ class HttpProbe:
         if isinstance(request, Verdict):
             return request
         if read.samples <= 1:
-            return await self._ask(request, read, deadline_s=allowed_s(read.timeout_ms, look))
+            return await self._ask(request, read, look, deadline_s=allowed_s(read.timeout_ms, look))
         return await self._sample(request, read, look)
 
-    async def _ask(self, request: Request, options: HttpProbeOptions, *, deadline_s: float) -> Verdict:
+    async def _ask(
+        self, request: Request, options: HttpProbeOptions, look: Look, *, deadline_s: float
+    ) -> Verdict:
         answer = await self._fetcher.fetch(request, deadline_s=deadline_s)
+        if look.show is not None:
+            look.show(f"{request.method} {redact(public_url(request))}", raw_answer(answer, options))
         if isinstance(answer, NoAnswer) or len(answer.body) <= PARSED_ON_LOOP_BYTES_MAX:
             return interpret(answer, options, request)
         return await anyio.to_thread.run_sync(
@@ -126,7 +130,7 @@ class HttpProbe:
                     min(max(0, options.interval_ms) / 1000, max(0.0, ends_s - anyio.current_time()))
                 )
             left_s = ends_s - anyio.current_time()
-            verdict = await self._ask(request, options, deadline_s=min(timeout_s, max(0.0, left_s)))
+            verdict = await self._ask(request, options, look, deadline_s=min(timeout_s, max(0.0, left_s)))
             if verdicts and not verdict.is_green and anyio.current_time() >= ends_s:
                 # It was our time that ended, not the service's patience with us.
                 verdict = errored(
@@ -337,6 +341,20 @@ def _tls_of(options: HttpProbeOptions, workspace: str) -> Tls:
         server_name=options.tls_server_name,
         verifies=options.tls_verify,
     )
+
+
+def raw_answer(answer: Answer | NoAnswer, options: HttpProbeOptions) -> Mapping[str, Json]:
+    """Return the answer as it came, for whoever wants to see it."""
+    if isinstance(answer, NoAnswer):
+        return {"reason": answer.reason, "detail": answer.detail}
+    headers = "; ".join(f"{name}: {value}" for name, value in answer.headers)
+    body = answer.body.decode("utf-8", errors="replace")
+    return {
+        "status": answer.status_code,
+        "bytes": answer.bytes_read,
+        "headers": redact(headers, _hidden(options)),
+        "body": redact(body, _hidden(options)),
+    }
 
 
 def _shown(answer: Answer, options: HttpProbeOptions) -> str:

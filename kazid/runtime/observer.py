@@ -4,7 +4,9 @@ The second step of the turn. Whatever goes wrong while looking becomes a verdict
 bug and is logged as one. Knows when to look from nobody: `core/cadence.py` says that.
 """
 
+import copy
 from collections.abc import Callable, Collection, Mapping
+from typing import Protocol, TypeAlias
 
 import anyio
 import msgspec
@@ -38,6 +40,8 @@ from kazid.shim.redaction import redact
 
 log = structlog.get_logger(__name__)
 
+Show: TypeAlias = Callable[[str, Mapping[str, Json]], None]
+
 NETWORK_SLOTS = 64
 PROCESS_SLOTS = 16
 PROCESS_SLOTS_PER_GOAL = 4
@@ -48,6 +52,18 @@ CHANGED_DEADLINE_S = 5.0
 """An end waits no longer for the list of changed files that its bundle carries."""
 SLOW_FRACTION = 0.5
 """A look that ran past this share of its deadline counts as slow."""
+
+
+class Recorder(Protocol):
+    """Keeps raw answers of looks."""
+
+    def around(self, commands: CommandRunner) -> CommandRunner:
+        """The same runner, overheard."""
+        ...
+
+    def keep(self, what: str, said: Mapping[str, Json]) -> None:
+        """Keep one answer."""
+        ...
 
 
 class ObserverLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +100,7 @@ class Observer:
         self._network = FairSlots(limits.network)
         self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
         self._redact = redact
+        self._show: Show | None = None
         self.looks_total = 0
 
     async def look(
@@ -96,6 +113,13 @@ class Observer:
             if predicate.live or goal.workspace is None:
                 return await self._look_once(uid, goal, predicate, progress)
             return await self._look_at_still_tree(uid, goal, predicate, progress)
+
+    def showing(self, to: "Recorder") -> "Observer":
+        """The same observer, slots and all, that keeps there what commands and providers were answered."""
+        other = copy.copy(self)
+        other._commands = to.around(self._commands)
+        other._show = to.keep
+        return other
 
     async def tree_hash(self, goal: Goal) -> TreeHash | None:
         """The content of the goal's workspace now; None when it has none or it cannot be told."""
@@ -214,6 +238,7 @@ class Observer:
             deadline_s=deadline_s,
             path=goal.path,
             baseline=baseline,
+            show=self._show,
         )
         verdict: Verdict | None = None
         try:

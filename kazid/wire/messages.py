@@ -69,6 +69,13 @@ class LintRequest(_Request, frozen=True, kw_only=True):
     """Judge by the text alone."""
 
 
+class TryRequest(ApplyRequest, frozen=True, kw_only=True):
+    """A goal-file whose predicates are looked at once."""
+
+    predicate: NameText | None = None
+    """Only this one; null: all of them."""
+
+
 class SuspendRequest(_Request, frozen=True, kw_only=True):
     """Stop acting, go on looking. `for_s`: until then; null: until resumed."""
 
@@ -151,6 +158,30 @@ class PredicateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     acceptance: bool = False
     waived: bool = False
     """It says that it does not apply here, and the goal-file lets it be left out."""
+
+
+class AnswerItem(msgspec.Struct, frozen=True, kw_only=True):
+    """What one command or request of a look was answered, before it was judged; redacted."""
+
+    what: str
+    said: Mapping[str, Json]
+
+
+class TriedItem(PredicateItem, frozen=True, kw_only=True, omit_defaults=True):
+    """One predicate's look, with the raw answers it was made of."""
+
+    duration_ms: int
+    answers: Sequence[AnswerItem] = ()
+    answers_total: int = 0
+    """More than are listed, where a look asked often."""
+
+
+class TryReport(_Reply, frozen=True, kw_only=True):
+    """`kazictl try`: one look, nothing stored."""
+
+    goal_id: str
+    predicates: Sequence[TriedItem]
+    exit_code: int
 
 
 class BudgetSpent(msgspec.Struct, frozen=True, kw_only=True):

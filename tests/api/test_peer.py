@@ -242,6 +242,7 @@ def test_an_agent_reads_the_log_of_its_own_attempt_only(agents_house: House) -> 
     [
         ("POST", "/v1/goals", {"goal_file": GOAL_FILE}), ("PUT", WEB, {"goal_file": GOAL_FILE}),
         ("POST", "/v1/check", {"goal_file": GOAL_FILE}), ("POST", "/v1/lint", {"goal_file": GOAL_FILE}),
+        ("POST", "/v1/try", {"goal_file": GOAL_FILE}),
         ("POST", "/v1/freeze", {"reason": "r"}), ("POST", "/v1/thaw", {}),
         ("POST", f"{WEB}/suspend", {"reason": "r"}), ("POST", f"{WEB}/resume", {"reason": "r"}),
         ("POST", f"{WEB}/stop", None), ("POST", f"{WEB}/reconcile", None), ("DELETE", WEB, None),

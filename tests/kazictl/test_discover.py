@@ -100,7 +100,7 @@ def test_a_daemon_is_started_where_none_listens_and_that_is_said(machine: _Machi
 
 
 def test_only_the_verbs_that_need_one_start_one() -> None:
-    assert {verb.name for verb in VERBS if verb.starts_daemon} == {"apply", "lint", "schema", "watch"}
+    assert {verb.name for verb in VERBS if verb.starts_daemon} == {"apply", "lint", "schema", "try", "watch"}
 
 
 def test_other_verbs_start_none_and_give_the_command(machine: _Machine) -> None:

@@ -18,6 +18,9 @@ ABOVE_ZERO = frozenset({">= 0", ">=0", "> -1", ">-1", "!= -1", "!=-1"})
 def judge(provider: str, options: Mapping[str, Json]) -> Iterator[Note]:
     """The reasons for which this predicate cannot, or may not, be red."""
     cmd, args = options.get("cmd"), options.get("args", ())
+    if provider == "cli" and isinstance(cmd, str) and isinstance(args, Sequence):
+        yield from _by_assertions([cmd, *(str(a) for a in args)], options)
+        return
     if provider not in JUDGED or not isinstance(cmd, str) or not isinstance(args, Sequence):
         return
     argv = [cmd, *(str(a) for a in args)]
@@ -39,6 +42,19 @@ def judge(provider: str, options: Mapping[str, Json]) -> Iterator[Note]:
             yield notes.ALL_COUNTS
         case _:
             pass
+
+
+def _by_assertions(argv: Sequence[str], options: Mapping[str, Json]) -> Iterator[Note]:
+    """Where nothing but one exit code is asserted, it is judged like any other command."""
+    asserted = options.get("assertions")
+    entries = asserted if isinstance(asserted, list | tuple) and "script" not in options else ()
+    codes = [
+        e.get("expected") if isinstance(e, Mapping) and e.get("target") == "exit_code" else None
+        for e in entries
+    ]
+    passing = frozenset(code for code in codes if isinstance(code, int))
+    if entries and None not in codes and len(passing) == 1:
+        yield from _by_codes(argv, passing)
 
 
 def _by_codes(argv: Sequence[str], passing: frozenset[int]) -> Iterator[Note]:

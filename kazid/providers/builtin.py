@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from kazid.ports.provider import Provider
+from kazid.providers.cli import Cli
 from kazid.providers.coverage import Coverage
 from kazid.providers.custom_script import CustomScript
 from kazid.providers.cve import Cve
+from kazid.providers.docs_updated import DocsUpdated
 from kazid.providers.http_probe import HttpProbe
 from kazid.providers.mutation import Mutation
+from kazid.providers.no_stubs import NoStubs
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
 from kazid.providers.static import Static
@@ -20,11 +23,14 @@ from kazid.providers.test_runner import TestRunner
 
 BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
     {
+        "cli": Cli,
         "coverage": Coverage,
         "custom_script": CustomScript,
         "cve": Cve,
+        "docs_updated": DocsUpdated,
         "http_probe": HttpProbe,
         "mutation": Mutation,
+        "no_stubs": NoStubs,
         "property": Property,
         "ratchet": Ratchet,
         "static": Static,

@@ -72,7 +72,7 @@ def read_command_options(options: Mapping[str, Json], into: type[_Options]) -> _
 
 async def run_tool(tool: Tool, look: Look, commands: CommandRunner) -> Ran:
     """Run it once."""
-    path = _path_below(look.workspace, tool.report_path) if tool.report_path else None
+    path = path_below(look.workspace, tool.report_path) if tool.report_path else None
     before = await anyio.to_thread.run_sync(_identity_of, path) if isinstance(path, str) else None
     result = await commands.run(
         Command(
@@ -134,7 +134,7 @@ def with_evidence(verdict: Verdict, evidence: Mapping[str, Json]) -> Verdict:
     return msgspec.structs.replace(verdict, evidence={**evidence, **verdict.evidence})
 
 
-def _path_below(workspace: str, name: str) -> str | NoReport:
+def path_below(workspace: str, name: str) -> str | NoReport:
     """The file's path; what leads out of the workspace by its name is none."""
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts or "\0" in name:

@@ -29,10 +29,10 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
         ),
         pytest.param('[harness]\nid = "codex"\n', 7, "harness.id", '"codex"', id="harness"),
         pytest.param(
-            '[[predicate]]\nid = "q"\nprovider = "no_stubs"\n',
+            '[[predicate]]\nid = "q"\nprovider = "oss_hygiene"\n',
             8,
             "predicate[2].provider",
-            '"no_stubs"',
+            '"oss_hygiene"',
             id="kind",
         ),
     ],

@@ -4,13 +4,16 @@ import pytest
 
 from kazid.providers.builtin import BUILTIN
 from kazid.providers.catalog import KINDS
+from kazid.providers.cli import CliOptions
 from kazid.providers.coverage import CoverageOptions
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
 from kazid.providers.cve import CveOptions, Scanner
+from kazid.providers.docs_updated import DocsUpdatedOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
 from kazid.providers.metric import MetricFormat, MetricOptions
 from kazid.providers.mutation import MutationOptions
+from kazid.providers.no_stubs import NoStubsOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.static import Format, StaticOptions
@@ -23,6 +26,9 @@ OPTIONS = {
     "http_probe": HttpProbeOptions,
     "ratchet": RatchetOptions,
     "static": StaticOptions,
+    "cli": CliOptions,
+    "no_stubs": NoStubsOptions,
+    "docs_updated": DocsUpdatedOptions,
     "coverage": CoverageOptions,
     "cve": CveOptions,
     "mutation": MutationOptions,

@@ -164,8 +164,10 @@ TEST_RUNNER = KindSpec(
 CLI = KindSpec(
     name="cli",
     summary="runs a command as a person would and asserts on its exit code and both output streams",
+    verdicts="pass: every assertion of every run holds; fail: one does not, or cannot be evaluated; error: "
+    "the command did not start or did not end",
     live=False,
-    built=False,
+    built=True,
     keys={
         "cmd": CMD_REQUIRED,
         "args": ARGS,

@@ -22,8 +22,10 @@ def _check_docs_updated(options: JsonObject) -> Iterator[KeyProblem]:
 NO_STUBS = KindSpec(
     name="no_stubs",
     summary="the added lines hold no stub, mock, placeholder or todo",
+    verdicts="pass: no added line outside of tests holds one of the patterns; fail: one does; error: no "
+    "git repository, or git failed",
     live=False,
-    built=False,
+    built=True,
     keys={
         "patterns": KeySpec(type=KeyType.STRING_LIST, help="words that are none of production's"),
         "base": _BASE,
@@ -34,8 +36,10 @@ NO_STUBS = KindSpec(
 DOCS_UPDATED = KindSpec(
     name="docs_updated",
     summary="commits that change the surface change the documentation, too",
+    verdicts="pass: no surface changed, or documentation did, or a commit message says [no-docs]; fail: "
+    "neither; error: no git repository, or git failed",
     live=False,
-    built=False,
+    built=True,
     keys={
         "base": _BASE,
         "surface_patterns": KeySpec(type=KeyType.STRING_LIST, help="regular expressions of surface paths"),

@@ -13,6 +13,7 @@ from kazid.providers.custom_script import CustomScript
 from kazid.providers.cve import Cve
 from kazid.providers.docs_updated import DocsUpdated
 from kazid.providers.http_probe import HttpProbe
+from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
 from kazid.providers.no_stubs import NoStubs
 from kazid.providers.property import Property
@@ -32,6 +33,7 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "mutation": Mutation,
         "no_stubs": NoStubs,
         "property": Property,
+        "metrics": Metrics,
         "ratchet": Ratchet,
         "static": Static,
         "port_closed": port_closed,

@@ -34,6 +34,7 @@ ROWS: list[dict[str, Any]] = [
 THEIR_PORT = "18088"
 
 OURS = {
+    "me-empty": ("unknown", "no data is unknown, never green, never red and nothing that was broken"),
     "hp-noassert-500": ("fail", "with no assertion only a 2xx passes (SEMANTICS §1)"),
     "hp-refused": ("fail", "a refused connection is what a dead service looks like (SEMANTICS §1)"),
     "hp-post": ("pass", "POST is sent, without a body; the predecessor cannot"),
@@ -51,6 +52,7 @@ REASONS = {
     "timeout_ms": "timeout",
     "metric_timeout_ms": "timeout",
     "failed_connect": "dns_failed",
+    "request_failed": "unreachable",
     "invalid_uri": "invalid_config",
     "invalid_method": "invalid_config",
     "invalid_json": "no_report",

@@ -25,6 +25,7 @@ class Loopback(socketserver.ThreadingTCPServer):
         self.port = self.server_address[1]
         self.requests: list[str] = []
         self.connections = 0
+        self.exposition = b""
         self.closing = threading.Event()
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -73,6 +74,11 @@ class _Handler(socketserver.BaseRequestHandler):
                 self.reply(200, b"ok\n")
             case ["echo"]:
                 self.reply(200, text.encode())
+            case ["prom", value, "api", "v1", "query"]:
+                result = f'{{"resultType":"scalar","result":[1,"{value}"]}}'
+                self.reply(200, f'{{"status":"success","data":{result}}}'.encode())
+            case ["metrics"]:
+                self.reply(200, self.server.exposition, "Content-Type: text/plain; version=0.0.4")
             case ["mirror"]:
                 self.reply(200, self.body)
             case ["flaky"]:

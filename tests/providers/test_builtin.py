@@ -12,6 +12,7 @@ from kazid.providers.docs_updated import DocsUpdatedOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
 from kazid.providers.metric import MetricFormat, MetricOptions
+from kazid.providers.metrics import MetricsOptions
 from kazid.providers.mutation import MutationOptions
 from kazid.providers.no_stubs import NoStubsOptions
 from kazid.providers.property import PropertyOptions
@@ -24,6 +25,7 @@ OPTIONS = {
     "custom_script": CustomScriptOptions,
     "test_runner": CustomScriptOptions,
     "http_probe": HttpProbeOptions,
+    "metrics": MetricsOptions,
     "ratchet": RatchetOptions,
     "static": StaticOptions,
     "cli": CliOptions,

@@ -53,7 +53,7 @@ _CORRELATE_KEYS = ("route", "window")
 _BURN_RATE_KEYS = ("long", "short", "threshold")
 
 
-def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
+def _bad_headers(options: JsonObject) -> Iterator[KeyProblem]:
     headers = options.get("headers")
     if isinstance(headers, Mapping):
         for name, value in headers.items():
@@ -61,6 +61,10 @@ def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
                 yield KeyProblem(
                     key=f"headers.{name}", message=f'headers: "{name[:40]}" cannot be sent as a header'
                 )
+
+
+def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
+    yield from _bad_headers(options)
     if "body" in options and "json" in options:
         yield KeyProblem(key="json", message="body and json are two bodies; a request has one")
     if "tls_key" in options and "tls_cert" not in options:
@@ -100,6 +104,7 @@ def _check_prod_log(options: JsonObject) -> Iterator[KeyProblem]:
 
 
 def _check_metrics(options: JsonObject) -> Iterator[KeyProblem]:
+    yield from _bad_headers(options)
     yield from bad_pass_when(options)
     if "burn_rate" in options:
         yield from _bad_burn_rate(options["burn_rate"])
@@ -310,10 +315,15 @@ BROWSER = KindSpec(
 METRICS = KindSpec(
     name="metrics",
     summary="queries Prometheus and compares a value, a quantile or two burn rates",
+    verdicts="pass: every series meets the condition, or not both windows burn; fail: one does not, or both do; "
+    "unknown: no data (an empty result, NaN, nothing observed), and not_applicable without a query_url; "
+    "error: Prometheus could not be asked, or not understood",
     live=True,
-    built=False,
+    built=True,
     keys={
-        "query_url": KeySpec(type=KeyType.STRING, help="base address; without one the verdict is unknown"),
+        "query_url": KeySpec(
+            type=KeyType.STRING, help="base address; without one the verdict is unknown: not_applicable"
+        ),
         "query": KeySpec(type=KeyType.STRING, help="PromQL"),
         "pass_when": KeySpec(type=KeyType.STRING, help='a comparison, e.g. "< 0.5"'),
         "quantile": KeySpec(
@@ -326,7 +336,14 @@ METRICS = KindSpec(
             type=KeyType.STRING, choices=DIRECTIONS, default="lower_better", help="which way is better"
         ),
         "window": KeySpec(type=KeyType.ANY, help="recorded for people"),
-        "timeout_ms": TIMEOUT_MS,
+        "headers": KeySpec(type=KeyType.STRING_TABLE, help="request headers, e.g. Authorization"),
+        "tls_ca": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            help="PEM file of the only issuers to trust, relative to the workspace",
+        ),
+        "timeout_ms": KeySpec(
+            type=KeyType.POSITIVE_INTEGER, default=5000, help="deadline of one look in milliseconds"
+        ),
     },
     check=_check_metrics,
 )

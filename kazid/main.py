@@ -46,11 +46,10 @@ from kazid.core.window import DAY_S
 from kazid.goalfile.load import Defaults
 from kazid.registry import (
     NETWORK_KINDS,
-    Plugins,
+    Kinds,
     build_prompt,
     builtin_harnesses,
     builtin_providers,
-    catalog_with,
     installed_plugins,
 )
 from kazid.runtime.broadcast import Broadcaster
@@ -169,7 +168,6 @@ class _Parts(NamedTuple):
     """What the tree's children share."""
 
     health: Health
-    plugins: Plugins
     commands: SystemCommandRunner
     runner: SystemRunner
     repositories: SystemRepositories
@@ -185,6 +183,7 @@ class _Daemon:
     def __init__(self, place: Place, settings: Settings) -> None:
         self.place = place
         self.settings = settings
+        self._kinds = Kinds(installed_plugins(), settings)
         self.wants_restart = False
         self.has_ended_well = False
         self._stop: anyio.Event | None = None
@@ -220,7 +219,7 @@ class _Daemon:
         """Every part, made and connected."""
         state_dir = str(self._state_dir)
         environment = dict(os.environ)
-        plugins = installed_plugins()
+        plugins = self._kinds.plugins
         health = Health()
         if self._starts.is_failing:
             health.report_failed_starts(f"{self._starts.failed} starts in 5 minutes failed by themselves")
@@ -276,7 +275,7 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, plugins, commands, runner, repositories, leases, world, goals, service)
+        return _Parts(health, commands, runner, repositories, leases, world, goals, service)
 
     async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
         """Events and attempt folders of goals deleted long ago, a bounded piece."""
@@ -313,7 +312,7 @@ class _Daemon:
         )
         context = ApiContext(
             service=service,
-            catalog=catalog_with(parts.plugins),
+            catalog=self._kinds,
             defaults=self._defaults,
             version=version("kazi"),
             place_mode=self.place.mode,
@@ -373,6 +372,7 @@ class _Daemon:
         self._manager.reloading()
         try:
             settings = load_settings(self.place.settings_file)
+            self._kinds.take(settings)
         except StartRefused as error:
             log.error("settings.refused", reason=str(error))
         else:

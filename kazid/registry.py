@@ -1,26 +1,28 @@
 """What there is: the tables of providers and harnesses, built in or of plugins, in one screen. Only `main` reads it."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from kazid.harnesses.builtin import BUILTIN as HARNESSES
 from kazid.harnesses.prompt import build_prompt
+from kazid.named_kinds import named_kinds
 from kazid.plugins import Plugins, find_plugins
-from kazid.ports.catalog import Catalog
+from kazid.ports.catalog import KindSpec
 from kazid.ports.harness import Harness
 from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
 from kazid.providers.catalog import KINDS, BuiltinCatalog
+from kazid.settings import Settings
 
 NETWORK_KINDS = frozenset({"http_probe", "port_closed", "tcp"})
 """Kinds that hold a network slot while they look; the others hold a process slot."""
 
 __all__ = [
     "NETWORK_KINDS",
-    "Plugins",
+    "Kinds",
     "build_prompt",
     "builtin_harnesses",
     "builtin_providers",
-    "catalog_with",
     "installed_plugins",
 ]
 
@@ -40,6 +42,22 @@ def installed_plugins() -> Plugins:
     return find_plugins(KINDS.keys())
 
 
-def catalog_with(plugins: Plugins) -> Catalog:
-    """Every documented kind, built or not, and those of plugins."""
-    return BuiltinCatalog(plugins.kinds)
+class Kinds:
+    """The `Catalog` of this daemon: what is built in, what plugins add, and what the settings name."""
+
+    def __init__(self, plugins: Plugins, settings: Settings) -> None:
+        """Raises StartRefused where the settings name what cannot be."""
+        self.plugins = plugins
+        self._fixed = BuiltinCatalog(plugins.kinds).kinds()
+        self._kinds = self._with_named(settings)
+
+    def kinds(self) -> Mapping[str, KindSpec]:
+        """Every kind by its authored name."""
+        return self._kinds
+
+    def take(self, settings: Settings) -> None:
+        """From now on, the names of these settings. Raises StartRefused, and then nothing changed."""
+        self._kinds = self._with_named(settings)
+
+    def _with_named(self, settings: Settings) -> Mapping[str, KindSpec]:
+        return MappingProxyType({**self._fixed, **named_kinds(settings.kind, self._fixed)})

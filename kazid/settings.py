@@ -5,7 +5,7 @@ every problem, and kazid does not start; on SIGHUP a bad file changes nothing an
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -61,6 +61,27 @@ class LogSettings(_Table):
     format: Literal["auto", "json", "console"] = "auto"
 
 
+class ParameterSettings(_Table):
+    """One parameter of a kind: a key of the predicates that use it."""
+
+    type: Literal["string", "integer", "number", "boolean", "duration", "strings"] = "string"
+    required: bool = False
+    default: bool | int | float | str | list[str] | None = None
+    choices: list[str] = []
+    help: str = ""
+
+
+class KindSettings(_Table):
+    """A predicate name of one's own: a base kind with options, in which {parameter} stands for a key."""
+
+    name: str
+    base: str
+    summary: str = ""
+    live: bool | None = None
+    parameters: dict[str, ParameterSettings] = {}
+    options: dict[str, Any] = {}
+
+
 class Settings(_Table):
     """All of `kazid.toml`."""
 
@@ -71,6 +92,7 @@ class Settings(_Table):
     concurrency: ConcurrencySettings = ConcurrencySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+    kind: list[KindSettings] = []
 
 
 def load_settings(path: str | None) -> Settings:

@@ -55,7 +55,8 @@ def _lines(tried: "Document", out: Terminal) -> list[str]:
     took_ms = number(tried, "duration_ms")
     took = "" if took_ms is None else f" in {show_duration(took_ms / 1000)}"
     why = ": ".join(one_line(tried[key]) for key in ("reason", "detail") if tried.get(key))
-    head = f"{one_line(tried.get('id', '?'))} ({one_line(tried.get('provider', '?'))}): "
+    kind = tried.get("kind") or tried.get("provider", "?")
+    head = f"{one_line(tried.get('id', '?'))} ({one_line(kind)}): "
     waived = ", waived" if tried.get("waived") else ""
     lines = [f"{out.paint(head, 'bold')}{out.paint(verdict, COLOURS.get(verdict, 'yellow'))}{waived}{took}"]
     lines += [f"  {why}"] if why else []

@@ -253,6 +253,7 @@ def _predicate_item(view: GoalView, predicate: Predicate, reading: Reading) -> P
         guard=predicate.guard,
         acceptance=predicate.acceptance,
         waived=reading.is_waived,
+        kind=predicate.kind,
     )
 
 

@@ -49,6 +49,8 @@ class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     group: str | None = None
     on_unknown: str = "block"
     options: Mapping[str, Json] = {}
+    kind: str | None = None
+    """The name it was authored by, where `[[kind]]` in kazid.toml made one; `provider` is what looks."""
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

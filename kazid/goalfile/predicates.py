@@ -16,6 +16,7 @@ from kazid.core.json import Json, JsonObject
 from kazid.goalfile import gherkin, vocabulary
 from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.groups import Groups, normalised
+from kazid.goalfile.named import base_options
 from kazid.goalfile.positions import Path
 from kazid.goalfile.problems import Problems, has_control_characters, listed
 from kazid.goalfile.shapes import DURATION_S_MAX, shown
@@ -131,11 +132,14 @@ def _read_entry(entry: Entry, problems: Problems, context: Context) -> Iterator[
     options = {key: table.value(key) for key in entry.values if key in kind.keys and table.has(key)}
     _check_common(table, problems, what=what)
     _check_options(kind, options, problems, path=entry.path, what=what)
+    base = kind if kind.base is None else context.kinds[kind.base]
+    if base is not kind:
+        options = dict(base_options(kind, base, options, problems, path=entry.path, what=what))
     if kind.name == vocabulary.GHERKIN:
         yield from _expand(table, options, kind, problems, context, what=what)
     elif (predicate_id := table.text("id")) is not None:
         yield Read(
-            predicate=_predicate(predicate_id, table, options, kind, context),
+            predicate=_predicate(predicate_id, table, options, kind, context, base=base),
             path=entry.path,
             table=table,
             kind=kind,
@@ -207,14 +211,17 @@ def _predicate(
     kind: KindSpec,
     context: Context,
     *,
+    base: KindSpec | None = None,
     description: str | None = None,
     group: str | None = None,
 ) -> Predicate:
+    base = base or kind
     live = table.flag("live", default=kind.live)
     authored_group = table.text("group")
     return Predicate(
         id=PredicateId(predicate_id),
-        provider=kind.name,
+        provider=base.name,
+        kind=None if base is kind else kind.name,
         cadence=cadence_of(
             live=live,
             standing=context.standing,

@@ -80,6 +80,7 @@ def kind_schema(kind: KindSpec) -> dict[str, Json]:
         "x-kazid-built": kind.built,
         "x-kazid-live": kind.live,
         "x-kazid-verdicts": kind.verdicts,
+        **({} if kind.base is None else {"x-kazid-base": kind.base}),
         **(
             {} if kind.unusable is None else {"x-kazid-unusable": kind.unusable, "additionalProperties": True}
         ),

@@ -75,6 +75,10 @@ class KindSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The rule of its verdicts in one sentence: when it passes, fails and cannot look (docs/predicates.md)."""
     unusable: str | None = None
     """Why a plugin's kind cannot be used on this machine: refused when authored, with this reason."""
+    base: str | None = None
+    """The kind that this name of `kazid.toml` stands for; its keys are parameters then."""
+    expand: Callable[[JsonObject], JsonObject] | None = None
+    """The base kind's options, from these parameters."""
 
 
 class Catalog(Protocol):

@@ -158,6 +158,8 @@ class PredicateItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     acceptance: bool = False
     waived: bool = False
     """It says that it does not apply here, and the goal-file lets it be left out."""
+    kind: str | None = None
+    """The name it was authored by, where kazid.toml defines one; `provider` is what looks."""
 
 
 class AnswerItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -74,6 +74,7 @@ def _item(tried: Tried) -> TriedItem:
         evidence=verdict.evidence or None,
         findings=tuple(finding_item(f) for f in verdict.findings),
         waived=tried.is_waived,
+        kind=tried.predicate.kind,
         answers=[AnswerItem(what=a.what, said=a.said) for a in tried.answers],
         answers_total=tried.answers_total,
     )

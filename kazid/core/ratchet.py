@@ -5,9 +5,21 @@ outside any tree an agent can write, durable, the same at every replay. Kept in 
 an agent could lower the bar, a clean checkout never saw it, and a corrupt file re-seeded it. Pure.
 """
 
+from collections.abc import Mapping
+
 import msgspec
 
+from kazid.core.json import Json
 from kazid.core.verdict import Direction
+
+STORED = frozenset({"stored", "prior"})
+"""Authored baselines that mean the best signal so far, in any case of letters; any other text is a git ref."""
+
+
+def ref_of(options: Mapping[str, Json]) -> str | None:
+    """The git ref that a predicate is compared with; None where its baseline is something else."""
+    baseline = options.get("baseline")
+    return baseline if isinstance(baseline, str) and baseline.lower() not in STORED else None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 The order of the vector is made here: predicates as written, `landed` when the result is to be landed, then guards.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -11,7 +10,6 @@ import msgspec
 from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
-from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
@@ -30,12 +28,10 @@ from kazid.goalfile.problems import Problems
 from kazid.goalfile.request import Defaults, Loaded, Request
 from kazid.goalfile.sections import Sections, read_sections
 from kazid.goalfile.shapes import shown
+from kazid.goalfile.synthesized import LANDED, SCOPE_GUARD, enforcement_guards, landed
 from kazid.goalfile.table import Table
 from kazid.goalfile.unbuilt import notices_of, unbuilt_of
 
-LANDED = PredicateId("landed")
-SCOPE_GUARD = PredicateId("scope_deny_paths")
-"""Ids the daemon gives to predicates of its own."""
 STORED_TABLES = (
     "enforcement", "seal", "capture", "economy", "memory", "integration", "conventions", "escalation", "metadata",
 )  # fmt: skip
@@ -43,8 +39,6 @@ STORED_TABLES = (
 PREDICATE_NOTES = "predicate"
 """The entry of `Goal.tables` with what importers wrote on predicates, by predicate id."""
 CAPTURE_KINDS = ("render_proof", "visual_judge")
-
-_NOT_BRANCH = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class _Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,33 +167,8 @@ def _vector(read: Sequence[Read], sections: Sections, *, standing: bool) -> list
     guards = [r.predicate for r in read if r.predicate.guard]
     integration = sections.tables["integration"]
     if (integration.text("mode") or "none") != "none":
-        predicates.append(_landed(integration, goal_id=sections.top.text("id") or "", standing=standing))
-    return [*predicates, *guards]
-
-
-def _landed(integration: Table, *, goal_id: str, standing: bool) -> Predicate:
-    options: dict[str, Json] = {
-        "mode": integration.text("mode"),
-        "branch": integration.text("branch") or default_branch(goal_id),
-    }
-    if (base := integration.text("base")) is not None:
-        options["base"] = base
-    nothing = Table({})
-    return Predicate(
-        id=LANDED,
-        provider="landed",
-        cadence=cadence_of(
-            live=False, standing=standing, observe=nothing, own=nothing, samples_are_native=False
-        ),
-        live=False,
-        description="the result is landed",
-        options=options,
-    )
-
-
-def default_branch(goal_id: str) -> str:
-    """The branch a goal's result goes to when none is authored."""
-    return f"task/{_NOT_BRANCH.sub('-', goal_id).strip('-')}"
+        predicates.append(landed(integration, goal_id=sections.top.text("id") or "", standing=standing))
+    return [*predicates, *guards, *enforcement_guards(sections, standing=standing)]
 
 
 def _check_ids(read: Sequence[Read], sections: Sections, problems: Problems) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from kazid.core.errors import Problem
 from kazid.core.goal import Goal, HarnessChoice
+from kazid.core.ratchet import STORED
 from kazid.goalfile import vocabulary
 from kazid.goalfile.executors import HARNESS_FLAG
 from kazid.goalfile.positions import Path
@@ -18,7 +19,8 @@ from kazid.goalfile.sections import Sections
 
 NOT_BUILT = "not built yet"
 BASELINE_KEYS = ("baseline", "project_baseline")
-STORED_BASELINES = ("stored", "prior")
+REF_KINDS = ("ratchet",)
+"""Kinds that can be compared with what a commit measures."""
 INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
 
 
@@ -86,8 +88,9 @@ def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
             yield (*each.path, "provider"), f'predicate "{predicate.id}": provider "{kind.name}"'
         for key in BASELINE_KEYS:
             baseline = predicate.options.get(key)
-            if kind.built and isinstance(baseline, str) and baseline.lower() not in STORED_BASELINES:
+            is_ref = isinstance(baseline, str) and baseline.lower() not in STORED
+            if kind.built and is_ref and kind.name not in REF_KINDS:
                 yield (
                     (*each.path, key),
-                    f'predicate "{predicate.id}": a git ref as baseline ("{baseline[:40]}")',
+                    f'predicate "{predicate.id}": a git ref as baseline ("{str(baseline)[:40]}")',
                 )

@@ -28,6 +28,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What a stored ratchet held last; None before the first look that passed."""
     show: Callable[[str, Mapping[str, Json]], None] | None = None
     """Where somebody wants the raw answer (`kazictl try`): what was asked, and what came. Commands show themselves."""
+    reference: str | None = None
+    """A checkout of the commit that the authored `baseline` names, for as long as the look lasts."""
 
 
 class Provider(Protocol):

@@ -9,14 +9,12 @@ from collections.abc import Mapping
 import msgspec
 
 from kazid.core.json import Json
-from kazid.core.ratchet import Comparison, compare
+from kazid.core.ratchet import STORED, Comparison, compare
 from kazid.core.verdict import Direction, Status, Verdict, errored
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.providers.metric import Measured, MetricOptions, measure
 from kazid.providers.options import read_options
-
-STORED = frozenset({"stored", "prior"})
 
 
 class RatchetOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,19 +40,24 @@ class Ratchet:
         read = read_options(options, RatchetOptions)
         if isinstance(read, Verdict):
             return read
-        if isinstance(read.baseline, str) and not read.is_stored:
-            return errored(
-                "invalid_config", f'baseline {read.baseline!r}: only a number or "stored" is built'
-            )
         measured = await measure(read.metric, look, commands)
         if isinstance(measured, Verdict):
             return measured
-        return interpret(measured, read, stored=look.baseline)
+        if not isinstance(read.baseline, str):
+            return interpret(measured, read, baseline=read.baseline)
+        if read.is_stored:
+            return interpret(measured, read, baseline=look.baseline)
+        if look.reference is None:
+            return errored("baseline_ref_unresolved", f"no checkout of {read.baseline!r} to compare with")
+        there = await measure(read.metric, msgspec.structs.replace(look, workspace=look.reference), commands)
+        if isinstance(there, Verdict):
+            why = f"at {read.baseline}: {there.reason}: {there.detail}"
+            return msgspec.structs.replace(there, reason="baseline_metric", detail=why)
+        return interpret(measured, read, baseline=there.signal)
 
 
-def interpret(measured: Measured, options: RatchetOptions, *, stored: float | None) -> Verdict:
+def interpret(measured: Measured, options: RatchetOptions, *, baseline: float | None) -> Verdict:
     """PASS iff the signal is no worse than allowed; the next baseline is said where it is a stored one."""
-    baseline = stored if isinstance(options.baseline, str) else options.baseline
     compared = compare(
         measured.signal,
         baseline,
@@ -85,7 +88,7 @@ def interpret(measured: Measured, options: RatchetOptions, *, stored: float | No
 
 def _source(options: RatchetOptions, *, is_first: bool) -> str:
     if not options.is_stored:
-        return "literal"
+        return "git_ref" if isinstance(options.baseline, str) else "literal"
     return "seed" if is_first else "stored"
 
 

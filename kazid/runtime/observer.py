@@ -13,20 +13,14 @@ import msgspec
 import structlog
 
 from kazid.core.enforcement import (
-    CLEAN_FAILED,
-    beyond,
-    enforcement_of,
-    is_graded_clean,
-    pinned_for,
     without_skips,
 )
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
 from kazid.core.instant import next_on_grid_s
-from kazid.core.json import Json
 from kazid.core.progress import Progress
-from kazid.core.seal import BASE, NO_BASE, UNREADABLE, base_of, labelled
+from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
@@ -34,6 +28,7 @@ from kazid.ports.faults import fault_point
 from kazid.ports.provider import Look, Provider
 from kazid.ports.repository import Repositories
 from kazid.ports.workspace import Workspaces
+from kazid.runtime.grading import Grading, Place
 from kazid.runtime.redacted import Redact, verdict_without_secrets
 from kazid.runtime.slots import FairSlots
 from kazid.shim.redaction import redact
@@ -47,9 +42,6 @@ PROCESS_SLOTS = 16
 PROCESS_SLOTS_PER_GOAL = 4
 DEADLINE_GRACE_S = 2.0
 """A provider ends by its deadline itself; this much later it is cancelled."""
-PINNED_NAMED_MAX = 20
-CHANGED_DEADLINE_S = 5.0
-"""An end waits no longer for the list of changed files that its bundle carries."""
 SLOW_FRACTION = 0.5
 """A look that ran past this share of its deadline counts as slow."""
 
@@ -94,7 +86,7 @@ class Observer:
         self._network_kinds = network_kinds
         self._commands = commands
         self._workspaces = workspaces
-        self._repositories = repositories
+        self._grading = Grading(workspaces=workspaces, repositories=repositories)
         self._clock = clock
         self._private_folder = private_folder
         self._network = FairSlots(limits.network)
@@ -128,13 +120,8 @@ class Observer:
         return await self._workspaces.tree_hash(goal.workspace)
 
     async def changed_files(self, goal: Goal, progress: Progress) -> Collection[str] | None:
-        """What differs from the base the goal started from; None when it cannot be told in time, or no agent works."""
-        base = base_of(progress)
-        if goal.workspace is None or base in (None, NO_BASE):
-            return None
-        with anyio.move_on_after(CHANGED_DEADLINE_S):
-            return await self._repositories.changed(goal.workspace, base)
-        return None
+        """What differs from where the goal started, for its bundle; None when it cannot be told."""
+        return await self._grading.changed_files(goal, progress)
 
     async def _look_at_still_tree(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
@@ -153,7 +140,7 @@ class Observer:
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
         baseline = progress.predicate(predicate.id).baseline
-        sealed = await self._sealed(goal, base_of(progress))
+        sealed = await self._grading.sealed(goal, base_of(progress))
         if sealed is None:
             verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
         else:
@@ -171,53 +158,14 @@ class Observer:
             seal=None if sealed is None or sealed == known else sealed,
         )
 
-    async def _sealed(self, goal: Goal, base: str | None) -> Mapping[str, str] | None:
-        """Hashes of what is sealed or read-only now, before the look; None when that cannot be told."""
-        asked = enforcement_of(goal)
-        if goal.workspace is None or not (asked.sealed or asked.read_only or asked.seals_git):
-            return {}
-        outside: Mapping[str, str] | None = {}
-        if asked.needs_base and base is None:
-            base = await self._repositories.commit(goal.workspace, asked.clean_ref) or NO_BASE
-        if asked.writable:
-            commit = None if base == NO_BASE else base
-            outside = await self._repositories.changed(goal.workspace, commit)
-        git: Mapping[str, str] | None = {}
-        if asked.seals_git:
-            git = await self._workspaces.git_settings(goal.workspace)
-        found = [
-            await self._workspaces.file_hashes(goal.workspace, patterns)
-            for patterns in (asked.sealed, asked.mutable, asked.read_only)
-        ]
-        sealed, mutable, read_only = found
-        if sealed is None or mutable is None or read_only is None or git is None or outside is None:
-            return None
-        return labelled(
-            {p: h for p, h in sealed.items() if p not in mutable},
-            read_only,
-            git,
-            outside=beyond(outside, asked.writable),
-            base=base if asked.needs_base else None,
-        )
-
     async def _graded(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, baseline: float | None, *, base: str | None
     ) -> Verdict:
-        """The verdict; of guards and what is held out, in a checkout that no agent works in."""
-        is_clean = is_graded_clean(predicate) and enforcement_of(goal).wants_clean_tree
-        if not is_clean or base in (None, NO_BASE) or goal.workspace is None:
-            return await self._verdict(uid, goal, predicate, baseline, workspace=goal.workspace)
-        async with self._repositories.candidate(
-            goal.workspace,
-            base=base,
-            pinned=pinned_for(goal, predicate),
-            name=f"{uid}/{predicate.id}",
-        ) as checkout:
-            if checkout.folder is None:
-                return errored(CLEAN_FAILED, checkout.reason or "no clean checkout could be made")
-            verdict = await self._verdict(uid, goal, predicate, baseline, workspace=checkout.folder)
-        graded: dict[str, Json] = {"base": base[:12], "pinned": list(checkout.pinned[:PINNED_NAMED_MAX])}
-        return msgspec.structs.replace(verdict, evidence={**verdict.evidence, "graded_in_checkout": graded})
+        async with self._grading.place(uid, goal, predicate, base=base) as place:
+            if isinstance(place, Verdict):
+                return place
+            verdict = await self._verdict(uid, goal, predicate, baseline, place)
+        return msgspec.structs.replace(verdict, evidence={**verdict.evidence, **place.evidence})
 
     async def _verdict(
         self,
@@ -225,8 +173,7 @@ class Observer:
         goal: Goal,
         predicate: Predicate,
         baseline: float | None,
-        *,
-        workspace: str | None,
+        place: Place,
     ) -> Verdict:
         provider = self._providers.get(predicate.provider)
         if provider is None:
@@ -234,11 +181,12 @@ class Observer:
         deadline_s = predicate.cadence.deadline_s
         look = Look(
             predicate_id=predicate.id,
-            workspace=workspace or self._private_folder(uid),
+            workspace=place.workspace or self._private_folder(uid),
             deadline_s=deadline_s,
             path=goal.path,
             baseline=baseline,
             show=self._show,
+            reference=place.reference,
         )
         verdict: Verdict | None = None
         try:

@@ -95,6 +95,21 @@ def test_landed_is_last_of_the_predicates_and_before_guards() -> None:
     assert goal.predicates[1].options == {"mode": "pr", "branch": "task/My-Goal-x", "base": "main"}
 
 
+def test_guards_of_an_enforcement_are_ratchets_at_the_end_of_the_vector() -> None:
+    guard = '[[enforcement.guard]]\nid = "cov"\nmetric = { cmd = "./cov" }\n'
+    goal = goal_of(f'id = "g"\n{PREDICATE}{guard}allowed_regression = 0.5\n')
+    cov = goal.predicates[-1]
+    assert (cov.id, cov.provider, cov.guard, cov.live) == ("cov", "ratchet", True, False)
+    assert cov.options == {
+        "metric": {"cmd": "./cov"},
+        "direction": "higher_better",
+        "baseline": "stored",
+        "allowed_regression": 0.5,
+    }
+    off = goal_of(f'id = "g"\n{PREDICATE}[enforcement]\nenabled = false\n{guard}')
+    assert off.predicate_ids == ("p",)
+
+
 def test_an_authored_branch_is_the_one_it_lands_on() -> None:
     goal = goal_of(f'id = "g"\n{PREDICATE}[integration]\nmode = "pr"\nbranch = "mine"\n')
     assert goal.predicate(goal.predicate_ids[-1]).options["branch"] == "mine"

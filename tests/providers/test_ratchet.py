@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from kazid.adapters.memory.commands import exited, not_started, signaled, timed_out
 from kazid.adapters.system.commands import SystemCommandRunner
@@ -84,7 +85,7 @@ def test_a_measure_is_a_number_or_an_error(result: CommandResult, path: str, exp
 
 def judged(signal: float, *, stored: float | None = None, **options: Any) -> Verdict:
     read = msgspec.convert(a_ratchet("x", **options), RatchetOptions)
-    return interpret(Measured(signal, {}), read, stored=stored)
+    return interpret(Measured(signal, {}), read, baseline=stored if read.is_stored else read.baseline)
 
 
 @pytest.mark.parametrize(
@@ -112,8 +113,34 @@ def test_the_bar_goes_out_with_the_verdict(
     assert verdict.evidence["baseline_source"] == source
 
 
-async def test_a_git_ref_as_baseline_is_an_error_and_no_seed(tmp_path: Path) -> None:
+async def test_a_git_ref_without_its_checkout_is_an_error_and_no_seed(tmp_path: Path) -> None:
     commands = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
     options = a_ratchet("echo 82", baseline="main")
     verdict = await Ratchet().evaluate(options, a_look(tmp_path), commands)
-    assert (verdict.status, verdict.reason) == (Status.ERROR, "invalid_config")
+    assert (verdict.status, verdict.reason) == (Status.ERROR, "baseline_ref_unresolved")
+
+
+@pytest.mark.parametrize(
+    ("there", "status", "reason"),
+    [
+        pytest.param("80", Status.PASS, None, id="better"),
+        pytest.param("90", Status.FAIL, "regression", id="worse"),
+        pytest.param("none", Status.ERROR, "baseline_metric", id="no-number-there"),
+    ],
+)
+async def test_a_git_ref_is_measured_in_its_own_checkout(
+    tmp_path: Path, there: str, status: Status, reason: str | None
+) -> None:
+    commands = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+    for name, number in (("here", "82"), ("there", there)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "number").write_text(number)
+    look = replace(a_look(tmp_path / "here"), reference=str(tmp_path / "there"))
+    verdict = await Ratchet().evaluate(a_ratchet("cat number", baseline="v1"), look, commands)
+    assert (verdict.status, verdict.reason) == (status, reason), verdict
+    assert verdict.baseline is None, "a commit is a bar for ever"
+    if status is not Status.ERROR:
+        assert (verdict.evidence["baseline"], verdict.evidence["baseline_source"]) == (
+            float(there),
+            "git_ref",
+        )

@@ -141,6 +141,32 @@ async def test_a_guard_is_graded_in_a_checkout_with_its_script_as_it_was(autojum
     assert evidence == {"base": commit[:12], "pinned": ["guard.sh"]}
 
 
+async def test_what_is_compared_with_a_commit_gets_a_checkout_of_it(autojump_clock):
+    house = _house()
+    house.workspaces.write("/w", "number", "80")
+    commit = house.repositories.make_commit("/w")
+    house.workspaces.write("/w", "number", "82")
+    seen: list[tuple[str, str]] = []
+
+    class Ratchet:
+        async def evaluate(self, options, look, commands):
+            folders = (look.workspace, look.reference)
+            seen.append(tuple((house.workspaces.files(f) or {})["number"] for f in folders))
+            return failed("regression")
+
+    house.providers["ratchet"] = Ratchet()
+    bar = replace(a_predicate("bar"), provider="ratchet", options={"baseline": commit})
+    lost = replace(a_predicate("lost"), provider="ratchet", options={"baseline": "no-such-ref"})
+    async with house.daemon() as daemon:
+        await daemon.apply(a_goal(bar, lost, workspace="/w", standing=True))
+        await anyio.sleep(5)
+        (view,) = daemon.service.views()
+    assert set(seen) == {("82", "80")}
+    verdicts = [r.verdict for r in view.vector.readings]
+    assert verdicts[0].evidence["baseline_commit"] == commit
+    assert verdicts[1].reason == "baseline_ref_unresolved"
+
+
 async def test_a_guard_without_a_checkout_is_an_error_and_never_graded_in_place(autojump_clock):
     house = _house()
     house.repositories.make_commit("/w")

@@ -122,6 +122,8 @@ class TaskRecovered(_Event, frozen=True, kw_only=True, tag="task.recovered"):
 
     shift_s: float
     down_s: float
+    taken_over_s: float | None = None
+    """When, in boot seconds: a disk that is full records it later. None: when it was recorded."""
 
 
 class ClockStepped(_Event, frozen=True, kw_only=True, tag="clock.stepped"):

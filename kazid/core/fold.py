@@ -463,15 +463,16 @@ def _thawed(progress: Progress, at: Now) -> Progress:
 
 
 def _recovered(progress: Progress, event: TaskRecovered, at: Now) -> Progress:
+    now_s = at.boot_s if event.taken_over_s is None else event.taken_over_s
     progress = _all_stale(reanchored(progress, event.shift_s))
-    progress = replace(progress, act_floor_s=at.boot_s)
+    progress = replace(progress, act_floor_s=now_s)
     act, episode = progress.act, progress.episode
     if act is not None and event.shift_s == 0.0:
         # It may have run all the while. Its end says when; `_without_idle` gives back the rest.
-        return replace(progress, act=replace(act, recovered_s=at.boot_s, down_s=act.down_s + event.down_s))
+        return replace(progress, act=replace(act, recovered_s=now_s, down_s=act.down_s + event.down_s))
     if episode is None or episode.clock_since_s is None:
         return progress
-    since_s = min(at.boot_s, episode.clock_since_s + event.down_s)
+    since_s = min(now_s, episode.clock_since_s + event.down_s)
     return replace(progress, episode=replace(episode, clock_since_s=since_s))
 
 

@@ -19,6 +19,7 @@ from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
 from kazid.core.instant import next_on_grid_s
+from kazid.core.json import Json
 from kazid.core.progress import Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored

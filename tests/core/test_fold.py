@@ -14,6 +14,7 @@ from kazid.core.event import (
     StatusChanged,
     SteadyObserved,
     SteadyTick,
+    TaskRecovered,
     Usage,
 )
 from kazid.core.fold import ACTS_KEPT, Folded, fold, fold_all
@@ -485,3 +486,11 @@ def test_the_act_and_its_fence_survive_in_progress() -> None:
         ActEnded(attempt_id=play.progress.act.attempt_id, ending="cancelled", ended_s=play.now.boot_s)
     )
     assert play.progress.act is None
+
+
+def test_a_recovery_that_a_full_disk_recorded_late_happened_when_it_happened() -> None:
+    play = Played(a_task(standing=True)).look("tests", FAIL)
+    taken_over_s = play.now.boot_s
+    play.advance(60.0)
+    play.record(TaskRecovered(shift_s=0.0, down_s=1.0, taken_over_s=taken_over_s))
+    assert play.progress.act_floor_s == taken_over_s, "looks since then are not from before it"

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from kazid.adapters.memory.commands import ScriptedCommandRunner, exited, not_started, signaled, timed_out
+from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict
@@ -48,10 +49,14 @@ ODD_VALUES: tuple[Any, ...] = (
 _runners = itertools.count(1)
 
 
-def a_look(workspace: Path, *, deadline_s: float = 5.0) -> Look:
+def a_look(workspace: Path, *, deadline_s: float = 5.0, wall_s: float | None = None) -> Look:
     """One observation in this folder."""
     return Look(
-        predicate_id="p", workspace=str(workspace), deadline_s=deadline_s, path="/usr/local/bin:/usr/bin:/bin"
+        predicate_id="p",
+        workspace=str(workspace),
+        deadline_s=deadline_s,
+        path="/usr/local/bin:/usr/bin:/bin",
+        wall_s=SystemClock().now().wall_s if wall_s is None else wall_s,
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import msgspec
 
 from kazid.core import waiver
+from kazid.core.duration import DURATION_S_MAX
 from kazid.core.goal import Group, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json, JsonObject
@@ -19,7 +20,7 @@ from kazid.goalfile.groups import Groups, normalised
 from kazid.goalfile.named import base_options
 from kazid.goalfile.positions import Path
 from kazid.goalfile.problems import Problems, has_control_characters, listed
-from kazid.goalfile.shapes import DURATION_S_MAX, shown
+from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Entry, Table, entries_of, is_sound, read_table
 from kazid.ports.catalog import KindSpec
 

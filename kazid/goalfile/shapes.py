@@ -5,21 +5,16 @@ string of digits is neither, and no duration or count is so large that a timer o
 """
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeGuard
 
+from kazid.core.duration import duration_s
 from kazid.goalfile.document import is_list, is_table
 from kazid.goalfile.problems import quoted
 from kazid.ports.catalog import KeyType
 
-DURATION_S_MAX = 366 * 86_400.0
-"""A year: no interval, deadline or window of a goal is longer, and every clock can add it."""
 INTEGER_DIGITS_MAX = 30
 """Beyond what any counter reaches, and still exact in JSON and a float without overflow."""
-UNIT_S: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 
 
 def mismatch(value: object, key_type: KeyType) -> str | None:
@@ -42,17 +37,6 @@ def misfits(value: object, key_type: KeyType) -> Iterator[tuple[str | int, str]]
         wrong = mismatch(entry, _ENTRY_TYPES[key_type])
         if wrong is not None:
             yield key, wrong
-
-
-def duration_s(value: object) -> float | None:
-    """Seconds of `"30s"`, `"1.5m"`, `"500ms"` or a bare number of seconds; None when it is no duration."""
-    if is_number(value):
-        seconds = float(value)
-    elif isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        seconds = float(match[1]) * UNIT_S[match[2]]
-    else:
-        return None
-    return seconds if 0 < seconds <= DURATION_S_MAX else None
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -7,11 +7,12 @@ wrong is already reported. The field tables are `KeySpec`s, the same that descri
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from kazid.core.duration import duration_s
 from kazid.core.json import Json
 from kazid.goalfile.document import is_list, is_table, to_json
 from kazid.goalfile.positions import Path
 from kazid.goalfile.problems import Problems, closest, did_you_mean, listed
-from kazid.goalfile.shapes import duration_s, is_number, misfits, mismatch, shown
+from kazid.goalfile.shapes import is_number, misfits, mismatch, shown
 from kazid.ports.catalog import KeySpec
 
 HINT_KEYS_MAX = 12

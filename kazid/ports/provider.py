@@ -24,6 +24,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     deadline_s: float
     path: str
     """The caller's PATH as recorded at apply."""
+    wall_s: float
+    """The wall clock at its start: what ages and expiries are counted from."""
     baseline: float | None = None
     """What a stored ratchet held last; None before the first look that passed."""
     show: Callable[[str, Mapping[str, Json]], None] | None = None

@@ -185,6 +185,7 @@ class Observer:
             workspace=place.workspace or self._private_folder(uid),
             deadline_s=deadline_s,
             path=goal.path,
+            wall_s=self._clock.now().wall_s,
             baseline=baseline,
             show=self._show,
             reference=place.reference,

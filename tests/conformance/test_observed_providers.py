@@ -100,7 +100,13 @@ def _wait_for(port: int) -> None:
 
 async def answer(row: Mapping[str, Any], *, workspace: Path, port: int) -> Verdict:
     config = json.loads(json.dumps(row["config"]).replace(THEIR_PORT, str(port)))
-    look = Look(predicate_id=row["id"], workspace=str(workspace), deadline_s=10, path=os.environ["PATH"])
+    look = Look(
+        predicate_id=row["id"],
+        workspace=str(workspace),
+        deadline_s=10,
+        path=os.environ["PATH"],
+        wall_s=time.time(),
+    )
     runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
     return await BUILTIN[row["provider"]]().evaluate(config, look, runner)
 

@@ -88,6 +88,8 @@ SOUND: dict[str, dict[str, Any]] = {
     "gherkin": {"feature": "f.feature"},
     "render_proof": {"capture": "c"},
     "tcp": {"port": 1},
+    "file": {"path": "x"},
+    "process": {"name": "x"},
     "port_closed": {"port": 1},
     "visual_judge": {"input": "capture:c", "rubric": "x", "model": "m"},
 }

@@ -9,12 +9,14 @@ from kazid.providers.coverage import CoverageOptions
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
 from kazid.providers.cve import CveOptions, Scanner
 from kazid.providers.docs_updated import DocsUpdatedOptions
+from kazid.providers.file import FileOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
 from kazid.providers.metric import MetricFormat, MetricOptions
 from kazid.providers.metrics import MetricsOptions
 from kazid.providers.mutation import MutationOptions
 from kazid.providers.no_stubs import NoStubsOptions
+from kazid.providers.process import ProcessOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.static import Format, StaticOptions
@@ -36,6 +38,8 @@ OPTIONS = {
     "mutation": MutationOptions,
     "property": PropertyOptions,
     "tcp": TcpOptions,
+    "file": FileOptions,
+    "process": ProcessOptions,
     "port_closed": TcpOptions,
 }
 

@@ -3,12 +3,15 @@
 Keys and load checks only; the providers are elsewhere. `expect = "absent"` turns a kind round: what must not be there.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
-from kazid.core.json import JsonObject
+from kazid.core.duration import duration_s
+from kazid.core.json import Json, JsonObject
 from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
-from kazid.providers.kinds.checks import TIMEOUT_MS, is_integer
+from kazid.providers.accounts import is_account
+from kazid.providers.kinds.checks import TIMEOUT_MS, is_integer, is_number, words
 
 PORT_MAX: Final = 65535
 PRESENCE: Final = ("present", "absent")
@@ -97,4 +100,115 @@ PORT_CLOSED = KindSpec(
     check=_bad_target,
 )
 
-KINDS = (TCP, PORT_CLOSED)
+FILE_TYPES: Final = (
+    "file", "directory", "symlink", "fifo", "socket", "block_device", "character_device", "any",
+)  # fmt: skip
+_ABSENT_TAKES: Final = frozenset({"path", "expect", "timeout_ms"})
+
+
+def _check_file(options: JsonObject) -> Iterator[KeyProblem]:
+    for key in ("mode", "mode_max"):
+        if key in options and re.fullmatch(r"0?[0-7]{3,4}", str(options[key])) is None:
+            yield KeyProblem(key=key, message=f'{key} must be octal digits such as "0640"')
+    if "sha256" in options and re.fullmatch(r"[0-9a-fA-F]{64}", str(options["sha256"])) is None:
+        yield KeyProblem(key="sha256", message="sha256 must be 64 hexadecimal digits")
+    for key in ("owner", "group"):
+        account = options.get(key, 0)
+        if isinstance(account, float) or not (isinstance(account, str | int) and is_account(account)):
+            yield KeyProblem(key=key, message=f"{key} must be a name or a number")
+    for least, most in (("size_bytes_min", "size_bytes_max"), ("age_min", "age_max")):
+        if least in options and most in options and _amount(options[least]) > _amount(options[most]):
+            yield KeyProblem(key=most, message=f"{most} is less than {least}: nothing can be both")
+    if options.get("expect") == "absent":
+        for key in options.keys() & (FILE.keys.keys() - _ABSENT_TAKES):
+            yield KeyProblem(key=key, message=f'{key} means nothing with expect = "absent"')
+
+
+def _amount(value: Json) -> float:
+    return duration_s(value) or 0.0 if isinstance(value, str) else float(value) if is_number(value) else 0.0
+
+
+FILE = KindSpec(
+    name="file",
+    summary="a file is there as it should be: type, mode, owner, size, age, hash, text; or is not there",
+    verdicts="pass: everything asked of it holds (absent: nothing has that name); fail: it is not there, or is "
+    "otherwise; error: no right to look, not read in time, rewritten while read, from the future",
+    live=True,
+    built=True,
+    keys={
+        "path": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            required=True,
+            help="absolute, or below the workspace; links are followed",
+        ),
+        "expect": EXPECT,
+        "type": KeySpec(type=KeyType.STRING, choices=FILE_TYPES, default="file", help="what it has to be"),
+        "mode": KeySpec(type=KeyType.STRING, help='exactly these permissions, e.g. "0640"'),
+        "mode_max": KeySpec(type=KeyType.STRING, help="no permission beyond these"),
+        "owner": KeySpec(type=KeyType.NUMBER_OR_STRING, help="user name or number"),
+        "group": KeySpec(type=KeyType.NUMBER_OR_STRING, help="group name or number"),
+        "size_bytes_min": KeySpec(type=KeyType.NON_NEGATIVE_INTEGER, help="a smaller one is red"),
+        "size_bytes_max": KeySpec(type=KeyType.NON_NEGATIVE_INTEGER, help="a larger one is red"),
+        "age_min": KeySpec(
+            type=KeyType.DURATION, help="modified longer ago than this, e.g. a lock nobody takes"
+        ),
+        "age_max": KeySpec(
+            type=KeyType.DURATION, help='modified within this, e.g. "26h" for a nightly backup'
+        ),
+        "sha256": KeySpec(type=KeyType.STRING, help="hash of its content, 64 hexadecimal digits"),
+        "contains": KeySpec(type=KeyType.NON_EMPTY_STRING, help="text that is somewhere in it"),
+        "lacks": KeySpec(type=KeyType.NON_EMPTY_STRING, help="text that is nowhere in it"),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_file,
+)
+
+SELECTORS: Final = ("pid_file", "name", "command_line")
+
+
+def _check_process(options: JsonObject) -> Iterator[KeyProblem]:
+    if not any(key in options for key in SELECTORS):
+        yield KeyProblem(key="name", message=f"one of {words(SELECTORS)} has to say which process")
+    if "owner" in options:
+        owner = options["owner"]
+        if isinstance(owner, float) or not (isinstance(owner, str | int) and is_account(owner)):
+            yield KeyProblem(key="owner", message="owner must be a name or a number")
+    if "count_max" in options and _amount(options["count_max"]) < _amount(options.get("count_min", 1)):
+        yield KeyProblem(key="count_max", message="count_max is less than count_min: nothing can be both")
+    if options.get("expect") == "absent":
+        for key in ("count_min", "count_max", "uptime_min", "memory_mb_max"):
+            if key in options:
+                yield KeyProblem(key=key, message=f'{key} means nothing with expect = "absent"')
+
+
+PROCESS = KindSpec(
+    name="process",
+    summary="a process runs, found by pid file, name or command line, as many as should; or none does",
+    verdicts="pass: as many as allowed match all keys and each is as asked (absent: none matches); fail: otherwise, "
+    "zombies and stale pid files included; error: /proc hides processes, or the pid file cannot be read",
+    live=True,
+    built=True,
+    keys={
+        "pid_file": KeySpec(type=KeyType.NON_EMPTY_STRING, help="file whose first line is its process id"),
+        "name": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="the name in /proc, or that of the program it was started as"
+        ),
+        "command_line": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="text in its command line, arguments joined by spaces"
+        ),
+        "owner": KeySpec(type=KeyType.NUMBER_OR_STRING, help="count only processes of this user"),
+        "expect": EXPECT,
+        "count_min": KeySpec(type=KeyType.POSITIVE_INTEGER, default=1, help="fewer are red"),
+        "count_max": KeySpec(type=KeyType.POSITIVE_INTEGER, help="more are red"),
+        "uptime_min": KeySpec(
+            type=KeyType.DURATION, help="each runs at least so long: what is restarted over and over does not"
+        ),
+        "memory_mb_max": KeySpec(
+            type=KeyType.POSITIVE_NUMBER, help="resident memory of each, in MB of 10^6 bytes"
+        ),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_process,
+)
+
+KINDS = (TCP, PORT_CLOSED, FILE, PROCESS)

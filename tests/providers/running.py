@@ -12,6 +12,8 @@ from kazid.ports.commands import CommandResult
 from kazid.ports.provider import Look, Provider
 from kazid.testing import real_commands
 
+WALL_S = 1_800_000_000.0
+
 
 def sh(script: str, **others: Json) -> dict[str, Json]:
     """Options that run this script."""
@@ -22,7 +24,7 @@ async def answered(
     provider: Provider, result: CommandResult, options: Mapping[str, Any], *, stored: float | None = None
 ) -> Verdict:
     """The verdict when the command answers so. `options` may leave out `cmd`."""
-    look = Look(predicate_id="p", workspace="/w", deadline_s=0.2, path="/bin", baseline=stored)
+    look = Look(predicate_id="p", workspace="/w", deadline_s=0.2, path="/bin", wall_s=WALL_S, baseline=stored)
     commands = ScriptedCommandRunner({"tool": result})
     return await provider.evaluate({"cmd": "tool", **options}, look, commands)
 
@@ -41,6 +43,7 @@ async def really(
         workspace=str(workspace),
         deadline_s=deadline_s,
         path=os.environ["PATH"],
+        wall_s=WALL_S,
         baseline=stored,
     )
     return await provider.evaluate(options, look, real_commands())

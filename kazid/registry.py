@@ -12,9 +12,10 @@ from kazid.ports.harness import Harness
 from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
 from kazid.providers.catalog import KINDS, BuiltinCatalog
+from kazid.providers.operations import OPERATIONS_ON_THE_NETWORK
 from kazid.settings import Settings
 
-NETWORK_KINDS = frozenset({"http_probe", "port_closed", "tcp"})
+NETWORK_KINDS = frozenset({"http_probe"}) | OPERATIONS_ON_THE_NETWORK
 """Kinds that hold a network slot while they look; the others hold a process slot."""
 
 __all__ = [

@@ -12,16 +12,14 @@ from kazid.providers.coverage import Coverage
 from kazid.providers.custom_script import CustomScript
 from kazid.providers.cve import Cve
 from kazid.providers.docs_updated import DocsUpdated
-from kazid.providers.file import File
 from kazid.providers.http_probe import HttpProbe
 from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
 from kazid.providers.no_stubs import NoStubs
-from kazid.providers.process import ProcessProvider
+from kazid.providers.operations import OPERATIONS
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
 from kazid.providers.static import Static
-from kazid.providers.tcp import Tcp, port_closed
 from kazid.providers.test_runner import TestRunner
 
 BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
@@ -34,16 +32,11 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "http_probe": HttpProbe,
         "mutation": Mutation,
         "no_stubs": NoStubs,
-        "file": File,
-        "http_probe": HttpProbe,
-        "mutation": Mutation,
-        "process": ProcessProvider,
         "property": Property,
         "metrics": Metrics,
         "ratchet": Ratchet,
         "static": Static,
-        "port_closed": port_closed,
-        "tcp": Tcp,
         "test_runner": TestRunner,
+        **OPERATIONS,
     }
 )

@@ -15,6 +15,7 @@ from kazid.goalfile import vocabulary
 from kazid.goalfile.problems import PROBLEMS_MAX
 from kazid.providers.catalog import KINDS
 from tests.goalfile.loading import PREDICATE, loaded
+from tests.goalfile.operation_samples import LEAST
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 SCALARS = st.one_of(
@@ -87,10 +88,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "scenario": {"spec": "x", "scenario": "y"},
     "gherkin": {"feature": "f.feature"},
     "render_proof": {"capture": "c"},
-    "tcp": {"port": 1},
-    "file": {"path": "x"},
-    "process": {"name": "x"},
-    "port_closed": {"port": 1},
+    **LEAST,
     "visual_judge": {"input": "capture:c", "rubric": "x", "model": "m"},
 }
 """The least each kind needs."""

@@ -9,6 +9,7 @@ from kazid.providers.custom_script import CustomScriptOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.test_runner import FIXED
 from tests.goalfile.loading import goal_of, problems_of
+from tests.goalfile.operation_samples import LEAST, OBJECTIONS
 
 SEED = {
     "test_runner", "http_probe", "prod_log", "browser", "metrics", "custom_script", "ratchet", "static", "coverage",
@@ -18,7 +19,7 @@ LATER = {
     "cli", "swift_test", "no_stubs", "docs_updated", "scenario", "oss_hygiene", "plan_expanded", "spec_coverage",
     "render_proof", "visual_judge", "gherkin",
 }  # fmt: skip
-OPERATION = {"tcp", "port_closed", "file", "process"}
+OPERATION = set(LEAST)
 
 
 def test_the_kinds_are_the_documented_ones() -> None:
@@ -130,28 +131,7 @@ CHECKS = [
     ("visual_judge", 'capture = "c"\nmodel = "m"\nrubric = []', "rubric"),
     ("scenario", 'spec = "x"\nscenario = "y"\nrepin = "never"', "repin"),
     ("gherkin", 'feature = "f.feature"\nverdict_format = "xml"', "verdict_format"),
-    ("tcp", 'host = "h"', "port"),
-    ("tcp", "port = 65536", "port"),
-    ("tcp", 'port = 1\nunix = "/s"', "port"),
-    ("tcp", 'unix = "s"', "unix"),
-    ("tcp", "port = 1\nip_version = 5", "ip_version"),
-    ("tcp", 'port = 1\nsend = "x"', "expect_text"),
-    ("tcp", 'port = 1\nexpect = "absent"\nexpect_text = "x"', "expect_text"),
-    ("tcp", "port = 1\nsilence_is_closed = true", "silence_is_closed"),
-    ("port_closed", 'host = "h"', "port"),
-    ("file", 'path = "x"\nmode = "rwx"', "mode"),
-    ("file", 'path = "x"\nmode_max = "0999"', "mode_max"),
-    ("file", 'path = "x"\nsha256 = "abc"', "sha256"),
-    ("file", 'path = "x"\nowner = "a b"', "owner"),
-    ("file", 'path = "x"\ntype = "pipe"', "type"),
-    ("file", 'path = "x"\nage_max = "1 day"', "age_max"),
-    ("file", 'path = "x"\nage_min = "2h"\nage_max = "1h"', "age_max"),
-    ("file", 'path = "x"\nsize_bytes_min = 2\nsize_bytes_max = 1', "size_bytes_max"),
-    ("file", 'path = "x"\nexpect = "absent"\nmode = "0600"', "mode"),
-    ("process", 'owner = "root"', "name"),
-    ("process", 'name = "x"\nowner = 1.5', "owner"),
-    ("process", 'name = "x"\ncount_min = 3\ncount_max = 2', "count_max"),
-    ("process", 'name = "x"\nexpect = "absent"\ncount_max = 2', "count_max"),
+    *OBJECTIONS,
 ]  # fmt: skip
 
 

@@ -9,19 +9,17 @@ from kazid.providers.coverage import CoverageOptions
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
 from kazid.providers.cve import CveOptions, Scanner
 from kazid.providers.docs_updated import DocsUpdatedOptions
-from kazid.providers.file import FileOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
 from kazid.providers.metric import MetricFormat, MetricOptions
 from kazid.providers.metrics import MetricsOptions
 from kazid.providers.mutation import MutationOptions
 from kazid.providers.no_stubs import NoStubsOptions
-from kazid.providers.process import ProcessOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.static import Format, StaticOptions
-from kazid.providers.tcp import TcpOptions
 from kazid.providers.test_runner import FIXED
+from tests.providers.operation_options import FIXED_BY_KIND, OPERATION_OPTIONS
 
 OPTIONS = {
     "custom_script": CustomScriptOptions,
@@ -37,10 +35,7 @@ OPTIONS = {
     "cve": CveOptions,
     "mutation": MutationOptions,
     "property": PropertyOptions,
-    "tcp": TcpOptions,
-    "file": FileOptions,
-    "process": ProcessOptions,
-    "port_closed": TcpOptions,
+    **OPERATION_OPTIONS,
 }
 
 
@@ -55,10 +50,7 @@ def test_every_key_that_loads_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUILTIN))
 def test_every_key_that_is_read_loads(name: str) -> None:
-    fixed = {
-        "test_runner": set(FIXED),
-        "port_closed": {"expect", "send", "expect_text", "connect_ms_max"},
-    }.get(name, set())
+    fixed = {"test_runner": set(FIXED), **FIXED_BY_KIND}.get(name, set())
     assert set(OPTIONS[name].__struct_fields__) - KINDS[name].keys.keys() - fixed <= {
         "path",
         "pass_when",

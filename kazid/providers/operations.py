@@ -1,0 +1,21 @@
+"""The kinds that look at a machine and its services, each with how its provider is made: a part of `builtin`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from kazid.ports.provider import Provider
+from kazid.providers.file import File
+from kazid.providers.process import ProcessProvider
+from kazid.providers.tcp import Tcp, port_closed
+
+OPERATIONS: Mapping[str, Callable[[], Provider]] = MappingProxyType(
+    {
+        "file": File,
+        "port_closed": port_closed,
+        "process": ProcessProvider,
+        "tcp": Tcp,
+    }
+)
+
+OPERATIONS_ON_THE_NETWORK = frozenset({"port_closed", "tcp"})
+"""Those that hold a network slot while they look."""

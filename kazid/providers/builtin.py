@@ -19,6 +19,7 @@ from kazid.providers.no_stubs import NoStubs
 from kazid.providers.operations import OPERATIONS
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
+from kazid.providers.records import Records
 from kazid.providers.static import Static
 from kazid.providers.test_runner import TestRunner
 
@@ -35,6 +36,7 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "property": Property,
         "metrics": Metrics,
         "ratchet": Ratchet,
+        "records": Records,
         "static": Static,
         "test_runner": TestRunner,
         **OPERATIONS,

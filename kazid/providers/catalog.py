@@ -14,6 +14,7 @@ from kazid.providers.kinds import (
     live_kinds,
     measure_kinds,
     operation_kinds,
+    register_kinds,
     repository_kinds,
 )
 
@@ -27,11 +28,14 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
             *repository_kinds.KINDS,
             *behaviour_kinds.KINDS,
             *operation_kinds.KINDS,
+            *register_kinds.KINDS,
         )
     }
 )
 
-assert len(KINDS) == 25 + len(operation_kinds.KINDS), "no name twice; 2 are made by the daemon"
+assert len(KINDS) == 25 + len(operation_kinds.KINDS) + len(register_kinds.KINDS), (
+    "no name twice; 2 are made by the daemon"
+)
 
 
 class BuiltinCatalog:

@@ -86,6 +86,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "plan_expanded": {"phase": "x"},
     "spec_coverage": {},
     "scenario": {"spec": "x", "scenario": "y"},
+    "records": {"file": "x", "key": "x"},
     "gherkin": {"feature": "f.feature"},
     "render_proof": {"capture": "c"},
     **LEAST,

@@ -17,6 +17,7 @@ from kazid.providers.mutation import MutationOptions
 from kazid.providers.no_stubs import NoStubsOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
+from kazid.providers.records import RecordsOptions
 from kazid.providers.static import Format, StaticOptions
 from kazid.providers.test_runner import FIXED
 from tests.providers.operation_options import FIXED_BY_KIND, OPERATION_OPTIONS
@@ -27,6 +28,7 @@ OPTIONS = {
     "http_probe": HttpProbeOptions,
     "metrics": MetricsOptions,
     "ratchet": RatchetOptions,
+    "records": RecordsOptions,
     "static": StaticOptions,
     "cli": CliOptions,
     "no_stubs": NoStubsOptions,

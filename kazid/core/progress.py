@@ -12,6 +12,7 @@ import msgspec
 
 from kazid.core.bundle import Bundle
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
+from kazid.core.json import Json
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
@@ -75,6 +76,8 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     put_back_digest: str | None = None
     baseline: float | None = None
     """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
+    carry: Json = None
+    """What the last look left for the next one (`Verdict.carry`); survives like a baseline."""
     is_stale: bool = False
     """Set by restart, clock step or generation change; cleared by the next look."""
     unsettled_since_s: float | None = None

@@ -38,6 +38,8 @@ def observed(goal: Goal, progress: Progress, event: PredicateObserved) -> Progre
     )
     if verdict.baseline is not None and _moves_bar(verdict, old.baseline):
         state = replace(state, baseline=verdict.baseline)
+    if verdict.carry is not None:
+        state = replace(state, carry=verdict.carry)
     match verdict.status:
         case Status.PASS:
             more = _is_one_more(predicate, progress, event, state, in_a_row=old.passes)

@@ -60,6 +60,9 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     baseline: float | None = None
     """What the next look at a stored ratchet is compared with; kept by the fold. Where two things are
     measured it may come with a fail of the other."""
+    carry: Json = None
+    """What the next look begins with (how far a log was read), kept by the fold whatever the status; None changes
+    nothing. Small: a look that changes it is a row of the journal."""
 
     @property
     def is_green(self) -> bool:

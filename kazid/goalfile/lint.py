@@ -133,7 +133,9 @@ def _samples_fit(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
 def _command(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
     options = predicate.options
     cmd = options.get("cmd")
-    if cmd is None and predicate.provider in ("test_runner", "prod_log", "mutation"):
+    sources = ("files", "unit", "journal_dir") if predicate.provider == "prod_log" else ()
+    is_bare = cmd is None and not any(options.get(key) for key in sources)
+    if is_bare and predicate.provider in ("test_runner", "prod_log", "mutation"):
         yield _refuse(predicate, "no-command", "it has no cmd, so every look is an error")
     if not isinstance(cmd, str):
         return

@@ -28,6 +28,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """The wall clock at its start: what ages and expiries are counted from."""
     baseline: float | None = None
     """What a stored ratchet held last; None before the first look that passed."""
+    carry: Json = None
+    """What the last look left for this one (`Verdict.carry`); None before the first that left anything."""
     show: Callable[[str, Mapping[str, Json]], None] | None = None
     """Where somebody wants the raw answer (`kazictl try`): what was asked, and what came. Commands show themselves."""
     reference: str | None = None

@@ -17,6 +17,7 @@ from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
 from kazid.providers.no_stubs import NoStubs
 from kazid.providers.operations import OPERATIONS
+from kazid.providers.prod_log import ProdLog
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
 from kazid.providers.records import Records
@@ -33,6 +34,7 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "http_probe": HttpProbe,
         "mutation": Mutation,
         "no_stubs": NoStubs,
+        "prod_log": ProdLog,
         "property": Property,
         "metrics": Metrics,
         "ratchet": Ratchet,

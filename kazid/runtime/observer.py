@@ -20,7 +20,7 @@ from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
 from kazid.core.instant import next_on_grid_s
 from kazid.core.json import Json
-from kazid.core.progress import Progress
+from kazid.core.progress import PredicateState, Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
@@ -140,12 +140,12 @@ class Observer:
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
-        baseline = progress.predicate(predicate.id).baseline
+        state = progress.predicate(predicate.id)
         sealed = await self._grading.sealed(goal, base_of(progress))
         if sealed is None:
             verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
         else:
-            verdict = await self._graded(uid, goal, predicate, baseline, base=sealed.get(BASE))
+            verdict = await self._graded(uid, goal, predicate, state, base=sealed.get(BASE))
         verdict = without_skips(goal, predicate, verdict_without_secrets(verdict, self._redact))
         known: Mapping[str, str] = {} if progress.seal is None else progress.seal.files
         ended_s = next_on_grid_s(self._clock.now().boot_s)
@@ -160,12 +160,12 @@ class Observer:
         )
 
     async def _graded(
-        self, uid: GoalUid, goal: Goal, predicate: Predicate, baseline: float | None, *, base: str | None
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, state: PredicateState, *, base: str | None
     ) -> Verdict:
         async with self._grading.place(uid, goal, predicate, base=base) as place:
             if isinstance(place, Verdict):
                 return place
-            verdict = await self._verdict(uid, goal, predicate, baseline, place)
+            verdict = await self._verdict(uid, goal, predicate, state, place)
         return msgspec.structs.replace(verdict, evidence={**verdict.evidence, **place.evidence})
 
     async def _verdict(
@@ -173,7 +173,7 @@ class Observer:
         uid: GoalUid,
         goal: Goal,
         predicate: Predicate,
-        baseline: float | None,
+        state: PredicateState,
         place: Place,
     ) -> Verdict:
         provider = self._providers.get(predicate.provider)
@@ -185,8 +185,9 @@ class Observer:
             workspace=place.workspace or self._private_folder(uid),
             deadline_s=deadline_s,
             path=goal.path,
+            baseline=state.baseline,
             wall_s=self._clock.now().wall_s,
-            baseline=baseline,
+            carry=state.carry,
             show=self._show,
             reference=place.reference,
         )

@@ -22,6 +22,7 @@ def verdict_without_secrets(verdict: Verdict, redact: Redact) -> Verdict:
         reason=_text(verdict.reason, redact),
         detail=_text(verdict.detail, redact),
         evidence={redact(key): _json(value, redact, key) for key, value in verdict.evidence.items()},
+        carry=_json(verdict.carry, redact),
         findings=tuple(_finding(f, redact) for f in verdict.findings),
     )
 

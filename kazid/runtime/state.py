@@ -313,6 +313,8 @@ def _is_steady(progress: Progress, observed: PredicateObserved) -> bool:
         return False
     if before.baseline != after.baseline:
         return False  # the bar moved: what it is now must be in the journal
+    if after.carry is not None and after.carry != state.carry:
+        return False
     if after.status is Status.FAIL and progress.episode is not None:
         return _text(before) == _text(after)
     return True

@@ -34,7 +34,7 @@ def test_live_kinds_are_those_that_look_from_outside() -> None:
 
 
 def test_two_kinds_are_deprecated() -> None:
-    assert {k.name for k in KINDS.values() if k.deprecated_for} == {"test_runner", "prod_log"}
+    assert {k.name for k in KINDS.values() if k.deprecated_for} == {"test_runner"}
 
 
 def test_a_name_is_the_key_of_its_kind() -> None:

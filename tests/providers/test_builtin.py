@@ -15,6 +15,7 @@ from kazid.providers.metric import MetricFormat, MetricOptions
 from kazid.providers.metrics import MetricsOptions
 from kazid.providers.mutation import MutationOptions
 from kazid.providers.no_stubs import NoStubsOptions
+from kazid.providers.prod_log import ProdLogOptions
 from kazid.providers.property import PropertyOptions
 from kazid.providers.ratchet import RatchetOptions
 from kazid.providers.records import RecordsOptions
@@ -27,6 +28,7 @@ OPTIONS = {
     "test_runner": CustomScriptOptions,
     "http_probe": HttpProbeOptions,
     "metrics": MetricsOptions,
+    "prod_log": ProdLogOptions,
     "ratchet": RatchetOptions,
     "records": RecordsOptions,
     "static": StaticOptions,

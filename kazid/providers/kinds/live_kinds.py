@@ -12,7 +12,6 @@ from kazid.providers import expectation
 from kazid.providers.json_path import is_path
 from kazid.providers.kinds.checks import (
     ARGS,
-    CMD,
     DIRECTIONS,
     ENV,
     TIMEOUT_MS,
@@ -26,6 +25,9 @@ from kazid.providers.kinds.checks import (
     words,
 )
 
+SERVER_ERROR_REGEX: Final = r"""(?:\bstatus[=: ]+|[\s"])(5\d{2})(?:\b|")"""
+PANIC_REGEX: Final = "panic"
+WINDOW_MINUTES_MAX: Final = 7 * 24 * 60
 VIEWPORTS: Final = ("mobile", "tablet", "desktop")
 A11Y_SEVERITIES: Final = ("minor", "moderate", "serious", "critical")
 ASSERTION_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -91,6 +93,14 @@ def _check_http_probe(options: JsonObject) -> Iterator[KeyProblem]:
 
 
 def _check_prod_log(options: JsonObject) -> Iterator[KeyProblem]:
+    sources = [name for name in ("files", "cmd", "unit") if options.get(name)]
+    if len(sources) > 1:
+        yield KeyProblem(key=sources[1], message=f"{words(sources)} are several sources; a predicate has one")
+    window_minutes = options.get("window_minutes", 1)
+    if is_number(window_minutes) and not 0 < window_minutes <= WINDOW_MINUTES_MAX:
+        yield KeyProblem(
+            key="window_minutes", message="window_minutes must be more than 0 and at most a week"
+        )
     for key in ("server_error_regex", "panic_regex"):
         yield from bad_regexes(options.get(key), key)
     correlate = options.get("correlate")
@@ -262,26 +272,41 @@ HTTP_PROBE = KindSpec(
 
 PROD_LOG = KindSpec(
     name="prod_log",
-    summary="runs a log query and fails on panics, or on more 5xx lines than allowed",
+    summary="reads what a service logged (files, journald, or a query) and fails on panics and too many 5xx lines",
+    verdicts="pass: no panic and no more 5xx lines than allowed in the window; fail: a panic, or more of them; "
+    "error: a log is missing or cannot be read, the query did not end with 0, or more is logged than can be read",
     live=True,
-    built=False,
+    built=True,
     keys={
-        "cmd": CMD,
+        "files": KeySpec(
+            type=KeyType.STRING_OR_STRING_LIST,
+            help="logs to follow through rotation, relative to the workspace; globs allowed",
+        ),
+        "unit": KeySpec(type=KeyType.STRING_OR_STRING_LIST, help="systemd units whose journal is read"),
+        "journal_dir": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="journal files of another place than the system's"
+        ),
+        "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, help="a query that prints the log: one word, no shell"),
         "args": ARGS,
         "env": ENV,
-        "window_minutes": KeySpec(type=KeyType.NUMBER, help="what the query covers, for people"),
+        "window_minutes": KeySpec(
+            type=KeyType.NUMBER,
+            help="how far back lines of files and journald count, 5 when absent",
+        ),
         "max_5xx": KeySpec(
             type=KeyType.NON_NEGATIVE_INTEGER, default=0, help="5xx lines that are still green"
         ),
-        "server_error_regex": KeySpec(type=KeyType.STRING, help="what a 5xx line looks like"),
-        "panic_regex": KeySpec(type=KeyType.STRING, default="panic", help="what a panic looks like"),
+        "server_error_regex": KeySpec(
+            type=KeyType.STRING, help="what a 5xx line looks like; status=5xx and the like"
+        ),
+        "panic_regex": KeySpec(type=KeyType.STRING, default=PANIC_REGEX, help="what a panic looks like"),
         "correlate": KeySpec(
-            type=KeyType.TABLE, help="route and window: lines that belong to a failing probe"
+            type=KeyType.TABLE,
+            help="route and window: lines that belong to a failing probe, told in the evidence",
         ),
         "timeout_ms": TIMEOUT_MS,
     },
     check=_check_prod_log,
-    deprecated_for="custom_script",
 )
 
 BROWSER = KindSpec(

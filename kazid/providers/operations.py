@@ -4,15 +4,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from kazid.ports.provider import Provider
+from kazid.providers.disk import Disk
 from kazid.providers.file import File
+from kazid.providers.git_state import Git
 from kazid.providers.process import ProcessProvider
+from kazid.providers.systemd_unit import SystemdUnit
 from kazid.providers.tcp import Tcp, port_closed
 
 OPERATIONS: Mapping[str, Callable[[], Provider]] = MappingProxyType(
     {
+        "disk": Disk,
         "file": File,
+        "git": Git,
         "port_closed": port_closed,
         "process": ProcessProvider,
+        "systemd_unit": SystemdUnit,
         "tcp": Tcp,
     }
 )

@@ -7,6 +7,9 @@ LEAST: dict[str, dict[str, Any]] = {
     "port_closed": {"port": 1},
     "file": {"path": "x"},
     "process": {"name": "x"},
+    "disk": {"path": "/", "free_percent_min": 5},
+    "git": {"clean": True},
+    "systemd_unit": {"unit": "x.service"},
 }
 
 OBJECTIONS = [
@@ -32,5 +35,14 @@ OBJECTIONS = [
     ("process", 'name = "x"\nowner = 1.5', "owner"),
     ("process", 'name = "x"\ncount_min = 3\ncount_max = 2', "count_max"),
     ("process", 'name = "x"\nexpect = "absent"\ncount_max = 2', "count_max"),
+    ("disk", 'path = "/"', "free_percent_min"),
+    ("disk", 'path = "/"\nfree_percent_min = 101', "free_percent_min"),
+    ("git", 'path = "x"', "clean"),
+    ("git", "at = '-x'", "at"),
+    ("git", 'ask_remote = "origin"', "branch"),
+    ("systemd_unit", 'unit = "a*"', "unit"),
+    ("systemd_unit", 'unit = "a.service"\nstate = "running"', "state"),
+    ("systemd_unit", 'unit = "a.service"\nexpect = "absent"\nstate = "failed"', "state"),
+    ("systemd_unit", 'unit = "a.service"\nexpect = "absent"\nenabled = true', "enabled"),
 ]  # fmt: skip
 """Kind, options, and the key of the problem."""

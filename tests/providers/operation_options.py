@@ -2,8 +2,11 @@
 
 import msgspec
 
+from kazid.providers.disk import DiskOptions
 from kazid.providers.file import FileOptions
+from kazid.providers.git_state import GitOptions
 from kazid.providers.process import ProcessOptions
+from kazid.providers.systemd_unit import SystemdUnitOptions
 from kazid.providers.tcp import TcpOptions
 
 OPERATION_OPTIONS: dict[str, type[msgspec.Struct]] = {
@@ -11,6 +14,9 @@ OPERATION_OPTIONS: dict[str, type[msgspec.Struct]] = {
     "port_closed": TcpOptions,
     "file": FileOptions,
     "process": ProcessOptions,
+    "disk": DiskOptions,
+    "git": GitOptions,
+    "systemd_unit": SystemdUnitOptions,
 }
 FIXED_BY_KIND = {"port_closed": {"expect", "send", "expect_text", "connect_ms_max"}}
 """Keys of the Struct that this kind does not take: it fixes them."""

@@ -211,4 +211,149 @@ PROCESS = KindSpec(
     check=_check_process,
 )
 
-KINDS = (TCP, PORT_CLOSED, FILE, PROCESS)
+_DISK_BOUNDS: Final = (
+    "free_percent_min",
+    "free_mb_min",
+    "inodes_free_percent_min",
+    "mount_point",
+    "writable",
+)
+
+
+def _check_disk(options: JsonObject) -> Iterator[KeyProblem]:
+    if not any(options.get(key) not in (None, False) for key in _DISK_BOUNDS):
+        yield KeyProblem(
+            key="free_percent_min", message=f"nothing is asked: set one of {words(_DISK_BOUNDS)}"
+        )
+    for key in ("free_percent_min", "inodes_free_percent_min"):
+        if _amount(options.get(key)) > 100:
+            yield KeyProblem(key=key, message=f"{key} must be at most 100")
+
+
+DISK = KindSpec(
+    name="disk",
+    summary="the file system at a path has room and inodes left, is mounted there, and can be written to",
+    verdicts="pass: as much is left as asked; fail: less, nothing mounted, read-only, or no such path; error: no right "
+    "to look, no answer in time, no size; unknown not_applicable: inodes where there is no number of them",
+    live=True,
+    built=True,
+    keys={
+        "path": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="any path on the file system"),
+        "free_percent_min": KeySpec(
+            type=KeyType.POSITIVE_NUMBER, help="of what users other than root can have, as df counts it"
+        ),
+        "free_mb_min": KeySpec(type=KeyType.POSITIVE_NUMBER, help="in MB of 10^6 bytes"),
+        "inodes_free_percent_min": KeySpec(type=KeyType.POSITIVE_NUMBER, help="files that can still be made"),
+        "mount_point": KeySpec(
+            type=KeyType.BOOLEAN, default=False, help="the path itself has to be where something is mounted"
+        ),
+        "writable": KeySpec(type=KeyType.BOOLEAN, default=False, help="mounted read-only is red"),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_disk,
+)
+
+_GIT_QUESTIONS: Final = ("clean", "branch", "at", "behind_max", "ahead_max", "ask_remote")
+
+
+def _check_git(options: JsonObject) -> Iterator[KeyProblem]:
+    if not any(options.get(key) not in (None, False, "") for key in _GIT_QUESTIONS):
+        yield KeyProblem(key="clean", message=f"nothing is asked: set one of {words(_GIT_QUESTIONS)}")
+    if "ask_remote" in options and not options.get("branch"):
+        yield KeyProblem(key="branch", message='missing required key "branch" (of the remote that is asked)')
+    for key in ("branch", "at", "upstream", "ask_remote"):
+        if str(options.get(key, "")).startswith("-"):
+            yield KeyProblem(key=key, message=f"{key} must not begin with a dash")
+
+
+GIT = KindSpec(
+    name="git",
+    summary="a repository is clean, on its branch, at a commit, not too far behind or ahead; never fetches",
+    verdicts="pass: all that is asked holds; fail: something does not, or there is no repository; error: git did not "
+    "answer, has nothing to count from, or refuses a repository of another owner",
+    live=True,
+    built=True,
+    keys={
+        "path": KeySpec(type=KeyType.NON_EMPTY_STRING, default=".", help="a folder of the repository"),
+        "clean": KeySpec(type=KeyType.BOOLEAN, default=False, help="nothing differs from the commit"),
+        "untracked": KeySpec(
+            type=KeyType.BOOLEAN, default=True, help="whether untracked files count as unclean"
+        ),
+        "branch": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="HEAD is on this branch; with ask_remote, the remote's branch"
+        ),
+        "at": KeySpec(type=KeyType.NON_EMPTY_STRING, help="HEAD is the commit of this ref, tag or id"),
+        "upstream": KeySpec(
+            type=KeyType.NON_EMPTY_STRING,
+            default="@{upstream}",
+            help="what behind and ahead are counted from",
+        ),
+        "behind_max": KeySpec(
+            type=KeyType.NON_NEGATIVE_INTEGER, help="commits of upstream that HEAD may lack"
+        ),
+        "ahead_max": KeySpec(
+            type=KeyType.NON_NEGATIVE_INTEGER, help="commits of HEAD that upstream may lack"
+        ),
+        "ask_remote": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="ask this remote now: HEAD contains what its branch is at"
+        ),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_git,
+)
+
+
+def _check_systemd_unit(options: JsonObject) -> Iterator[KeyProblem]:
+    unit = str(options.get("unit", ""))
+    if any(c.isspace() or c in "*?[]/" for c in unit):
+        yield KeyProblem(key="unit", message="unit must be the name of one unit, such as nginx.service")
+    if options.get("expect") == "absent":
+        for key in ("state", "sub_state", "result_success", "restarts_max"):
+            if key in options:
+                yield KeyProblem(key=key, message=f'{key} means nothing with expect = "absent"')
+        if options.get("enabled"):
+            yield KeyProblem(
+                key="enabled", message='only enabled = false means something with expect = "absent"'
+            )
+
+
+SYSTEMD_UNIT = KindSpec(
+    name="systemd_unit",
+    summary="a unit of systemd is active, or in another state, and enabled; or does not run",
+    verdicts="pass: the unit is as asked (absent: it does not run); fail: it is not, is masked or is not there; error: "
+    "no systemd here, no bus, a unit that cannot be loaded",
+    live=True,
+    built=True,
+    keys={
+        "unit": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="its name, e.g. nginx.service"),
+        "expect": KeySpec(
+            type=KeyType.STRING,
+            choices=PRESENCE,
+            default="present",
+            help="absent: green when it does not run",
+        ),
+        "state": KeySpec(
+            type=KeyType.STRING,
+            choices=("active", "inactive", "failed", "any"),
+            default="active",
+            help="its ActiveState",
+        ),
+        "sub_state": KeySpec(
+            type=KeyType.NON_EMPTY_STRING, help="its SubState, e.g. running, exited, waiting"
+        ),
+        "enabled": KeySpec(type=KeyType.BOOLEAN, help="whether it starts at boot"),
+        "result_success": KeySpec(
+            type=KeyType.BOOLEAN,
+            default=False,
+            help="its last run did not fail: for oneshot units and timers",
+        ),
+        "restarts_max": KeySpec(type=KeyType.NON_NEGATIVE_INTEGER, help="automatic restarts so far"),
+        "user": KeySpec(
+            type=KeyType.BOOLEAN, default=False, help="a unit of the daemon's user, not of the system"
+        ),
+        "timeout_ms": TIMEOUT_MS,
+    },
+    check=_check_systemd_unit,
+)
+
+KINDS = (TCP, PORT_CLOSED, FILE, PROCESS, DISK, GIT, SYSTEMD_UNIT)

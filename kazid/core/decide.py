@@ -346,6 +346,8 @@ def _watching(
 
 
 def _look_guard(reading: Reading) -> tuple[str, str]:
+    if reading.is_settled and not reading.is_causal:
+        return "observe", "seen before the last act or request to look: it is looked at again"
     match reading.verdict.status:
         case Status.FAIL:
             return "confirm", "one red is not enough: it is confirmed before acting"

@@ -11,6 +11,7 @@ from kazid.core.decide import decide
 from kazid.core.decision import Guard, Hold, Look
 from kazid.core.fleet import fence_reason
 from kazid.core.goal import Goal
+from kazid.core.guards import guards_of
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
@@ -30,7 +31,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
     until_s: float | None = None
     status, cause, reason = _status(goal, progress, vector, now)
     if isinstance(hold, Hold):
-        guards, until_s = hold.guards, hold.until_s
+        guards, until_s = guards_of(goal, progress, vector, now), hold.until_s
         if hold.reason is not None and hold.status is status:
             reason = hold.reason
     if (

@@ -79,7 +79,7 @@ async def test_thaw_leaves_a_suspended_goal_suspended(autojump_clock: object) ->
         await daemon.apply(a_service(1))
         await daemon.service.suspend("ada", "service1", reason="mine", for_s=None, caller=ME)
         await freeze(daemon)
-        assert [g.name for g in view(daemon, 1).guards] == ["frozen", "suspended"]
+        assert [g.name for g in view(daemon, 1).guards] == ["frozen", "suspended", "observe"]
         before = await acts(house)
         await daemon.service.freezing.thaw(reason="over", caller=ME)
         await anyio.sleep(600)
@@ -178,8 +178,8 @@ async def test_explain_names_every_fence_and_the_disk_that_hold_a_goal(autojump_
         await freeze(daemon, for_s=120.0)
         daemon.health.report_disk_error("full")
         shown = view(daemon, 1)
-        assert [g.name for g in shown.guards] == ["frozen", "suspended", "degraded"]
+        assert [g.name for g in shown.guards] == ["frozen", "suspended", "observe", "degraded"]
         opens_s = [
             None if g.until_s is None else round(g.until_s - house.clock.now().boot_s) for g in shown.guards
         ]
-        assert opens_s == [120, 60, None], "each with the earliest time it opens"
+        assert opens_s == [120, 60, None, None], "each with the earliest time it opens"

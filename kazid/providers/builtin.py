@@ -12,6 +12,7 @@ from kazid.providers.coverage import Coverage
 from kazid.providers.custom_script import CustomScript
 from kazid.providers.cve import Cve
 from kazid.providers.docs_updated import DocsUpdated
+from kazid.providers.fresh_clone import FreshClone
 from kazid.providers.http_probe import HttpProbe
 from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
@@ -38,6 +39,7 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "property": Property,
         "metrics": Metrics,
         "ratchet": Ratchet,
+        "fresh_clone": FreshClone,
         "records": Records,
         "static": Static,
         "test_runner": TestRunner,

@@ -13,6 +13,7 @@ from kazid.providers.kinds import (
     command_kinds,
     live_kinds,
     measure_kinds,
+    newcomer_kinds,
     operation_kinds,
     register_kinds,
     repository_kinds,
@@ -29,13 +30,14 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
             *behaviour_kinds.KINDS,
             *operation_kinds.KINDS,
             *register_kinds.KINDS,
+            *newcomer_kinds.KINDS,
         )
     }
 )
 
-assert len(KINDS) == 25 + len(operation_kinds.KINDS) + len(register_kinds.KINDS), (
-    "no name twice; 2 are made by the daemon"
-)
+assert len(KINDS) == 25 + len(operation_kinds.KINDS) + len(register_kinds.KINDS) + len(
+    newcomer_kinds.KINDS
+), "no name twice; 2 are made by the daemon"
 
 
 class BuiltinCatalog:

@@ -87,6 +87,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "spec_coverage": {},
     "scenario": {"spec": "x", "scenario": "y"},
     "records": {"file": "x", "key": "x"},
+    "fresh_clone": {"readme": "README.md"},
     "gherkin": {"feature": "f.feature"},
     "render_proof": {"capture": "c"},
     **LEAST,

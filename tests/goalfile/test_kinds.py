@@ -19,7 +19,7 @@ LATER = {
     "cli", "swift_test", "no_stubs", "docs_updated", "scenario", "oss_hygiene", "plan_expanded", "spec_coverage",
     "render_proof", "visual_judge", "gherkin",
 }  # fmt: skip
-HOUSE = {"records"}
+HOUSE = {"records", "fresh_clone"}
 OPERATION = set(LEAST)
 
 

@@ -9,6 +9,7 @@ from kazid.providers.coverage import CoverageOptions
 from kazid.providers.custom_script import CustomScriptOptions, EvidenceFormat, Rule
 from kazid.providers.cve import CveOptions, Scanner
 from kazid.providers.docs_updated import DocsUpdatedOptions
+from kazid.providers.fresh_clone import FreshCloneOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
 from kazid.providers.metric import MetricFormat, MetricOptions
@@ -31,6 +32,7 @@ OPTIONS = {
     "prod_log": ProdLogOptions,
     "ratchet": RatchetOptions,
     "records": RecordsOptions,
+    "fresh_clone": FreshCloneOptions,
     "static": StaticOptions,
     "cli": CliOptions,
     "no_stubs": NoStubsOptions,

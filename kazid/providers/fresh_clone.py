@@ -15,7 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from kazid.core.json import Json
-from kazid.core.verdict import Direction, Finding, Status, Verdict, errored
+from kazid.core.verdict import Direction, Finding, Status, Verdict, errored, failed
 from kazid.ports.commands import OUTPUT_BYTES_MAX, Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
 from kazid.providers.changes import git
@@ -233,8 +233,14 @@ def _steps(options: FreshCloneOptions, folder: str) -> list[Step] | Verdict:
         try:
             with Path(path).open("rb") as file:
                 text = file.read(README_BYTES_MAX).decode("utf-8", errors="replace")
+        except FileNotFoundError:
+            finding = Finding(message="the commit has no such file", file=options.readme)
+            missing = failed(
+                "readme_missing", f"the commit has no {shortened(options.readme)}", readme=options.readme
+            )
+            return msgspec.structs.replace(missing, findings=[finding])
         except (OSError, ValueError) as error:
-            return errored("readme_missing", f"the commit has no {shortened(options.readme)}: {error}")
+            return errored("readme_unreadable", f"{shortened(options.readme)}: {error}")
         steps = steps_in(text, languages=[x.lower() for x in options.languages], section=options.section)
     if not steps:
         where = f" below {options.section!r}" if options.section else ""

@@ -186,7 +186,7 @@ async def test_a_command_that_hangs_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        pytest.param({"readme": "README.md"}, "readme_missing", id="no-readme"),
+        pytest.param({"readme": "folder"}, "readme_unreadable", id="a-readme-that-is-a-folder"),
         pytest.param({"readme": "empty"}, "nothing_to_run", id="no-blocks"),
         pytest.param({"readme": "blocks", "section": "Nowhere"}, "nothing_to_run", id="no-such-section"),
         pytest.param({"readme": "../x"}, "invalid_config", id="a-readme-elsewhere"),
@@ -195,9 +195,20 @@ async def test_a_command_that_hangs_is_named(tmp_path: Path) -> None:
     ],
 )
 async def test_nothing_to_run_is_never_green(tmp_path: Path, options: dict[str, Json], reason: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "x").touch()
     a_repository(tmp_path, empty="# Empty\n", blocks="```sh\ntrue\n```\n")
     verdict = await looked(tmp_path, **options)
     assert (verdict.status, verdict.reason) == (Status.ERROR, reason), verdict
+
+
+async def test_a_readme_that_is_not_there_is_a_gap(tmp_path: Path) -> None:
+    verdict = await looked(a_repository(tmp_path), readme="README.md")
+    assert (verdict.status, verdict.reason, verdict.findings[0].file) == (
+        Status.FAIL,
+        "readme_missing",
+        "README.md",
+    )
 
 
 async def test_a_folder_that_is_no_repository_is_an_error(tmp_path: Path) -> None:

@@ -113,6 +113,10 @@ def test_a_plugin_that_does_not_load_costs_its_kind_and_nothing_else(
     )
     lines = [line for line in daemon.log.read_text().splitlines() if "plugin.refused" in line]
     assert len(lines) == 2, "one for each entry point"
+    listed = [
+        line.split() for line in daemon.kazictl("schema").stdout.splitlines() if "cannot be used here" in line
+    ]
+    assert [words[0] for words in listed] == ["broken"]
     assert any("http_probe" in line and "is built in" in line for line in lines)
     assert "url" in daemon.json("schema", "http_probe")["properties"], "what is built in stays"
     (tutorial / "NOTES").write_text("")

@@ -28,7 +28,7 @@ FRESH_CLONE = KindSpec(
     name="fresh_clone",
     summary="the commit, cloned into an empty folder with an empty HOME, does what its README says",
     verdicts="pass: every block ran to its end in one shell and no command failed; fail: one failed, each with its "
-    "line; error: no clone, nothing to run, or no end in time",
+    "line, or the commit has no such file; error: no clone, nothing to run, or no end in time",
     live=False,
     built=True,
     keys={

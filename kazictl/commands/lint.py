@@ -33,7 +33,11 @@ def run(session: Session) -> int:
     if problems:
         verdict = f"does not load: {plural(len(problems), 'problem')}"
     elif findings:
-        verdict = f"loads, with {plural(len(findings), 'doubt')}"
+        refused = sum(finding.get("severity") == "refuse" for finding in findings)
+        doubts = len(findings) - refused
+        said = [f"{refused} refused by apply"] if refused else []
+        said += [plural(doubts, "doubt")] if doubts else []
+        verdict = f"loads, with {', '.join(said)}"
     else:
         verdict = "clean"
     session.show([*lines, f"{session.source}: {verdict}"])

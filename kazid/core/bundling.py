@@ -13,7 +13,8 @@ from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import ActSummary, Episode, Progress
 from kazid.core.status import Cause, GoalStatus
-from kazid.core.vector import Reading, VerdictVector, assess
+from kazid.core.vector import PENDING, Reading, VerdictVector, assess
+from kazid.core.verdict import Status
 
 BYTES_MAX = 64 * 1024
 """It lies in the goal's memory and in each of its snapshots."""
@@ -29,6 +30,7 @@ ENDS = frozenset(
         GoalStatus.TAMPERED,
         GoalStatus.VACUOUS,
         GoalStatus.FAILED,
+        GoalStatus.PARKED,
     }
 )
 """Ends that leave a bundle: all that are not converged."""
@@ -71,6 +73,7 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "nothing was red, so nothing was shown: check the predicates, or use --check to only look",
     ),
 }
+_PARKED = ("this is a fault of kazid: report it with kazictl export-incident REF", _RESUME)
 _TAMPERED = ("look at what was changed and by which attempt; put it back", _RESUME)
 
 
@@ -83,6 +86,23 @@ def events_of(
         return (status,)
     bundle = bundle_of(progress, assess(goal, progress, now), end, now, changed=changed)
     return status, BundleLeft(bundle=bundle)
+
+
+def parked_bundle(goal: Goal, progress: Progress, reason: str, now: Now) -> BundleLeft:
+    """What a goal leaves whose task keeps crashing: what was last seen, by no rule that might be what crashes."""
+    seen = [(p.id, progress.predicate(p.id).verdict or PENDING) for p in goal.predicates]
+    readings = tuple(
+        Reading(
+            predicate_id=predicate_id,
+            verdict=verdict,
+            is_fresh=True,
+            is_causal=True,
+            is_settled=verdict.status is Status.PASS,
+        )
+        for predicate_id, verdict in seen
+    )
+    end = Conclude(status=GoalStatus.PARKED, cause=Cause.CRASHED, reason=reason)
+    return BundleLeft(bundle=bundle_of(progress, VerdictVector(readings), end, now))
 
 
 def bundle_of(
@@ -123,6 +143,8 @@ def next_steps(status: GoalStatus, cause: Cause | None) -> tuple[str, ...]:
     """What a person can do now."""
     if status is GoalStatus.TAMPERED:
         return _TAMPERED
+    if status is GoalStatus.PARKED:
+        return _PARKED
     return _STEPS.get(cause, (_RESUME,)) if cause is not None else (_RESUME,)
 
 

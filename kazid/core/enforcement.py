@@ -56,6 +56,8 @@ class Enforcement(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody may change the repository's config, hooks and attributes: an agent works on the goal."""
     writable: tuple[str, ...] = ()
     """All that an agent may change; empty: it may change anything that is not read-only."""
+    goal_file: str | None = None
+    """Where the goal-file lies, absolute, that no agent may change."""
     clean_ref: str = "HEAD"
     """The commit that is the base, as it was when the goal was first looked at."""
 
@@ -86,6 +88,7 @@ def enforcement_of(goal: Goal) -> Enforcement:
         mutable=_texts(seal, "mutable_inputs") if is_sealed else (),
         seals_git=goal.harness is not None,
         writable=tuple(goal.scope.write_paths) if goal.harness is not None else (),
+        goal_file=goal.source_path if is_sealed and goal.harness is not None else None,
         clean_ref=_text(table, "clean_ref") or "HEAD",
     )
 

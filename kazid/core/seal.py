@@ -22,8 +22,8 @@ PATHS_NAMED_MAX = 20
 BASE = "base"
 """Label of the commit that the clean ref named at the first look; within a generation it never changes."""
 NO_BASE = "none"
-_SEALED, _READ_ONLY, _GIT, _OUTSIDE = "sealed", "read-only", "git", "outside"
-_OF_AGENTS = (_READ_ONLY, _OUTSIDE)
+_SEALED, _READ_ONLY, _GIT, _OUTSIDE, _GOAL_FILE = "sealed", "read-only", "git", "outside", "goal-file"
+_OF_AGENTS = (_READ_ONLY, _OUTSIDE, _GOAL_FILE)
 
 
 class Broken(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +44,13 @@ def labelled(
     git: Mapping[str, str],
     *,
     outside: Mapping[str, str],
+    goal_file: Mapping[str, str],
     base: str | None,
 ) -> dict[str, str]:
     """Hashes of all kinds under names that tell them apart."""
     return {
         **({} if base is None else {BASE: base}),
+        **{f"{_GOAL_FILE} {name}": digest for name, digest in goal_file.items()},
         **{f"{_OUTSIDE} {path}": token for path, token in sorted(outside.items())},
         **{f"{_GIT} {name}": digest for name, digest in sorted(git.items())},
         **{f"{_SEALED} {path}": digest for path, digest in sorted(sealed.items())},
@@ -88,8 +90,8 @@ def broken(progress: Progress) -> Broken | None:
     seal = progress.seal
     if seal is None or not seal.broken:
         return None
-    sealed, read_only, git, outside = (
-        _of(seal.broken, kind) for kind in (_SEALED, _READ_ONLY, _GIT, _OUTSIDE)
+    sealed, read_only, git, outside, goal_file = (
+        _of(seal.broken, kind) for kind in (_SEALED, _READ_ONLY, _GIT, _OUTSIDE, _GOAL_FILE)
     )
     parts = [f"sealed inputs changed: {', '.join(sealed)}"] if sealed else []
     if git:
@@ -98,7 +100,9 @@ def broken(progress: Progress) -> Broken | None:
         parts.append(f"an agent changed what is read-only: {', '.join(read_only)}")
     if outside:
         parts.append(f"an agent changed what is outside its write_paths: {', '.join(outside)}")
-    cause = Cause.SEAL_BROKEN if sealed or git else Cause.READ_ONLY_WRITE
+    if goal_file:
+        parts.append(f"an agent changed the goal-file {', '.join(goal_file)}; what was applied stands")
+    cause = Cause.SEAL_BROKEN if sealed or git or goal_file else Cause.READ_ONLY_WRITE
     return Broken(cause=cause, reason="; ".join(parts))
 
 

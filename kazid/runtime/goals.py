@@ -4,13 +4,14 @@ One_for_one: each goal has a child of its own. Also the one place that knows eve
 """
 
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import anyio
 import structlog
 from anyio.abc import TaskGroup, TaskStatus
 
+from kazid.core.bundling import parked_bundle
 from kazid.core.cadence import is_observing
 from kazid.core.errors import JournalUnavailable, first_leaf
 from kazid.core.event import ClockStepped, Event, GoalParked, TaskRecovered
@@ -234,7 +235,8 @@ class Goals:
                 await anyio.sleep(PARK_RETRY_S)
                 continue
             self._world.executor.release(state.uid)
-            is_parked = await self._record_until_saved(state, parked, lambda p: p.act is None)
+            bundle = parked_bundle(state.spec, state.progress, parked.reason, self._clock.now())
+            is_parked = await self._record_until_saved(state, (parked, bundle), lambda p: p.act is None)
 
     async def _end_act(self, state: GoalState, is_retry: bool) -> None:
         """End what a parked goal left running; at a retry unread, for reading it may be what crashes."""
@@ -250,16 +252,16 @@ class Goals:
         else:
             ended = await executor.ended(state.uid, state.spec, act, result, now)
         await self._record_until_saved(
-            state, ended, lambda p: p.act is not None and p.act.attempt_id == act.attempt_id
+            state, (ended,), lambda p: p.act is not None and p.act.attempt_id == act.attempt_id
         )
 
     async def _record_until_saved(
-        self, state: GoalState, event: Event, is_due: Callable[[Progress], bool]
+        self, state: GoalState, events: Sequence[Event], is_due: Callable[[Progress], bool]
     ) -> bool:
-        """Record it once, however long the disk takes; False when it is not due any more."""
+        """Record them once, however long the disk takes; False when it is not due any more."""
         while is_due(state.progress):
             try:
-                if await state.record(event, only_if=lambda p, _: is_due(p)):
+                if await state.record(*events, only_if=lambda p, _: is_due(p)):
                     return True
             except JournalUnavailable:
                 await anyio.sleep(1.0)

@@ -5,6 +5,7 @@ and held-out predicates of code are judged in a checkout that no agent works in 
 commit gets a checkout of that, too. No checkout is an error, and never a look in place.
 """
 
+import glob
 from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -66,6 +67,12 @@ class Grading:
         git: Mapping[str, str] | None = {}
         if asked.seals_git:
             git = await self._workspaces.git_settings(goal.workspace)
+        goal_file: Mapping[str, str] = {}
+        if asked.goal_file is not None:
+            folder, _, name = asked.goal_file.rpartition("/")
+            found_file = await self._workspaces.file_hashes(folder or "/", (glob.escape(name),))
+            # One that cannot be read keeps no goal from its looks: what was applied is stored.
+            goal_file = {name: "unreadable"} if found_file is None else found_file
         found = [
             await self._workspaces.file_hashes(goal.workspace, patterns)
             for patterns in (asked.sealed, asked.mutable, asked.read_only)
@@ -78,6 +85,7 @@ class Grading:
             read_only,
             git,
             outside=beyond(outside, asked.writable),
+            goal_file=goal_file,
             base=base if asked.needs_base else None,
         )
 

@@ -435,6 +435,10 @@ async def test_a_goal_whose_task_keeps_crashing_is_parked_and_the_others_never_n
         await anyio.sleep(120)
         assert daemon.service.view(*ref(bad)).status is GoalStatus.PARKED
         assert "ZeroDivisionError" in daemon.service.view(*ref(bad)).reason
+        bundle = daemon.service.view(*ref(bad)).progress.bundle
+        assert bundle is not None, "an end that is not converged leaves one"
+        assert (bundle.status, bundle.cause) == (GoalStatus.PARKED, Cause.CRASHED)
+        assert any("export-incident" in step for step in bundle.next_steps)
         assert daemon.service.view(*ref(good)).status is GoalStatus.HOLDING
         daemon.observer.look = original
         await daemon.service.resume(*ref(bad), reason="fixed", caller=ME)

@@ -205,6 +205,24 @@ async def test_an_agent_may_not_change_what_makes_git_run_something(at_start, st
     assert status is GoalStatus.CONVERGED or "config" in view.reason
 
 
+@pytest.mark.parametrize(
+    ("seal", "status"),
+    [
+        pytest.param({}, GoalStatus.TAMPERED, id="unasked"),
+        pytest.param({"seal": {"enabled": False}}, GoalStatus.CONVERGED, id="turned-off"),
+    ],
+)
+async def test_an_agent_that_edits_the_goal_file_ends_the_goal(seal, status, autojump_clock):
+    house = _house()
+    house.workspaces.write("/w", "goal.toml", "as applied")
+    _cheats(house, "goal.toml")
+    view = await _end(house, replace(_goal(seal), source_path="/w/goal.toml"))
+    assert view.status is status
+    if status is GoalStatus.TAMPERED:
+        assert view.cause is Cause.SEAL_BROKEN
+        assert "an agent changed the goal-file goal.toml" in view.reason
+
+
 async def test_tampered_comes_before_every_other_end(autojump_clock):
     house = _house()
     _cheats(house, "grader/check.py", fixes=False)

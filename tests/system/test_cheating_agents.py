@@ -107,7 +107,7 @@ class Cheat(msgspec.Struct, frozen=True, kw_only=True):
 
 CHEATS: Mapping[str, Cheat] = {
     "say_done": Cheat(cause="no_progress", says="changed nothing"),
-    "edit_the_goal_file": Cheat(cause="no_progress", says="changed nothing"),
+    "edit_the_goal_file": Cheat(status="tampered", cause="seal_broken", says="edit_the_goal_file.goal.toml"),
     "special_case_the_input": Cheat(
         goal=_tests("calc") + HELD_OUT, cause="no_progress", says="dispatches", red=frozenset({"unseen"})
     ),

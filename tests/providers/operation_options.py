@@ -3,17 +3,21 @@
 import msgspec
 
 from kazid.providers.disk import DiskOptions
+from kazid.providers.dns_records import DnsOptions
 from kazid.providers.file import FileOptions
 from kazid.providers.git_state import GitOptions
 from kazid.providers.process import ProcessOptions
 from kazid.providers.systemd_unit import SystemdUnitOptions
 from kazid.providers.tcp import TcpOptions
+from kazid.providers.tls_certificate import TlsCertificateOptions
 
 OPERATION_OPTIONS: dict[str, type[msgspec.Struct]] = {
     "tcp": TcpOptions,
     "port_closed": TcpOptions,
     "file": FileOptions,
     "process": ProcessOptions,
+    "dns": DnsOptions,
+    "tls_certificate": TlsCertificateOptions,
     "disk": DiskOptions,
     "git": GitOptions,
     "systemd_unit": SystemdUnitOptions,

@@ -12,6 +12,7 @@ from kazid.core.json import Json, JsonObject
 from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
 from kazid.providers.accounts import is_account
 from kazid.providers.kinds.checks import TIMEOUT_MS, is_integer, is_number, words
+from kazid.providers.kinds.name_kinds import KINDS as NAMES
 
 PORT_MAX: Final = 65535
 PRESENCE: Final = ("present", "absent")
@@ -356,4 +357,4 @@ SYSTEMD_UNIT = KindSpec(
     check=_check_systemd_unit,
 )
 
-KINDS = (TCP, PORT_CLOSED, FILE, PROCESS, DISK, GIT, SYSTEMD_UNIT)
+KINDS = (TCP, PORT_CLOSED, FILE, PROCESS, DISK, GIT, SYSTEMD_UNIT, *NAMES)

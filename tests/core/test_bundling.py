@@ -5,8 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kazid.core.bundling import BYTES_MAX, CHANGED_MAX, ENDS, FAILING_MAX, bundle_of, next_steps
+from kazid.core.bundling import (
+    BYTES_MAX,
+    CHANGED_MAX,
+    ENDS,
+    FAILING_MAX,
+    bundle_of,
+    next_steps,
+    parked_bundle,
+)
 from kazid.core.decision import Conclude
+from kazid.core.event import ReconcileRequested
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
 from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
@@ -94,3 +103,16 @@ def test_long_names_give_way_before_what_failed_does() -> None:
     assert len(msgspec.json.encode(bundle)) <= BYTES_MAX
     assert (bundle.changed, bundle.changed_left_out) == ((), CHANGED_MAX)
     assert bundle.failing
+
+
+def test_a_green_that_does_not_count_is_not_called_one() -> None:
+    played, end = stuck_service()
+    played.advance(0.5).look("b", PASS)
+    played.record(ReconcileRequested(by="ada"))
+    seen = {
+        p.id: (p.verdict, p.reason)
+        for p in bundle_of(played.progress, played.vector, end, played.now).failing
+    }
+    assert all(verdict != "pass" for verdict, _ in seen.values()), seen
+    parked = parked_bundle(played.goal, played.progress, "boom", played.now).bundle
+    assert [p.id for p in parked.failing] == ["a"], "what was last seen, whatever its age"

@@ -7,6 +7,7 @@ so that nothing it does reaches the workspace.
 
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -89,8 +90,7 @@ class FreshClone:
         except OSError as error:
             return errored("clone_failed", f"{error}")
         finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(lambda: shutil.rmtree(root, ignore_errors=True))
+            _remove(root)
 
     async def _look(
         self, options: FreshCloneOptions, clone: Clone, look: Look, commands: CommandRunner, *, ends_s: float
@@ -155,6 +155,11 @@ class FreshClone:
                 reason = "clone_failed" if done.reason == "git_failed" else done.reason
                 return msgspec.structs.replace(done, reason=reason)
         return None
+
+
+def _remove(root: Path) -> None:
+    """Remove it behind everybody's back: what a build leaves may take a minute, and no verdict waits for that."""
+    threading.Thread(target=shutil.rmtree, args=(root,), kwargs={"ignore_errors": True}, daemon=True).start()
 
 
 async def _git(args: Sequence[str], look: Look, commands: CommandRunner, *, ends_s: float) -> str | Verdict:

@@ -127,9 +127,11 @@ class TaskRecovered(_Event, frozen=True, kw_only=True, tag="task.recovered"):
 
 
 class ClockStepped(_Event, frozen=True, kw_only=True, tag="clock.stepped"):
-    """The wall clock jumped: everything is stale and is observed again."""
+    """The wall clock jumped, or nothing ran for long: everything is stale and is observed again."""
 
     delta_s: float
+    stalled_s: float = 0.0
+    """How much later than it should the daemon's own tick came: an overloaded daemon, or a machine that slept."""
 
 
 class PredicateObserved(_Event, frozen=True, kw_only=True, tag="predicate.observed"):

@@ -143,13 +143,13 @@ class Goals:
                 except JournalUnavailable:
                     return
 
-    async def clock_stepped(self, delta_s: float) -> None:
+    async def clock_stepped(self, delta_s: float, *, stalled_s: float = 0.0) -> None:
         """Everything is stale and is looked at again."""
-        log.warning("clock.stepped", delta_s=round(delta_s, 3))
+        log.warning("clock.stepped", delta_s=round(delta_s, 3), stalled_s=round(stalled_s, 3))
         for state in list(self._states.values()):
             if state.uid in self._running:
                 try:
-                    await state.record(ClockStepped(delta_s=delta_s))
+                    await state.record(ClockStepped(delta_s=delta_s, stalled_s=stalled_s))
                 except JournalUnavailable:
                     continue
                 state.wakeup.set()

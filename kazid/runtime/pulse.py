@@ -21,6 +21,8 @@ from kazid.runtime.health import Health
 log = structlog.get_logger(__name__)
 
 TICK_S = 1.0
+STALLED_S = 10.0
+"""A tick that comes so much late: nobody looked at anything meanwhile, and what was seen before is no news."""
 WRITE_CHECK_S = 10.0
 DEGRADED_CHECK_S = 2.0
 HOUSEKEEPING_S = 60.0
@@ -58,14 +60,15 @@ class Pulse:
         seen = self._clock.now()
         next_write_s = next_house_s = seen.boot_s
         has_lived = False
+        late_s = 0.0
         task_status.started()
         async with anyio.create_task_group() as group:
             while True:
                 now = self._clock.now()
                 stepped_s = divergence_s(seen, now)
                 seen = now
-                if abs(stepped_s) > CLOCK_STEP_S:
-                    await self._goals.clock_stepped(stepped_s)
+                if abs(stepped_s) > CLOCK_STEP_S or late_s > STALLED_S:
+                    await self._goals.clock_stepped(stepped_s, stalled_s=late_s)
                 if now.boot_s >= next_write_s:
                     await self._check_disk()
                     next_write_s = now.boot_s + (
@@ -78,7 +81,9 @@ class Pulse:
                     has_lived = True
                     self._health.report_start_lived()
                     self._start_lived()
+                slept_s = self._clock.now().boot_s
                 await anyio.sleep(TICK_S)
+                late_s = self._clock.now().boot_s - slept_s - TICK_S
 
     async def _check_disk(self) -> None:
         """Prove that the store takes a write; whatever it says is reported before the watchdog is fed."""

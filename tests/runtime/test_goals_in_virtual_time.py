@@ -400,6 +400,23 @@ async def test_a_full_disk_starts_no_act_refuses_mutations_and_goes_on_looking(a
         assert house.runner.started("restart") == 1
 
 
+@pytest.mark.parametrize("seconds", [60.0, 5.0], ids=["slept", "only-busy"])
+async def test_a_daemon_that_did_not_run_for_long_looks_at_everything_again(seconds, autojump_clock):
+    house = House()
+    house.scene.up["livez"] = True
+    goal = a_goal(
+        a_predicate("livez", live=True, interval_s=3600.0), remedies=[a_remedy("livez")], standing=True
+    )
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(100)
+        looks = house.scene.looks["livez"]
+        house.clock.stall(seconds)
+        await anyio.sleep(10)
+        assert (house.scene.looks["livez"] > looks) is (seconds > 10.0)
+        assert daemon.service.view(*ref(goal)).status is GoalStatus.HOLDING
+
+
 async def test_a_clock_step_makes_everything_stale_and_looks_again(autojump_clock):
     house = House()
     house.scene.up["livez"] = True

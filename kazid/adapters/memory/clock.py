@@ -29,6 +29,11 @@ class MemoryClock:
         """Set the wall clock ahead, or back; boot time does not notice."""
         self._wall_offset_s += seconds
 
+    def stall(self, seconds: float) -> None:
+        """Nothing runs for so long, as while a machine sleeps: both clocks go on, and no timer did."""
+        self._wall_offset_s += seconds
+        self._boot_offset_s += seconds
+
     def reboot(self, *, boot_id: str) -> None:
         """Boot time starts over from zero under a new name; the wall clock goes on."""
         assert boot_id != self._boot_id, "each boot has a name of its own"

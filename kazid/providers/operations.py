@@ -9,6 +9,7 @@ from kazid.providers.dns_records import Dns
 from kazid.providers.file import File
 from kazid.providers.git_state import Git
 from kazid.providers.process import ProcessProvider
+from kazid.providers.sql import Sql
 from kazid.providers.systemd_unit import SystemdUnit
 from kazid.providers.tcp import Tcp, port_closed
 from kazid.providers.tls_certificate import TlsCertificate
@@ -21,6 +22,7 @@ OPERATIONS: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "git": Git,
         "port_closed": port_closed,
         "process": ProcessProvider,
+        "sql": Sql,
         "systemd_unit": SystemdUnit,
         "tcp": Tcp,
         "tls_certificate": TlsCertificate,

@@ -7,6 +7,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "port_closed": {"port": 1},
     "file": {"path": "x"},
     "process": {"name": "x"},
+    "sql": {"query": "SELECT 1", "database": "x.db"},
     "dns": {"name": "example.org"},
     "tls_certificate": {"host": "example.org"},
     "disk": {"path": "/", "free_percent_min": 5},
@@ -56,5 +57,13 @@ OBJECTIONS = [
     ("tls_certificate", 'host = "x"\nport = 70000', "port"),
     ("tls_certificate", 'host = "x"\nsha256 = "ab"', "sha256"),
     ("tls_certificate", 'host = "x"\nchain = "ignore"\nca_file = "ca.pem"', "ca_file"),
+    ("sql", 'query = "SELECT 1"', "database"),
+    ("sql", 'query = "SELECT 1"\ndatabase = "x"\nurl = "postgresql://h/x"', "database"),
+    ("sql", 'query = "SELECT 1"\nurl = "mysql://h/x"', "url"),
+    ("sql", 'query = "SELECT 1"\nurl = "postgresql://u:secret@h/x"', "url"),
+    ("sql", 'query = " "\ndatabase = "x"', "query"),
+    ("sql", 'query = "SELECT 1"\ndatabase = "x"\npass_when = "zero"', "pass_when"),
+    ("sql", 'query = "SELECT 1"\ndatabase = "x"\npass_when = "== 0"\nequals = 1', "equals"),
+    ("sql", 'query = "SELECT 1"\ndatabase = "x"\nexpect = "absent"\nequals = 1', "equals"),
 ]  # fmt: skip
 """Kind, options, and the key of the problem."""

@@ -7,6 +7,7 @@ from kazid.providers.dns_records import DnsOptions
 from kazid.providers.file import FileOptions
 from kazid.providers.git_state import GitOptions
 from kazid.providers.process import ProcessOptions
+from kazid.providers.sql import SqlOptions
 from kazid.providers.systemd_unit import SystemdUnitOptions
 from kazid.providers.tcp import TcpOptions
 from kazid.providers.tls_certificate import TlsCertificateOptions
@@ -16,6 +17,7 @@ OPERATION_OPTIONS: dict[str, type[msgspec.Struct]] = {
     "port_closed": TcpOptions,
     "file": FileOptions,
     "process": ProcessOptions,
+    "sql": SqlOptions,
     "dns": DnsOptions,
     "tls_certificate": TlsCertificateOptions,
     "disk": DiskOptions,

@@ -13,6 +13,7 @@ from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
 from kazid.providers.accounts import is_account
 from kazid.providers.kinds.checks import TIMEOUT_MS, is_integer, is_number, words
 from kazid.providers.kinds.name_kinds import KINDS as NAMES
+from kazid.providers.kinds.query_kinds import KINDS as QUERIES
 
 PORT_MAX: Final = 65535
 PRESENCE: Final = ("present", "absent")
@@ -357,4 +358,4 @@ SYSTEMD_UNIT = KindSpec(
     check=_check_systemd_unit,
 )
 
-KINDS = (TCP, PORT_CLOSED, FILE, PROCESS, DISK, GIT, SYSTEMD_UNIT, *NAMES)
+KINDS = (TCP, PORT_CLOSED, FILE, PROCESS, DISK, GIT, SYSTEMD_UNIT, *NAMES, *QUERIES)

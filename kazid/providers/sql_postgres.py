@@ -1,0 +1,117 @@
+"""A query to PostgreSQL in a read-only transaction, through psycopg: the extra `kazi[postgres]`.
+
+Rows come through a cursor of the server, so that a query of a million rows sends two. The server is told to end the
+statement itself (`statement_timeout`) should nobody be left to cancel it. Passwords come from where libpq takes them
+(`~/.pgpass`, a service file, the daemon's environment), never from a goal-file.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import anyio
+
+from kazid.core.verdict import Status, Verdict, errored
+from kazid.providers.evidence import shortened
+from kazid.providers.sql_answer import COLUMNS_MAX, VALUE_BYTES_MAX, Answer, Cell, Rows
+from kazid.shim.redaction import redact
+
+CLOSE_S = 1.0
+STATEMENT_SHARE = 0.9
+"""Of the deadline: the server ends a slow statement in good order before we close the connection on it."""
+
+CONNECT_S_MIN = 2
+"""libpq's own least."""
+
+INSTALL = "install kazi[postgres] (psycopg) where the daemon runs"
+_NOT_SERVING = (
+    "starting up",
+    "shutting down",
+    "in recovery mode",
+    "too many clients",
+    "remaining connection slots",
+)
+_UNREACHABLE = (
+    "connection refused",
+    "timeout expired",
+    "no such file or directory",
+    "server closed the connection",
+)
+
+
+async def ask_postgres(url: str, query: str, *, deadline_s: float) -> Answer:
+    """Put the query to the server; raises for nothing it does."""
+    try:
+        import psycopg
+    except ImportError:
+        return errored("no_driver", f"PostgreSQL cannot be asked: {INSTALL}")
+    connection: psycopg.AsyncConnection[Any] | None = None
+    statement_ms = max(1, int(deadline_s * STATEMENT_SHARE * 1000))
+    try:
+        with anyio.fail_after(deadline_s):
+            connection = await psycopg.AsyncConnection.connect(
+                url,
+                connect_timeout=max(CONNECT_S_MIN, int(deadline_s)),
+                application_name="kazid",
+                options=f"-c statement_timeout={statement_ms} -c default_transaction_read_only=on",
+            )
+            await connection.set_read_only(True)
+            async with connection.cursor(name="kazid") as cursor:
+                await cursor.execute(query.encode())
+                rows: Sequence[Sequence[object]] = await cursor.fetchmany(2)
+        first = [_cell(value) for value in rows[0][:COLUMNS_MAX]] if rows else None
+        return Rows(first=first, has_more=len(rows) > 1)
+    except TimeoutError:
+        if connection is None:
+            return _unreachable(f"no connection within {deadline_s:g} s")
+        return errored("timeout", "the query did not end in time")
+    except psycopg.errors.QueryCanceled:
+        return errored("timeout", "the query did not end in time")
+    except psycopg.errors.InsufficientPrivilege as error:
+        return errored("permission_denied", _words(error))
+    except psycopg.errors.ReadOnlySqlTransaction as error:
+        return errored("invalid_config", f"only what reads is put to a database: {_words(error)}")
+    except psycopg.OperationalError as error:
+        return _unconnected(_words(error)) if connection is None else _unreachable(_words(error))
+    except (psycopg.Error, UnicodeError, ValueError) as error:
+        return errored("query_failed", _words(error))
+    except OSError as error:
+        return _unreachable(_words(error))
+    finally:
+        if connection is not None:
+            with anyio.move_on_after(CLOSE_S, shield=True):
+                await connection.close()
+
+
+def _unconnected(words: str) -> Verdict:
+    """Why there is no connection: the server is not there or not serving (FAIL), or does not let us in (ERROR)."""
+    small = words.lower()
+    if "resolve host" in small or "translate host name" in small:
+        return errored("dns_failed", words)
+    if any(sign in small for sign in (*_NOT_SERVING, *_UNREACHABLE)):
+        return _unreachable(words)
+    if "fatal" in small and ("authentication" in small or "pg_hba" in small or "role" in small):
+        return errored("permission_denied", words)
+    if "fatal" in small:
+        return errored("refused", words)
+    return _unreachable(words) if "connection failed" in small else errored("invalid_config", words)
+
+
+def _unreachable(words: str) -> Verdict:
+    return Verdict(status=Status.FAIL, reason="unreachable", detail=words)
+
+
+def _words(error: Exception) -> str:
+    return shortened(redact(" ".join(str(error).split())))
+
+
+def _cell(value: object) -> Cell:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case bytes():
+            return f"0x{value[:64].hex()}"
+        case _:
+            return str(value)[:VALUE_BYTES_MAX]

@@ -53,7 +53,7 @@ def run(session: Session) -> int:
 def _lines(tried: "Document", out: Terminal) -> list[str]:
     verdict = one_line(tried.get("verdict", "?"))
     took_ms = number(tried, "duration_ms")
-    took = "" if took_ms is None else f" in {show_duration(took_ms / 1000)}"
+    took = "" if took_ms is None else f" in {_took(took_ms)}"
     why = ": ".join(one_line(tried[key]) for key in ("reason", "detail") if tried.get(key))
     kind = tried.get("kind") or tried.get("provider", "?")
     head = f"{one_line(tried.get('id', '?'))} ({one_line(kind)}): "
@@ -77,6 +77,10 @@ def _lines(tried: "Document", out: Terminal) -> list[str]:
     if total is not None and total > len(answers):
         lines.append(f"  … {int(total) - len(answers)} more answers are not shown")
     return lines
+
+
+def _took(duration_ms: float) -> str:
+    return f"{duration_ms:.0f} ms" if duration_ms < 1000 else show_duration(duration_ms / 1000)
 
 
 def _finding_lines(tried: "Document") -> list[str]:

@@ -225,7 +225,7 @@ def interpret(
     )
     if verdict.is_green:
         return verdict
-    detail = f"{len(failing)} records, {options.max} allowed; first: {verdict.findings[0].message}"
+    detail = f"{len(failing)} failing, {options.max} allowed; first: {verdict.findings[0].message}"
     return msgspec.structs.replace(verdict, reason="records", detail=shortened(detail))
 
 

@@ -85,7 +85,7 @@ def test_a_finding_says_where_and_why() -> None:
     [finding] = verdict.findings
     assert (finding.file, finding.line) == ("audit.csv", 2)
     assert finding.message == "A-1: opened is 64 d ago, 30 d allowed"
-    assert verdict.detail == f"1 records, 0 allowed; first: {finding.message}"
+    assert verdict.detail == f"1 failing, 0 allowed; first: {finding.message}"
 
 
 @pytest.mark.parametrize("date", ["", "soon", "2026-13-01", "0"])

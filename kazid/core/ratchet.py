@@ -15,11 +15,17 @@ from kazid.core.verdict import Direction
 STORED = frozenset({"stored", "prior"})
 """Authored baselines that mean the best signal so far, in any case of letters; any other text is a git ref."""
 
+BASELINE_KEYS = ("baseline", "project_baseline")
+"""Options of kinds that compare with what was; a predicate has one of them."""
+
 
 def ref_of(options: Mapping[str, Json]) -> str | None:
     """The git ref that a predicate is compared with; None where its baseline is something else."""
-    baseline = options.get("baseline")
-    return baseline if isinstance(baseline, str) and baseline.lower() not in STORED else None
+    for key in BASELINE_KEYS:
+        baseline = options.get(key)
+        if isinstance(baseline, str) and baseline.lower() not in STORED:
+            return baseline
+    return None
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):

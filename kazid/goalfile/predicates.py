@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core import waiver
+from kazid.core import gherkin, waiver
 from kazid.core.duration import DURATION_S_MAX
 from kazid.core.goal import Group, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json, JsonObject
-from kazid.goalfile import gherkin, vocabulary
+from kazid.goalfile import vocabulary
 from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.groups import Groups, normalised
 from kazid.goalfile.named import base_options

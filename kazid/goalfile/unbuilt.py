@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from kazid.core.errors import Problem
 from kazid.core.goal import Goal, HarnessChoice
-from kazid.core.ratchet import STORED
+from kazid.core.ratchet import BASELINE_KEYS, STORED
 from kazid.goalfile import vocabulary
 from kazid.goalfile.executors import HARNESS_FLAG
 from kazid.goalfile.positions import Path
@@ -18,8 +18,7 @@ from kazid.goalfile.problems import Problems
 from kazid.goalfile.sections import Sections
 
 NOT_BUILT = "not built yet"
-BASELINE_KEYS = ("baseline", "project_baseline")
-REF_KINDS = ("ratchet",)
+REF_KINDS = ("ratchet", "static", "coverage")
 """Kinds that can be compared with what a commit measures."""
 INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
 

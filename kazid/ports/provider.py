@@ -16,6 +16,17 @@ from kazid.core.verdict import Verdict
 from kazid.ports.commands import CommandRunner
 
 
+class Moment(msgspec.Struct, frozen=True, kw_only=True):
+    """When a look was asked for and began, on one clock, and on what content of the workspace, where that can be told.
+
+    What was run for a look that began after another was asked for answers that one, too, if the content is the same.
+    """
+
+    asked_s: float
+    started_s: float
+    tree: str | None = None
+
+
 class Look(msgspec.Struct, frozen=True, kw_only=True):
     """The circumstances of one observation. `workspace` is absolute and exists as a name, not yet as a fact."""
 
@@ -34,6 +45,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Where somebody wants the raw answer (`kazictl try`): what was asked, and what came. Commands show themselves."""
     reference: str | None = None
     """A checkout of the commit that the authored `baseline` names, for as long as the look lasts."""
+    moment: Moment | None = None
+    """None where nobody says: then nothing is shared with other looks."""
 
 
 class Provider(Protocol):

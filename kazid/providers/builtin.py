@@ -6,6 +6,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from kazid.core.pin import SURFACES
 from kazid.ports.provider import Provider
 from kazid.providers.cli import Cli
 from kazid.providers.coverage import Coverage
@@ -13,6 +14,7 @@ from kazid.providers.custom_script import CustomScript
 from kazid.providers.cve import Cve
 from kazid.providers.docs_updated import DocsUpdated
 from kazid.providers.fresh_clone import FreshClone
+from kazid.providers.gherkin import Gherkin
 from kazid.providers.http_probe import HttpProbe
 from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
@@ -22,8 +24,16 @@ from kazid.providers.prod_log import ProdLog
 from kazid.providers.property import Property
 from kazid.providers.ratchet import Ratchet
 from kazid.providers.records import Records
+from kazid.providers.scenario import Scenario
+from kazid.providers.spec_coverage import SpecCoverage
 from kazid.providers.static import Static
 from kazid.providers.test_runner import TestRunner
+
+
+def scenario() -> Provider:
+    """Replays on those surfaces that are built."""
+    return Scenario({name: BUILTIN[name]() for name in SURFACES if name in BUILTIN})
+
 
 BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
     {
@@ -32,6 +42,7 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "custom_script": CustomScript,
         "cve": Cve,
         "docs_updated": DocsUpdated,
+        "gherkin": Gherkin,
         "http_probe": HttpProbe,
         "mutation": Mutation,
         "no_stubs": NoStubs,
@@ -41,6 +52,8 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "ratchet": Ratchet,
         "fresh_clone": FreshClone,
         "records": Records,
+        "scenario": scenario,
+        "spec_coverage": SpecCoverage,
         "static": Static,
         "test_runner": TestRunner,
         **OPERATIONS,

@@ -5,48 +5,63 @@ from collections.abc import Sequence
 import msgspec
 
 from kazid.core.json import Json
-from kazid.core.ratchet import compare
+from kazid.core.ratchet import STORED, compare
 from kazid.core.verdict import Direction, Finding, Status, Verdict, errored
 
-STORED = frozenset({"stored", "prior"})
 FINDINGS_SHOWN_MAX = 50
 """The predecessor's figure."""
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """How many are allowed. `baseline` is as authored; `stored` is what the last look left."""
+    """How many are allowed: `baseline` as authored, what the last look `stored`, what a commit has `there`."""
 
     baseline: float | str
     allowed_regression: float
     stored: float | None
+    there: float | None = None
 
     @property
     def is_stored(self) -> bool:
         """True when the baseline is the fewest so far."""
-        return isinstance(self.baseline, str)
+        return isinstance(self.baseline, str) and self.there is None
+
+    @property
+    def count(self) -> float | None:
+        """The baseline as a number; None before the first look at a stored one."""
+        if self.there is not None:
+            return self.there
+        return self.stored if isinstance(self.baseline, str) else self.baseline
+
+    @property
+    def source(self) -> str:
+        """Where the number comes from."""
+        if self.there is not None:
+            return "git_ref"
+        if not self.is_stored:
+            return "literal"
+        return "seed" if self.stored is None else "stored"
 
 
 def bad_baseline(baseline: float | str | None) -> Verdict | None:
     """The ERROR for a baseline that is neither a number nor the stored one, or None."""
     if not isinstance(baseline, str) or baseline.lower() in STORED:
         return None
-    return errored("invalid_config", f'baseline {baseline!r}: only a number or "stored" is built')
+    return errored("invalid_config", f'baseline {baseline!r}: only a number or "stored" is known here')
 
 
 def judged(count: float, bar: Bar, findings: Sequence[Finding], *, what: str) -> Verdict:
     """PASS iff there are no more than allowed; the next baseline is said where it is a stored one."""
-    baseline = bar.stored if isinstance(bar.baseline, str) else bar.baseline
+    baseline = bar.count
     compared = compare(
         count, baseline, direction=Direction.LOWER_BETTER, allowed_regression=bar.allowed_regression
     )
-    source = "literal" if not bar.is_stored else "seed" if baseline is None else "stored"
     evidence: dict[str, Json] = {
         "baseline": baseline,
         "regression": compared.regression,
         "new_findings": max(compared.regression, 0.0),
         "allowed_regression": bar.allowed_regression,
         "direction": Direction.LOWER_BETTER.value,
-        "baseline_source": source,
+        "baseline_source": bar.source,
     }
     verdict = Verdict(
         status=Status.PASS if compared.holds else Status.FAIL,

@@ -10,7 +10,7 @@ import msgspec
 
 from kazid.core.json import Json
 from kazid.core.ratchet import Comparison, compare
-from kazid.core.verdict import Direction, Status, Verdict
+from kazid.core.verdict import Direction, Status, Verdict, errored
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.providers.counted import bad_baseline
@@ -40,22 +40,30 @@ class Coverage:
         read = read_options(options, CoverageOptions)
         if isinstance(read, Verdict):
             return read
-        if (problem := bad_baseline(read.project_baseline)) is not None:
-            return problem
         patch = await measure(read.patch, look, commands)
         if isinstance(patch, Verdict):
             return _of_dimension(patch, "patch")
         if read.project is None:
-            return interpret(patch, None, read, stored=None)
+            return interpret(patch, None, read, baseline=None)
+        baseline = read.project_baseline if not isinstance(read.project_baseline, str) else look.baseline
         left_s = max(SECOND_MEASURE_S_MIN, look.deadline_s - patch.duration_s)
         project = await measure(read.project, msgspec.structs.replace(look, deadline_s=left_s), commands)
         if isinstance(project, Verdict):
             return _of_dimension(project, "project")
-        return interpret(patch, project, read, stored=look.baseline)
+        if (problem := bad_baseline(read.project_baseline)) is not None:
+            if look.reference is None:
+                return errored("baseline_ref_unresolved", problem.detail)
+            left_s = max(SECOND_MEASURE_S_MIN, left_s - project.duration_s)
+            place = msgspec.structs.replace(look, workspace=look.reference, deadline_s=left_s)
+            there = await measure(read.project, place, commands)
+            if isinstance(there, Verdict):
+                return _of_dimension(msgspec.structs.replace(there, reason="baseline_metric"), "project")
+            baseline = there.signal
+        return interpret(patch, project, read, baseline=baseline)
 
 
 def interpret(
-    patch: Measured, project: Measured | None, options: CoverageOptions, *, stored: float | None
+    patch: Measured, project: Measured | None, options: CoverageOptions, *, baseline: float | None
 ) -> Verdict:
     """PASS iff the change reaches its target and the project is no worse than its baseline."""
     patch_holds = patch.signal >= options.target
@@ -71,7 +79,6 @@ def interpret(
     findings = list(patch.findings)
     next_baseline: float | None = None
     if project is not None:
-        baseline = stored if isinstance(options.project_baseline, str) else options.project_baseline
         compared = compare(
             project.signal,
             baseline,
@@ -80,7 +87,7 @@ def interpret(
         )
         evidence |= _project_evidence(project, options, compared, baseline=baseline)
         findings += [] if compared.holds else project.findings
-        if compared.holds and isinstance(options.project_baseline, str):
+        if compared.holds and _is_stored(options):
             next_baseline = compared.next_baseline
         if not compared.holds:
             details.append(f"{project.signal:g} of the project is covered, it was {baseline:g}")
@@ -99,14 +106,20 @@ def interpret(
 def _project_evidence(
     project: Measured, options: CoverageOptions, compared: Comparison, *, baseline: float | None
 ) -> Mapping[str, Json]:
-    is_stored = isinstance(options.project_baseline, str)
+    source = "seed" if baseline is None else "stored"
+    if not _is_stored(options):
+        source = "git_ref" if isinstance(options.project_baseline, str) else "literal"
     return {
         "project_coverage": project.signal,
         "project_baseline": baseline,
-        "project_baseline_source": "literal" if not is_stored else "seed" if baseline is None else "stored",
+        "project_baseline_source": source,
         "project_regression": compared.regression,
         "project_status": _status(holds=compared.holds),
     }
+
+
+def _is_stored(options: CoverageOptions) -> bool:
+    return isinstance(options.project_baseline, str) and bad_baseline(options.project_baseline) is None
 
 
 def _status(*, holds: bool) -> str:

@@ -1,8 +1,9 @@
 """`custom_script`: runs a command in the workspace and judges how it ended or what it printed.
 
-Four rules: `exit_zero`, `exit_code`, `json` (a number in its JSON output) and `match_count` (how many of its lines
-match). `error_codes` come before all of them. What could not be run, did not end in time, or said too much to be
-read is ERROR; a command that ended by a signal has ended with 128 and its number, as in a shell.
+Five rules: `exit_zero`, `exit_code`, `json` (a number in its JSON output), `match_count` (how many of its lines match)
+and `report` (a report that can be believed and has no finding). `error_codes` come before all of them. What could not
+be run, did not end in time, or said too much to be read is ERROR; a command that ended by a signal has ended with 128
+and its number, as in a shell.
 """
 
 import enum
@@ -11,7 +12,6 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-import anyio.to_thread
 import msgspec
 
 from kazid.core.json import Json
@@ -19,18 +19,18 @@ from kazid.core.verdict import Status, Verdict, errored
 from kazid.ports.commands import OUTPUT_BYTES_MAX, Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
 from kazid.providers import line_matcher
+from kazid.providers.counted import first_of
 from kazid.providers.evidence import command_evidence, exit_code_of, shortened
 from kazid.providers.findings import Report, read_report
+from kazid.providers.formats.json_text import NotJson, parse_json
 from kazid.providers.json_path import PathProblem, number_at
 from kazid.providers.options import allowed_s, read_options
 from kazid.providers.pass_when import parse_pass_when
+from kazid.providers.ran import NoReport, Ran, read_off_the_loop, run_command
 
 MATCHED_LINES_MAX = 20
 RAW_OUTPUT_BYTES_MAX = 256 * 1024
 """Where nobody parses the output: enough to find the lines that decide."""
-
-LONG_OUTPUT_CHARS = 64 * 1024
-"""From here on judging takes milliseconds, which a thread spends without holding up everybody else."""
 
 MATCHING_S_MIN = 1.0
 """What matching the lines may take, however long the command took: within the observer's own grace."""
@@ -45,6 +45,7 @@ class Rule(enum.Enum):
     EXIT_CODE = "exit_code"
     JSON = "json"
     MATCH_COUNT = "match_count"
+    REPORT = "report"
 
 
 class EvidenceFormat(enum.Enum):
@@ -53,6 +54,8 @@ class EvidenceFormat(enum.Enum):
     RAW = "raw"
     SARIF = "sarif"
     JUNIT = "junit"
+    TAP = "tap"
+    CUCUMBER = "cucumber"
     JSON = "json"
 
 
@@ -71,12 +74,16 @@ class CustomScriptOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     match_regex: str = ""
     merge_stderr: bool = False
     evidence_format: EvidenceFormat = EvidenceFormat.RAW
+    report_path: str = ""
     timeout_ms: int | None = None
 
     @property
     def is_parsed(self) -> bool:
         """True when the whole output decides or explains, not how the command ended."""
-        return self.verdict in (Rule.JSON, Rule.MATCH_COUNT) or self.evidence_format is not EvidenceFormat.RAW
+        return (
+            self.verdict in (Rule.JSON, Rule.MATCH_COUNT, Rule.REPORT)
+            or self.evidence_format is not EvidenceFormat.RAW
+        )
 
 
 class Matches(msgspec.Struct, frozen=True):
@@ -99,12 +106,11 @@ class CustomScript:
         read = read_options(options, CustomScriptOptions)
         if isinstance(read, Verdict):
             return read
-        result = await commands.run(command_for(read, look))
+        ran = await run_command(command_for(read, look), commands, report_path=read.report_path)
+        result = ran.result
         matches = await _matches(result, read, look, commands)
-        if len(result.stdout.text) < LONG_OUTPUT_CHARS:
-            return interpret(result, read, workspace=look.workspace, matches=matches)
-        return await anyio.to_thread.run_sync(
-            lambda: interpret(result, read, workspace=look.workspace, matches=matches), abandon_on_cancel=True
+        return await read_off_the_loop(
+            ran, lambda: interpret(ran, read, workspace=look.workspace, matches=matches)
         )
 
 
@@ -157,20 +163,24 @@ async def _matches(
 
 
 def interpret(
-    result: CommandResult,
+    ran: Ran,
     options: CustomScriptOptions,
     *,
     workspace: str,
     matches: Matches | Verdict,
 ) -> Verdict:
     """Return what the result means: could it look at all, is the code an error, then the rule; findings explain."""
+    result = ran.result
     evidence = command_evidence(result, args=options.args, workspace=workspace)
     evidence["verdict"] = options.verdict.value
-    verdict = _could_not_look(result, options) or _judge(result, options, matches)
-    report = read_report(result.stdout.text, options.evidence_format.value)
+    could_not_look = _could_not_look(result, options)
+    text = "" if isinstance(ran.report, NoReport) else ran.report
+    report = read_report(text, options.evidence_format.value)
+    verdict = could_not_look or _judge(ran, options, matches, report)
     if report is None or result.ending is Ending.NOT_STARTED:
         return msgspec.structs.replace(verdict, evidence={**evidence, **verdict.evidence})
-    evidence |= _report_evidence(report, is_whole=not result.stdout.truncated)
+    is_whole = bool(options.report_path) or not result.stdout.truncated
+    evidence |= _report_evidence(report, ran, is_whole=is_whole)
     return msgspec.structs.replace(
         verdict, evidence={**evidence, **verdict.evidence}, findings=report.findings
     )
@@ -191,7 +201,11 @@ def _could_not_look(result: CommandResult, options: CustomScriptOptions) -> Verd
             return None
 
 
-def _judge(result: CommandResult, options: CustomScriptOptions, matches: Matches | Verdict) -> Verdict:
+def _judge(
+    ran: Ran, options: CustomScriptOptions, matches: Matches | Verdict, report: Report | None
+) -> Verdict:
+    result = ran.result
+    reads_output = not options.report_path or options.verdict is Rule.MATCH_COUNT
     match options.verdict:
         case Rule.EXIT_ZERO:
             return _by_exit_code(result, pass_codes=(0,))
@@ -206,14 +220,18 @@ def _judge(result: CommandResult, options: CustomScriptOptions, matches: Matches
             if exit_code not in (*options.pass_codes, *options.fail_codes):
                 facts["unmatched_code"] = exit_code
             return _with(_by_exit_code(result, pass_codes=options.pass_codes), facts)
-        case Rule.JSON | Rule.MATCH_COUNT if result.ending is Ending.SIGNALED:
+        case Rule.JSON | Rule.MATCH_COUNT | Rule.REPORT if result.ending is Ending.SIGNALED:
             return errored("signaled", f"ended by signal {result.signal} before it had said all")
-        case Rule.JSON | Rule.MATCH_COUNT if result.stdout.truncated:
+        case Rule.JSON | Rule.MATCH_COUNT | Rule.REPORT if reads_output and result.stdout.truncated:
             return errored(
                 "output_truncated", f"{result.stdout.bytes_total} bytes of output are too many to read"
             )
+        case Rule.JSON | Rule.REPORT if isinstance(ran.report, NoReport):
+            return errored(ran.report.reason, ran.report.detail)
         case Rule.JSON:
-            return _by_number(result, options)
+            return _by_number("" if isinstance(ran.report, NoReport) else ran.report, options)
+        case Rule.REPORT:
+            return _by_report(ran, report)
         case Rule.MATCH_COUNT:
             return _by_matches(result, options, matches)
 
@@ -227,14 +245,28 @@ def _by_exit_code(result: CommandResult, *, pass_codes: Sequence[int]) -> Verdic
     return Verdict(status=Status.FAIL, reason="exit_code", detail=f"exit {exit_code}")
 
 
-def _by_number(result: CommandResult, options: CustomScriptOptions) -> Verdict:
+def _by_report(ran: Ran, report: Report | None) -> Verdict:
+    """PASS iff the report is believed, has no finding, and the exit code does not say otherwise."""
+    if report is None:
+        return errored("invalid_config", "verdict report needs an evidence_format")
+    if report.total:
+        what = "findings" if report.tests is None else f"of {report.tests} tests failed"
+        return Verdict(
+            status=Status.FAIL, reason="findings", detail=f"{report.total} {what}{first_of(report.findings)}"
+        )
+    if report.reason is not None:
+        return errored(report.reason, report.note)
+    if ran.exit_code and not report.suppressed:
+        return errored("unexplained_exit", f"exit {ran.exit_code}, and nothing in the report explains it")
+    return Verdict(status=Status.PASS)
+
+
+def _by_number(text: str, options: CustomScriptOptions) -> Verdict:
     facts: dict[str, Json] = {"path": options.path, "pass_when": options.pass_when}
     try:
-        document: Json = json.loads(result.stdout.text)
-    except (ValueError, RecursionError) as error:
-        return _with(
-            errored("invalid_json_output", f"the output is not JSON: {shortened(str(error))}"), facts
-        )
+        document = parse_json(text)
+    except NotJson as error:
+        return _with(errored("invalid_json_output", f"the output is not JSON: {error}"), facts)
     number = number_at(document, options.path)
     if isinstance(number, PathProblem):
         return _with(errored(number.reason, number.detail), facts)
@@ -286,8 +318,10 @@ def _with(verdict: Verdict, facts: Mapping[str, Json]) -> Verdict:
     return msgspec.structs.replace(verdict, evidence={**verdict.evidence, **facts})
 
 
-def _report_evidence(report: Report, *, is_whole: bool) -> dict[str, Json]:
+def _report_evidence(report: Report, ran: Ran, *, is_whole: bool) -> dict[str, Json]:
     evidence: dict[str, Json] = {"findings_total": report.total}
+    if isinstance(ran.report, NoReport):
+        return {**evidence, "note": ran.report.detail}
     if report.tests is not None:
         evidence |= {"tests": report.tests, "skipped": report.skipped}
     notes = [report.note] if report.note else []

@@ -72,19 +72,23 @@ def read_command_options(options: Mapping[str, Json], into: type[_Options]) -> _
 
 async def run_tool(tool: Tool, look: Look, commands: CommandRunner) -> Ran:
     """Run it once."""
-    path = path_below(look.workspace, tool.report_path) if tool.report_path else None
-    before = await anyio.to_thread.run_sync(_identity_of, path) if isinstance(path, str) else None
-    result = await commands.run(
-        Command(
-            argv=tool.argv,
-            cwd=look.workspace,
-            deadline_s=allowed_s(tool.timeout_ms, look),
-            path=look.path,
-            env=tool.env,
-            merge_stderr=tool.merge_stderr,
-            output_bytes_max=OUTPUT_BYTES_MAX,
-        )
+    command = Command(
+        argv=tool.argv,
+        cwd=look.workspace,
+        deadline_s=allowed_s(tool.timeout_ms, look),
+        path=look.path,
+        env=tool.env,
+        merge_stderr=tool.merge_stderr,
+        output_bytes_max=OUTPUT_BYTES_MAX,
     )
+    return await run_command(command, commands, report_path=tool.report_path)
+
+
+async def run_command(command: Command, commands: CommandRunner, *, report_path: str) -> Ran:
+    """Run it once; its report is what it writes there, or its output where no file is named."""
+    path = path_below(command.cwd, report_path) if report_path else None
+    before = await anyio.to_thread.run_sync(_identity_of, path) if isinstance(path, str) else None
+    result = await commands.run(command)
     match path:
         case None:
             return Ran(result=result, report=result.stdout.text)

@@ -77,15 +77,37 @@ class Static:
         read = read_command_options(options, StaticOptions)
         if isinstance(read, Verdict):
             return read
-        if (problem := bad_baseline(read.baseline)) is not None:
-            return problem
         ran = await run_tool(read.tool, look, commands)
+        there: float | None = None
+        if bad_baseline(read.baseline) is not None:
+            counted = await _count_there(read, look, commands)
+            if isinstance(counted, Verdict):
+                return counted
+            there = counted
         return await read_off_the_loop(
-            ran, lambda: interpret(ran, read, workspace=look.workspace, stored=look.baseline)
+            ran, lambda: interpret(ran, read, workspace=look.workspace, stored=look.baseline, there=there)
         )
 
 
-def interpret(ran: Ran, options: StaticOptions, *, workspace: str, stored: float | None) -> Verdict:
+async def _count_there(options: StaticOptions, look: Look, commands: CommandRunner) -> float | Verdict:
+    """How many findings the commit has that the baseline names; or the ERROR that says why nobody knows."""
+    if look.reference is None:
+        return errored("baseline_ref_unresolved", f"no checkout of {options.baseline!r} to compare with")
+    place = msgspec.structs.replace(look, workspace=look.reference)
+    ran = await run_tool(options.tool, place, commands)
+    counting = msgspec.structs.replace(options, baseline=None)
+    verdict = await read_off_the_loop(
+        ran, lambda: interpret(ran, counting, workspace=place.workspace, stored=None)
+    )
+    if verdict.score is not None and verdict.status is not Status.ERROR:
+        return verdict.score
+    why = f"at {options.baseline}: {verdict.reason}: {verdict.detail}"
+    return errored("baseline_metric", why, **verdict.evidence)
+
+
+def interpret(
+    ran: Ran, options: StaticOptions, *, workspace: str, stored: float | None, there: float | None = None
+) -> Verdict:
     """PASS iff a believed report has no more findings than allowed."""
     evidence = evidence_of(ran, options.tool, workspace=workspace)
     evidence["format"] = options.format.value
@@ -97,16 +119,21 @@ def interpret(ran: Ran, options: StaticOptions, *, workspace: str, stored: float
     report = read_sarif(text) if is_sarif else read_lines(text, options.format.value)
     evidence |= {"findings_total": report.total, "suppressed": report.suppressed}
     evidence["gate"] = "zero_findings" if options.baseline is None else "baseline"
-    verdict = _judged(report, options, stored=stored)
+    verdict = _judged(report, options, stored=stored, there=there)
     doubt = _doubt(report, ran)
     if doubt is not None and (verdict.status is Status.PASS or not report.total):
         verdict = doubt
     return with_evidence(verdict, evidence)
 
 
-def _judged(report: Report, options: StaticOptions, *, stored: float | None) -> Verdict:
+def _judged(report: Report, options: StaticOptions, *, stored: float | None, there: float | None) -> Verdict:
     if options.baseline is not None:
-        bar = Bar(baseline=options.baseline, allowed_regression=options.allowed_regression, stored=stored)
+        bar = Bar(
+            baseline=options.baseline,
+            allowed_regression=options.allowed_regression,
+            stored=stored,
+            there=there,
+        )
         return judged(report.total, bar, report.findings, what="findings")
     return Verdict(
         status=Status.FAIL if report.total else Status.PASS,

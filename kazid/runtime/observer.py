@@ -26,7 +26,7 @@ from kazid.core.verdict import Verdict, errored
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.faults import fault_point
-from kazid.ports.provider import Look, Provider
+from kazid.ports.provider import Look, Moment, Provider
 from kazid.ports.repository import Repositories
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.grading import Grading, Place
@@ -100,12 +100,13 @@ class Observer:
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
     ) -> PredicateObserved:
         """One look, timed from its real start; never raises for what it finds."""
+        asked_s = self._clock.now().boot_s
         slots = self._network if predicate.provider in self._network_kinds else self._process
         async with slots.hold(uid, is_slow=_was_slow(predicate, progress)):
             self.looks_total += 1
             if predicate.live or goal.workspace is None:
-                return await self._look_once(uid, goal, predicate, progress)
-            return await self._look_at_still_tree(uid, goal, predicate, progress)
+                return await self._look_once(uid, goal, predicate, progress, self._moment(asked_s))
+            return await self._look_at_still_tree(uid, goal, predicate, progress, asked_s)
 
     def showing(self, to: "Recorder") -> "Observer":
         """The same observer, slots and all, that keeps there what commands and providers were answered."""
@@ -124,20 +125,25 @@ class Observer:
         """What differs from where the goal started, for its bundle; None when it cannot be told."""
         return await self._grading.changed_files(goal, progress)
 
+    def _moment(self, asked_s: float, tree: TreeHash | None = None) -> Moment:
+        return Moment(asked_s=asked_s, started_s=self._clock.now().boot_s, tree=tree)
+
     async def _look_at_still_tree(
-        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress, asked_s: float
     ) -> PredicateObserved:
         """A code verdict belongs to one tree: one that changed meanwhile is looked at once more, then it stands."""
         before = await self.tree_hash(goal)
-        observed = await self._look_once(uid, goal, predicate, progress)
+        moment = self._moment(asked_s, before)
+        observed = await self._look_once(uid, goal, predicate, progress, moment)
         after = await self.tree_hash(goal)
         if before != after:
-            observed = await self._look_once(uid, goal, predicate, progress)
+            moment = self._moment(self._clock.now().boot_s, after)
+            observed = await self._look_once(uid, goal, predicate, progress, moment)
             after = await self.tree_hash(goal)
         return msgspec.structs.replace(observed, tree=after)
 
     async def _look_once(
-        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress, moment: Moment
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
         state = progress.predicate(predicate.id)
@@ -145,7 +151,7 @@ class Observer:
         if sealed is None:
             verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
         else:
-            verdict = await self._graded(uid, goal, predicate, state, base=sealed.get(BASE))
+            verdict = await self._graded(uid, goal, predicate, state, moment, base=sealed.get(BASE))
         verdict = without_skips(goal, predicate, verdict_without_secrets(verdict, self._redact))
         known: Mapping[str, str] = {} if progress.seal is None else progress.seal.files
         ended_s = next_on_grid_s(self._clock.now().boot_s)
@@ -160,12 +166,19 @@ class Observer:
         )
 
     async def _graded(
-        self, uid: GoalUid, goal: Goal, predicate: Predicate, state: PredicateState, *, base: str | None
+        self,
+        uid: GoalUid,
+        goal: Goal,
+        predicate: Predicate,
+        state: PredicateState,
+        moment: Moment,
+        *,
+        base: str | None,
     ) -> Verdict:
         async with self._grading.place(uid, goal, predicate, base=base) as place:
             if isinstance(place, Verdict):
                 return place
-            verdict = await self._verdict(uid, goal, predicate, state, place)
+            verdict = await self._verdict(uid, goal, predicate, state, place, moment)
         return msgspec.structs.replace(verdict, evidence={**verdict.evidence, **place.evidence})
 
     async def _verdict(
@@ -175,6 +188,7 @@ class Observer:
         predicate: Predicate,
         state: PredicateState,
         place: Place,
+        moment: Moment,
     ) -> Verdict:
         provider = self._providers.get(predicate.provider)
         if provider is None:
@@ -190,6 +204,7 @@ class Observer:
             carry=state.carry,
             show=self._show,
             reference=place.reference,
+            moment=moment,
         )
         verdict: Verdict | None = None
         try:

@@ -75,6 +75,30 @@ true pytest || && ; | & if then else fi ( ) { } $x ! set -e exit 0 trap case esa
 _TEXT = st.lists(st.sampled_from([*_WORDS.split(), "\n"]), max_size=30).map(" ".join)
 
 
+EXIT = {"target": "exit_code", "expected": 0}
+SAYS = {"target": "stdout", "match": "contains", "expected": "x"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "options", "codes"),
+    [
+        pytest.param("cli", {"cmd": "true", "assertions": [EXIT]}, ["cannot-fail"], id="cli-always-so"),
+        pytest.param(
+            "cli", {"cmd": "false", "assertions": [{**EXIT, "expected": 1}]}, ["cannot-fail"], id="cli-1"
+        ),
+        pytest.param("cli", {"cmd": "true", "assertions": [EXIT, SAYS]}, [], id="cli-says-something-too"),
+        pytest.param("cli", {"cmd": "true", "script": [{}], "assertions": [EXIT]}, [], id="cli-script"),
+        pytest.param("cli", {"cmd": "./a", "assertions": [EXIT]}, [], id="cli-that-may-fail"),
+        pytest.param("property", {"cmd": "echo", "args": ["passed 1 test"]}, ["cannot-fail"], id="property"),
+        pytest.param("custom_script", {"cmd": "true", "verdict": "report"}, [], id="a-report-decides"),
+    ],
+)
+def test_other_kinds_that_run_a_command_are_judged_by_what_decides_them(
+    provider: str, options: dict[str, object], codes: list[str]
+) -> None:
+    assert [note.code for note in judge(provider, options)] == codes  # type: ignore[arg-type]
+
+
 @given(_TEXT)
 @settings(max_examples=400, deadline=None)
 def test_no_script_breaks_the_judge(text: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kazid.goalfile.gherkin import parse_features, slug
+from kazid.core.gherkin import parse_features, slug
 from tests.goalfile.loading import PREDICATE, loaded, problems_of
 
 FEATURE = '''\

@@ -44,7 +44,13 @@ def test_a_kind_says_its_defaults_words_and_required_keys() -> None:
     schema = json.loads(json.dumps(kind_schema(KINDS["custom_script"])))
     assert schema["required"] == ["id", "provider", "cmd"]
     assert schema["properties"]["verdict"]["default"] == "exit_zero"
-    assert schema["properties"]["verdict"]["enum"] == ["exit_zero", "exit_code", "json", "match_count"]
+    assert schema["properties"]["verdict"]["enum"] == [
+        "exit_zero",
+        "exit_code",
+        "json",
+        "match_count",
+        "report",
+    ]
     assert schema["properties"]["provider"]["const"] == "custom_script"
 
 

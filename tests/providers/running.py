@@ -36,6 +36,7 @@ async def really(
     *,
     deadline_s: float = 60,
     stored: float | None = None,
+    reference: Path | None = None,
 ) -> Verdict:
     """The verdict when the command is really run in this folder."""
     look = Look(
@@ -45,5 +46,6 @@ async def really(
         path=os.environ["PATH"],
         wall_s=WALL_S,
         baseline=stored,
+        reference=None if reference is None else str(reference),
     )
     return await provider.evaluate(options, look, real_commands())

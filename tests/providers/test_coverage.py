@@ -38,7 +38,9 @@ def judged(patch: float, project: float | None, *, stored: float | None = None, 
     authored = {"patch": sh("x"), "project": sh("y"), "target": 80, **others}
     options = msgspec.convert(authored, CoverageOptions)
     second = None if project is None else Measured(project, {})
-    return interpret(Measured(patch, {}), second, options, stored=stored)
+    literal = options.project_baseline
+    baseline = stored if isinstance(literal, str) else literal
+    return interpret(Measured(patch, {}), second, options, baseline=baseline)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +75,19 @@ async def test_an_error_says_of_which_measure(tmp_path: Path) -> None:
     assert (verdict.status, verdict.reason, verdict.evidence["dimension"]) == (
         Status.ERROR, "metric_exit", "project",
     )  # fmt: skip
+
+
+async def test_a_git_refs_coverage_is_the_baseline(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, number in ((here, 60), (there, 70)):
+        folder.mkdir()
+        (folder / "number").write_text(str(number))
+    options = {"patch": sh("echo 90"), "target": 80, "project": sh("cat number"), "project_baseline": "main"}
+    worse = await really(Coverage(), options, here, reference=there)
+    assert (worse.status, worse.evidence["project_baseline_source"]) == (Status.FAIL, "git_ref")
+    assert (await really(Coverage(), options, there, reference=here)).status is Status.PASS
+    nowhere = await really(Coverage(), options, here)
+    assert (nowhere.status, nowhere.reason) == (Status.ERROR, "baseline_ref_unresolved")
 
 
 PROGRAM = "def sign(x):\n    if x > 0:\n        return 1\n    return 0\n\nsign(3)\n"

@@ -1,4 +1,4 @@
-"""`custom_script`: the four rules, what comes before them, and that a silent or broken tool is never green."""
+"""`custom_script`: the five rules, what comes before them, and that a silent or broken tool is never green."""
 
 import os
 from collections.abc import Mapping
@@ -32,6 +32,7 @@ from kazid.providers.custom_script import (
     matches_of,
 )
 from kazid.providers.line_matcher import matching
+from kazid.providers.ran import Ran
 from tests.providers.provider_contract import ProviderContract, a_look
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +57,8 @@ def judged(result: CommandResult, **options: Any) -> Verdict:
     if matcher_for(result, read, a_look(Path("/w"))) is not None:
         found = matching(read.match_regex, result.stdout.text, lines_max=MATCHED_LINES_MAX)
         matches = msgspec.convert(found, Matches)
-    return interpret(result, read, workspace="/w", matches=matches)
+    ran = Ran(result=result, report=result.stdout.text)
+    return interpret(ran, read, workspace="/w", matches=matches)
 
 
 JSON_RULE = {"verdict": "json", "path": "$.a", "pass_when": "== 1"}
@@ -323,3 +325,42 @@ def test_lines_that_could_not_be_matched_are_never_a_count(result: CommandResult
     assert isinstance(found, Verdict)
     assert (found.status, found.reason) == (Status.ERROR, reason)
     assert found.detail
+
+
+TAP = {"verdict": "report", "evidence_format": "tap"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "reason"),
+    [
+        pytest.param(judged(exited(0, stdout="1..1\nok 1\n"), **TAP), "pass", None, id="all-passed"),
+        pytest.param(
+            judged(exited(0, stdout="1..1\nnot ok 1\n"), **TAP), "fail", "findings", id="red-with-exit-0"
+        ),
+        pytest.param(
+            judged(exited(1, stdout="1..1\nok 1\n"), **TAP), "error", "unexplained_exit", id="exit-1"
+        ),
+        pytest.param(judged(exited(0, stdout=""), **TAP), "error", "no_report", id="silence"),
+        pytest.param(judged(exited(0, stdout="1..0\n"), **TAP), "error", "no_tests", id="no-test"),
+        pytest.param(judged(signaled(9, stdout="1..1\nok 1\n"), **TAP), "error", "signaled", id="killed"),
+        pytest.param(judged(exited(0), verdict="report"), "error", "invalid_config", id="of-no-format"),
+    ],
+)
+def test_the_report_decides_where_it_is_asked_to(verdict: Verdict, status: str, reason: str | None) -> None:
+    assert (verdict.status.value, verdict.reason) == (status, reason), verdict
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "reason"),
+    [
+        pytest.param("echo '{\"a\": 1}' > r.json", "pass", None, id="written"),
+        pytest.param("echo '{\"a\": 1}'", "error", "report_missing", id="printed"),
+    ],
+)
+async def test_a_number_is_read_from_the_report_in_a_file(
+    tmp_path: Path, script: str, status: str, reason: str | None
+) -> None:
+    options = {"cmd": "sh", "args": ["-c", script], **JSON_RULE, "report_path": "r.json"}
+    commands = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+    verdict = await CustomScript().evaluate(options, a_look(tmp_path), commands)
+    assert (verdict.status.value, verdict.reason) == (status, reason), verdict

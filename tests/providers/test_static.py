@@ -72,7 +72,11 @@ SYNTAX = "b.py:1: error: bad  [syntax]\nFound 1 error in 1 file (errors prevente
             id="too-much-output",
         ),
         pytest.param(
-            exited(0, stdout=CLEAN), {"baseline": "main"}, "error", "invalid_config", id="a-git-ref"
+            exited(0, stdout=CLEAN),
+            {"baseline": "main"},
+            "error",
+            "baseline_ref_unresolved",
+            id="a-ref-without-a-checkout",
         ),
         pytest.param(
             exited(2, stdout=SYNTAX), {"format": "mypy"}, "fail", "findings", id="stopped-by-a-finding"
@@ -113,6 +117,21 @@ async def test_a_stored_baseline_is_seeded_tightened_and_never_loosened() -> Non
         await answered(Static(), exited(1, stdout=TWO), options, stored=stored) for stored in (None, 5, 1)
     ]
     assert [(v.status.value, v.baseline) for v in answers] == [("pass", 2), ("pass", 2), ("fail", None)]
+
+
+async def test_a_git_refs_findings_are_the_baseline(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder, text in ((here, TWO), (there, CLEAN)):
+        folder.mkdir()
+        (folder / "r.sarif").write_text(text)
+    options: dict[str, Json] = {"cmd": "cat", "args": ["r.sarif"], "format": "sarif", "baseline": "main"}
+    worse = await really(Static(), options, here, reference=there)
+    assert (worse.status, worse.evidence["baseline_source"], worse.baseline) == (Status.FAIL, "git_ref", None)
+    same = await really(Static(), options, here, reference=here)
+    assert (same.status, same.evidence["baseline"]) == (Status.PASS, 2)
+    (there / "r.sarif").write_text("nope")
+    unknown = await really(Static(), options, here, reference=there)
+    assert (unknown.status, unknown.reason) == (Status.ERROR, "baseline_metric")
 
 
 async def test_all_findings_of_a_long_report_count(tmp_path: Path) -> None:

@@ -39,8 +39,10 @@ def _check_visual_judge(options: JsonObject) -> Iterator[KeyProblem]:
 SPEC_COVERAGE = KindSpec(
     name="spec_coverage",
     summary="every public name of the source occurs in some scenario",
+    verdicts="pass: each public name occurs in a scenario or is allowed; fail: one does not; error: no "
+    "public name was found, or a file cannot be read",
     live=False,
-    built=False,
+    built=True,
     keys={
         "features": KeySpec(
             type=KeyType.STRING_OR_STRING_LIST,
@@ -57,8 +59,10 @@ SPEC_COVERAGE = KindSpec(
 SCENARIO = KindSpec(
     name="scenario",
     summary="replays the pinned trace of one scenario on its surface",
+    verdicts="pass: the replay of its pinned trace holds; fail: it does not, or there is no pin of these "
+    "words; error: no such scenario, or no such surface",
     live=False,
-    built=False,
+    built=True,
     keys={
         # Whatever the surface takes passes through to it.
         **command_kinds.CLI.keys,
@@ -82,8 +86,10 @@ SCENARIO = KindSpec(
 GHERKIN = KindSpec(
     name="gherkin",
     summary="one predicate per scenario of a feature file, judged by one run of its runner",
+    verdicts="pass: each report of the scenario passed; fail: one did not; error: the runner did not end; "
+    "unknown: it could not be run or read, or its report does not name the scenario",
     live=False,
-    built=False,
+    built=True,
     keys={
         "feature": KeySpec(
             type=KeyType.NON_EMPTY_STRING,

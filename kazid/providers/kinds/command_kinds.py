@@ -13,6 +13,7 @@ from kazid.providers.kinds.checks import (
     CMD,
     CMD_REQUIRED,
     ENV,
+    REPORT_PATH,
     TIMEOUT_MS,
     bad_pass_when,
     bad_regexes,
@@ -24,8 +25,8 @@ from kazid.providers.kinds.checks import (
     words,
 )
 
-VERDICTS: Final = ("exit_zero", "exit_code", "json", "match_count")
-EVIDENCE_FORMATS: Final = ("raw", "sarif", "junit", "json")
+VERDICTS: Final = ("exit_zero", "exit_code", "json", "match_count", "report")
+EVIDENCE_FORMATS: Final = ("raw", "sarif", "junit", "tap", "cucumber", "json")
 CLI_TARGETS: Final = ("exit_code", "stdout", "stderr")
 CLI_MATCHES: Final = ("equals", "contains", "regex", "json_path", "golden")
 CLI_ASSERTION_KEYS: Final = ("target", "match", "expected", "path", "golden")
@@ -48,6 +49,7 @@ _JUDGEMENT: Mapping[str, KeySpec] = {
         default="raw",
         help="how findings are read from the output",
     ),
+    "report_path": REPORT_PATH,
     "timeout_ms": TIMEOUT_MS,
 }
 
@@ -63,6 +65,9 @@ def _check_custom_script(options: JsonObject) -> Iterator[KeyProblem]:
             yield from missing(options, ("match_regex", "pass_when"), why='verdict = "match_count"')
             yield from bad_regexes(options.get("match_regex"), "match_regex")
             yield from bad_pass_when(options)
+        case "report" if options.get("evidence_format", "raw") == "raw":
+            message = 'verdict = "report" needs evidence_format: what the report is'
+            yield KeyProblem(key="evidence_format", message=message)
         case _:
             pass
 

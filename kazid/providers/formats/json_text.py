@@ -18,6 +18,9 @@ VALUES_MAX = 3_000_000
 DOCUMENTS_MAX = 100
 """Places in the output at which a report may begin."""
 
+SCANNED_TIMES_MAX = 3
+"""How often the length of a text may be scanned in vain, for what begins like a document and is none."""
+
 _DOCUMENT_START = re.compile(r"^[{\[]", re.MULTILINE)
 
 
@@ -61,14 +64,18 @@ def documents_in(text: str) -> Iterator[Json]:
     decoder = json.JSONDecoder()
     first = _next(text, 0)
     starts = [first, *(match.start() for match in islice(_DOCUMENT_START.finditer(text), DOCUMENTS_MAX))]
-    end = 0
+    end = scanned = 0
     for start in starts:
-        if start < end:
+        if start < end or scanned > SCANNED_TIMES_MAX * len(text):
             continue
         try:
             document: Json
             document, end = decoder.raw_decode(text, start)
+        except json.JSONDecodeError as error:
+            scanned += error.pos - start
+            continue
         except (ValueError, RecursionError):
+            scanned += len(text) - start
             continue
         yield document
 

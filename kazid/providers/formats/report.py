@@ -18,7 +18,7 @@ FINDINGS_MAX = 100
 """Kept of one look; the total is told. Nobody repairs a hundred things at once."""
 
 MESSAGE_CHARS_MAX = 1000
-_PLACE = re.compile(r"(?:file://)?(/?[^\s:()'\"<>]{1,400}):([0-9]{1,8})(?::([0-9]{1,8}))?")
+_PLACE = re.compile(r"(?<![^\s:()'\"<>])(?:file://)?(/?[^\s:()'\"<>]{1,400}):([0-9]{1,8})(?::([0-9]{1,8}))?")
 NOTHING: JsonObject = {}
 
 

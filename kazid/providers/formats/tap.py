@@ -113,6 +113,7 @@ def read_tap(text: str) -> Report:
     lines = text.split("\n")
     at = 0
     last: _Failed | None = None
+    blocks = _Blocks(lines)
     while at < len(lines):
         line = lines[at].removesuffix("\r")
         at += 1
@@ -125,10 +126,10 @@ def read_tap(text: str) -> Report:
         elif (plan := _PLAN.fullmatch(line)) is not None:
             stream.plan_line(int(plan[1]))
         elif (block := _BLOCK.fullmatch(line)) is not None:
-            end = _end_of_block(lines, at, indent=len(block[1]))
+            end = blocks.end(at, indent=len(block[1]))
             if end is not None:
                 if last is not None:
-                    last.fields = _fields(lines[at : min(end, at + _BLOCK_LINES_MAX)])
+                    last.fields = _fields(lines[at:end])
                 at = end + 1
             last = None
     return _judged(stream)
@@ -154,15 +155,27 @@ def _judged(stream: _Stream) -> Report:
     return without_tests(report, "TAP")
 
 
-def _end_of_block(lines: Sequence[str], at: int, *, indent: int) -> int | None:
-    """Where the block ends, or None for one that does not: then its lines are read like any other."""
-    for number in range(at, len(lines)):
-        line = lines[number].removesuffix("\r")
-        if line == " " * indent + "...":
-            return number
-        if line and not line.startswith(" " * indent):
+class _Blocks:
+    """Where blocks end. A block without an end is looked through once for each depth, whatever begins within it."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = lines
+        self._none_before: dict[int, int] = {}
+
+    def end(self, at: int, *, indent: int) -> int | None:
+        """The line that ends the block, or None for one that does not: then its lines are read like any other."""
+        if at < self._none_before.get(indent, 0):
             return None
-    return None
+        margin = " " * indent
+        number = at
+        for number in range(at, min(len(self._lines), at + _BLOCK_LINES_MAX)):
+            line = self._lines[number].removesuffix("\r")
+            if line == f"{margin}...":
+                return number
+            if line and not line.startswith(margin):
+                break
+        self._none_before[indent] = number
+        return None
 
 
 def _fields(lines: Sequence[str]) -> dict[str, str]:

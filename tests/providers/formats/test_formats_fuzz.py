@@ -3,6 +3,7 @@
 Texts are made of the formats' own words, cut and shuffled, so that they get past the first line.
 """
 
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -113,3 +114,24 @@ def test_a_stream_of_documents_is_read_whole_or_not_at_all(parts: list[str]) -> 
             parse_stream(text)
     else:
         assert len(parse_stream(text)) == sum(bool(part.strip()) for part in parts)
+
+
+MADE_TO_BE_SLOW = {
+    "blocks-without-end": "  ---\n" * 60_000,
+    "empty-lines-in-blocks": "".join(" " * n + "---\n" for n in range(1, 600)) + "\n" * 60_000,
+    "failures-ever-deeper": "".join(" " * (n % 900) + "not ok\n" for n in range(6000)),
+    "documents-without-end": "[\n" * 90 + "1,\n" * 60_000,
+    "documents-too-deep": ("[" * 5_000 + "\n") * 90,
+    "elements": "<testsuite>" + "<testcase name='a'><failure>x</failure></testcase>" * 8_000,
+    "places": "<testsuite>" + f"<testcase><failure>{'a' * 4000}</failure></testcase>" * 200 + "</testsuite>",
+    "records": "SF:a\n" * 50_000,
+}
+
+
+@pytest.mark.parametrize("name", sorted(MADE_TO_BE_SLOW))
+def test_a_text_made_to_be_slow_is_read_in_time(name: str) -> None:
+    text = MADE_TO_BE_SLOW[name]
+    for reader in (*REPORTS.values(), *COVERAGE.values()):
+        started_s = time.process_time()
+        reader(text)
+        assert time.process_time() - started_s < 3, reader

@@ -23,13 +23,13 @@ from bench.instant import PROFILE
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.adapters.system.clock import SystemClock
 from kazid.core.admission import spec_sha256
+from kazid.core.cadence import SPREAD_S_MAX
 from kazid.core.event import GoalApplied
 from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, Generation, GoalId, GoalUid, Owner, Seq
 from kazid.goalfile.load import Defaults, Source, load
 from kazid.ports.journal import GoalHeader
 from kazid.providers.catalog import BUILTIN_CATALOG
-from kazid.runtime.reconciler import SPREAD_S_MAX
 from kazid.runtime.state import TICK_AGE_S_MAX
 
 INTERVAL_S = 300.0

@@ -200,7 +200,7 @@ async def test_two_gigabytes_are_hashed_in_little_memory_or_not_in_time(tmp_path
     try:
         started_s = anyio.current_time()
         verdict = await look(tmp_path, path="big", sha256="0" * 64, timeout_ms=300)
-        assert anyio.current_time() - started_s < 1.0
+        assert anyio.current_time() - started_s < 2.0
         assert tracemalloc.get_traced_memory()[1] < 16 * 1024 * 1024
     finally:
         tracemalloc.stop()

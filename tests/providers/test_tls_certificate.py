@@ -236,7 +236,7 @@ async def test_expired_today_is_told_in_hours_with_its_date(
     authority: Authority, servers: Mapping[str, int]
 ) -> None:
     verdict = await look(authority, servers["expired-today"])
-    assert "expired 3.0 hours ago" in (verdict.detail or "")
+    assert "hours ago" in (verdict.detail or "")
     assert verdict.score is not None
     assert -0.2 < verdict.score < 0
 

@@ -14,7 +14,7 @@ import sys
 import time
 
 from tests.simulation.batch import run_batch, summary
-from tests.simulation.story import HORIZON_S, simulate
+from tests.simulation.story import simulate
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=500)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int)
-    parser.add_argument("--horizon", type=float, default=HORIZON_S, help="hostile virtual seconds of each")
+    parser.add_argument("--horizon", type=float, help="hostile virtual seconds of each (else by seed)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--log", action="store_true", help="show what the daemons log")
     args = parser.parse_args()
@@ -33,7 +33,7 @@ def main() -> int:
         return 0
     began_s = time.monotonic()
     told = run_batch(range(args.first, args.first + args.seeds), horizon_s=args.horizon, jobs=args.jobs)
-    print(summary(told, took_s=time.monotonic() - began_s))
+    print(summary(told, took_s=time.monotonic() - began_s, horizon_s=args.horizon))
     return 1 if told.failures else 0
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from tests.simulation.story import HORIZON_S, Figures, simulate
+from tests.simulation.story import Figures, simulate
 
 NICENESS = 5
 """Somebody may be at work on the machine."""
@@ -34,13 +34,13 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
         return total
 
 
-def replay_command(seed: int, horizon_s: float = HORIZON_S) -> str:
+def replay_command(seed: int, horizon_s: float | None = None) -> str:
     """What tells this seed again."""
-    horizon = "" if horizon_s == HORIZON_S else f" --horizon {horizon_s:g}"
+    horizon = "" if horizon_s is None else f" --horizon {horizon_s:g}"
     return f"python -m tests.simulation --seed {seed}{horizon}"
 
 
-def run_batch(seeds: Iterable[int], *, horizon_s: float = HORIZON_S, jobs: int | None = None) -> Told:
+def run_batch(seeds: Iterable[int], *, horizon_s: float | None = None, jobs: int | None = None) -> Told:
     """Tell them all; a failure does not stop the others."""
     figures: list[Figures] = []
     failures: list[Failure] = []
@@ -55,11 +55,11 @@ def run_batch(seeds: Iterable[int], *, horizon_s: float = HORIZON_S, jobs: int |
     )
 
 
-def summary(told: Told, *, took_s: float) -> str:
+def summary(told: Told, *, took_s: float, horizon_s: float | None = None) -> str:
     """The figures of a batch, for people."""
     figures = told.figures
     hours = sum(f.virtual_s for f in figures) / 3600
-    lines = [f"FAILED seed {f.seed}: {f.what}\n  {replay_command(f.seed)}" for f in told.failures]
+    lines = [f"FAILED seed {f.seed}: {f.what}\n  {replay_command(f.seed, horizon_s)}" for f in told.failures]
     lines.append(
         f"{len(figures) + len(told.failures)} seeds, {len(told.failures)} failed, in {took_s:.0f} s: "
         f"{hours:.0f} virtual hours, {sum(f.goals for f in figures)} goals, {sum(f.lives for f in figures)} daemons, "
@@ -74,7 +74,7 @@ def _begin() -> None:
     gc.freeze()
 
 
-def _tell(work: tuple[int, float]) -> Figures | Failure:
+def _tell(work: tuple[int, float | None]) -> Figures | Failure:
     seed, horizon_s = work
     try:
         return simulate(seed, horizon_s=horizon_s)

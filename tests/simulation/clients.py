@@ -49,8 +49,9 @@ class Clients:
             for goal_id in self.world.specs:
                 with suppress(JournalUnavailable, UnknownGoal, AdmissionRefused):
                     await self.ask(life, "apply", goal_id)
+        mean_s = 200 if self.world.is_steady else 12
         while True:
-            await anyio.sleep(self.dice.expovariate(1 / (200 if self.world.is_steady else 12)))
+            await anyio.sleep(self.dice.expovariate(1 / (mean_s * self.world.tempo)))
             goal_id = self.dice.choice(list(self.world.specs))
             verb = self.dice.choices(list(VERBS), list(VERBS.values()))[0]
             if self.dice.random() < FLEET_SHARE:
@@ -176,5 +177,5 @@ class Clients:
                             break
             except UnknownGoal:
                 pass
-            with anyio.move_on_after(self.dice.expovariate(1 / 3)):
+            with anyio.move_on_after(self.dice.expovariate(1 / (3 * self.world.tempo))):
                 await life.service.stopping.wait()

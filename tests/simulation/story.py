@@ -5,6 +5,7 @@ and its deterministic order of tasks), so that one seed always tells the same st
 """
 
 import os
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,12 +29,20 @@ from tests.simulation.scenery import HELD_OUT, SECRET
 from tests.simulation.world import World
 
 HORIZON_S = 450.0
-"""Of hostile virtual time; the calm end comes on top."""
+"""The shortest hostile time of a seed; the calm end comes on top."""
+HORIZON_S_MAX = 6600.0
+"""The longest: with its calm end it stays within two virtual hours."""
+HORIZON_SHARES = ((0.55, HORIZON_S, 900.0), (0.25, 900.0, 3600.0), (0.2, 3600.0, HORIZON_S_MAX))
+"""How many seeds have a horizon between which two."""
 SETTLES_S = 900.0
 """The slowest way to rest: an attempt to its deadline, a backoff at its cap, an error's patience, two looks."""
 TURNS_PER_S_MAX = 12.0
 """Of one goal, on average over half a minute."""
 SAMPLE_S = 30.0
+TEMPO_POWER = 0.8
+"""Twice as long is not twice as slow: a long story has more in it."""
+LONG_TEMPO = 3.0
+"""From here on a story is a long one."""
 SNAPSHOT_EVERY = 20
 PATIENCE_S = 20.0
 """Of a watcher for its stream to end when the daemon stops."""
@@ -52,9 +61,20 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     fired: dict[str, int]
 
 
-def simulate(seed: int, *, horizon_s: float = HORIZON_S) -> Figures:
+def horizon_of(seed: int) -> float:
+    """How long the hostile time of this seed is: some are long, and what happens in them is further apart."""
+    dice = random.Random(f"horizon of {seed}")
+    share = dice.random()
+    for part, low_s, high_s in HORIZON_SHARES:
+        if share < part:
+            return float(round(dice.uniform(low_s, high_s)))
+        share -= part
+    return HORIZON_S_MAX
+
+
+def simulate(seed: int, *, horizon_s: float | None = None) -> Figures:
     """Tell the story of this seed; raises Broken at the first thing that must not be."""
-    story = Story(seed, horizon_s=horizon_s)
+    story = Story(seed, horizon_s=horizon_of(seed) if horizon_s is None else horizon_s)
     try:
         with (
             _searched_log(story.world),
@@ -72,7 +92,7 @@ class Story:
     """The world of a seed, its clients, and one daemon after the other."""
 
     def __init__(self, seed: int, *, horizon_s: float) -> None:
-        self.world = World(seed)
+        self.world = World(seed, tempo=max(1.0, horizon_s / HORIZON_S) ** TEMPO_POWER)
         self.clients = Clients(self.world)
         self.ended_s = 0.0
         self._horizon_s = horizon_s
@@ -98,7 +118,9 @@ class Story:
                 end_s = anyio.current_time() + self._horizon_s
                 while anyio.current_time() < end_s:
                     left_s = end_s - anyio.current_time()
-                    await self.live(min(self.world.dice.expovariate(1 / 250), left_s) + 1)
+                    await self.live(
+                        min(self.world.dice.expovariate(1 / (250 * self.world.tempo)), left_s) + 1
+                    )
                 await self.calm_down()
             finally:
                 house.journal.before_append = house.journal.after_append = None
@@ -152,9 +174,10 @@ class Story:
         """No goal turns without end, and no executor lives behind an acknowledged fence."""
         oracle = self.world.oracle
         turns = life.daemon.world.turns_total
+        every_s = 1.0 if self.world.tempo < LONG_TEMPO else 5.0
         while True:
-            for _ in range(round(SAMPLE_S)):
-                await anyio.sleep(1.0)
+            for _ in range(round(SAMPLE_S / every_s)):
+                await anyio.sleep(every_s)
                 oracle.check()
                 oracle.check_quiet()
             made = life.daemon.world.turns_total - turns

@@ -26,11 +26,11 @@ KINDS = {
 """Everything that a world may do; a batch in which one of them never came proves nothing about it."""
 
 
-def batch_holds(seeds: range, capsys: pytest.CaptureFixture[str], *, horizon_s: float = HORIZON_S) -> None:
+def batch_holds(seeds: range, capsys: pytest.CaptureFixture[str], *, horizon_s: float | None = None) -> None:
     began_s = time.monotonic()
     told = run_batch(seeds, horizon_s=horizon_s)
     with capsys.disabled():
-        print("\n" + summary(told, took_s=time.monotonic() - began_s))
+        print("\n" + summary(told, took_s=time.monotonic() - began_s, horizon_s=horizon_s))
     assert not told.failures, "\n".join(
         f"{replay_command(f.seed, horizon_s)}\n  {f.what}" for f in told.failures
     )

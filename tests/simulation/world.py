@@ -30,8 +30,10 @@ PAUSES_S = (0.0, 0.0, 0.0, 0.02, 0.5, 4.0)
 class World:
     """One seed's."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, tempo: float = 1.0) -> None:
         self.seed = seed
+        self.tempo = tempo
+        """So many times further apart is what happens: a long story costs little more than a short one."""
         self.dice: random.Random = dice_of(seed)
         self.house = HostileHouse()
         self.house.workspaces.make("/w/sub")
@@ -76,7 +78,7 @@ class World:
         predicates = []
         for name in names:
             if dice.random() < 0.7:
-                predicates.append(a_predicate(name, live=True, interval_s=dice.choice([5.0, 30.0])))
+                predicates.append(a_predicate(name, live=True, interval_s=self.an_interval_s()))
             else:
                 predicates.append(
                     a_predicate(name, interval_s=60.0 if is_standing else None, deadline_s=20.0)
@@ -126,6 +128,9 @@ class World:
             scope=scope,
             budget=budget,
         )
+
+    def an_interval_s(self) -> float:
+        return self.dice.choice([5.0, 30.0] if self.tempo < 2 else [30.0, 60.0, 300.0])
 
     def a_crash_looping_goal(self, goal_id: str) -> Goal:
         """A service that is repaired every time, and dies again every time."""
@@ -308,7 +313,7 @@ class World:
         """Services come and go, shared ones too; people revert, edit and set clocks."""
         dice = self.dice
         while True:
-            await anyio.sleep(dice.expovariate(1 / 25))
+            await anyio.sleep(dice.expovariate(1 / (25 * self.tempo)))
             name = dice.choice(self.services.names)
             what = dice.choices(["change", "shared", "revert", "edit", "clock"], [10, 1, 4, 2, 0.5])[0]
             match what:
@@ -329,7 +334,7 @@ class World:
 
     async def crash_loop(self) -> None:
         """Some services die again and again, whoever repairs them."""
-        while True:
+        while self.services.crashing:
             await anyio.sleep(1.0)
             now_s = anyio.current_time()
             for name, lives_s in self.services.crashing.items():
@@ -340,7 +345,7 @@ class World:
     async def upset_disk(self) -> None:
         """The disk fills, with more or less in reserve, and somebody makes room."""
         while True:
-            await anyio.sleep(self.dice.expovariate(1 / 200))
+            await anyio.sleep(self.dice.expovariate(1 / (200 * self.tempo)))
             self.count("disk.full")
             self.house.journal.fail_with(
                 JournalUnavailable("disk is full"), reserve=self.dice.choice([0, 1, 3])

@@ -15,7 +15,7 @@ from kazid.providers.catalog import KINDS, BuiltinCatalog
 from kazid.providers.operations import OPERATIONS_ON_THE_NETWORK
 from kazid.settings import Settings
 
-NETWORK_KINDS = frozenset({"http_probe"}) | OPERATIONS_ON_THE_NETWORK
+NETWORK_KINDS = frozenset({"http_probe", "metrics"}) | OPERATIONS_ON_THE_NETWORK
 """Kinds that hold a network slot while they look; the others hold a process slot."""
 
 __all__ = [

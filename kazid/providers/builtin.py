@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 from kazid.core.pin import SURFACES
 from kazid.ports.provider import Provider
+from kazid.providers.browser import Browser, Visual
+from kazid.providers.browser_host import BrowserHost
 from kazid.providers.cli import Cli
 from kazid.providers.coverage import Coverage
 from kazid.providers.custom_script import CustomScript
@@ -28,6 +30,9 @@ from kazid.providers.scenario import Scenario
 from kazid.providers.spec_coverage import SpecCoverage
 from kazid.providers.static import Static
 from kazid.providers.test_runner import TestRunner
+
+_BROWSER = BrowserHost()
+"""One for all that look through it; nothing runs before the first does."""
 
 
 def scenario() -> Provider:
@@ -56,6 +61,8 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "spec_coverage": SpecCoverage,
         "static": Static,
         "test_runner": TestRunner,
+        "browser": lambda: Browser(_BROWSER),
+        "visual": lambda: Visual(_BROWSER),
         **OPERATIONS,
     }
 )

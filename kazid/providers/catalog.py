@@ -10,6 +10,7 @@ from types import MappingProxyType
 from kazid.ports.catalog import KindSpec
 from kazid.providers.kinds import (
     behaviour_kinds,
+    browser_kinds,
     command_kinds,
     live_kinds,
     measure_kinds,
@@ -25,6 +26,7 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
         for kind in (
             *command_kinds.KINDS,
             *live_kinds.KINDS,
+            *browser_kinds.KINDS,
             *measure_kinds.KINDS,
             *repository_kinds.KINDS,
             *behaviour_kinds.KINDS,
@@ -35,7 +37,7 @@ KINDS: Mapping[str, KindSpec] = MappingProxyType(
     }
 )
 
-assert len(KINDS) == 25 + len(operation_kinds.KINDS) + len(register_kinds.KINDS) + len(
+assert len(KINDS) == 26 + len(operation_kinds.KINDS) + len(register_kinds.KINDS) + len(
     newcomer_kinds.KINDS
 ), "no name twice; 2 are made by the daemon"
 

@@ -72,6 +72,7 @@ SOUND: dict[str, dict[str, Any]] = {
     "swift_test": {"xcresult_path": "x"},
     "http_probe": {"url": "http://x"},
     "prod_log": {"cmd": "x"},
+    "visual": {"url": "http://x", "name": "home"},
     "browser": {"url": "http://x", "assertions": [{"type": "visible", "selector": "a"}]},
     "metrics": {"query": "up", "pass_when": "== 1"},
     "ratchet": {"metric": {"cmd": "x"}, "direction": "lower_better", "baseline": "stored"},

@@ -17,7 +17,7 @@ SEED = {
 }  # fmt: skip
 LATER = {
     "cli", "swift_test", "no_stubs", "docs_updated", "scenario", "oss_hygiene", "plan_expanded", "spec_coverage",
-    "render_proof", "visual_judge", "gherkin",
+    "render_proof", "visual", "visual_judge", "gherkin",
 }  # fmt: skip
 HOUSE = {"records", "fresh_clone"}
 OPERATION = set(LEAST)
@@ -29,7 +29,7 @@ def test_the_kinds_are_the_documented_ones() -> None:
 
 
 def test_live_kinds_are_those_that_look_from_outside() -> None:
-    live = {"http_probe", "browser", "prod_log", "metrics", "records"} | OPERATION
+    live = {"http_probe", "browser", "visual", "prod_log", "metrics", "records"} | OPERATION
     assert {k.name for k in KINDS.values() if k.live} == live
 
 

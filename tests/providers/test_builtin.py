@@ -2,6 +2,8 @@
 
 import pytest
 
+from kazid.providers.browser import VisualOptions
+from kazid.providers.browser_options import BrowserOptions
 from kazid.providers.builtin import BUILTIN
 from kazid.providers.catalog import KINDS
 from kazid.providers.cli import CliOptions
@@ -32,7 +34,9 @@ OPTIONS = {
     "test_runner": CustomScriptOptions,
     "http_probe": HttpProbeOptions,
     "metrics": MetricsOptions,
+    "browser": BrowserOptions,
     "prod_log": ProdLogOptions,
+    "visual": VisualOptions,
     "ratchet": RatchetOptions,
     "records": RecordsOptions,
     "fresh_clone": FreshCloneOptions,

@@ -8,7 +8,7 @@ from typing import Final
 
 from kazid.core.json import JsonObject
 from kazid.ports.catalog import KeyProblem, KeySpec, KeyType, KindSpec
-from kazid.providers.kinds import command_kinds, live_kinds
+from kazid.providers.kinds import browser_kinds, command_kinds
 
 VERDICT_FORMATS: Final = ("cucumber_json", "scenario_map")
 SURFACES: Final = ("browser", "cli")
@@ -66,7 +66,7 @@ SCENARIO = KindSpec(
     keys={
         # Whatever the surface takes passes through to it.
         **command_kinds.CLI.keys,
-        **live_kinds.BROWSER.keys,
+        **browser_kinds.BROWSER.keys,
         "url": KeySpec(type=KeyType.STRING, help="where the surface starts"),
         "base_url": KeySpec(type=KeyType.STRING, help="what relative addresses of the trace are below"),
         "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the runner"),

@@ -3,7 +3,7 @@
 Keys and load checks only (reference 4.2 to 4.5); the providers are elsewhere.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kazid.core.json import Json, JsonObject
@@ -17,10 +17,8 @@ from kazid.providers.kinds.checks import (
     TIMEOUT_MS,
     bad_pass_when,
     bad_regexes,
-    is_integer,
     is_number,
     missing,
-    tables_of,
     unknown_keys,
     words,
 )
@@ -28,29 +26,6 @@ from kazid.providers.kinds.checks import (
 SERVER_ERROR_REGEX: Final = r"""(?:\bstatus[=: ]+|[\s"])(5\d{2})(?:\b|")"""
 PANIC_REGEX: Final = "panic"
 WINDOW_MINUTES_MAX: Final = 7 * 24 * 60
-VIEWPORTS: Final = ("mobile", "tablet", "desktop")
-A11Y_SEVERITIES: Final = ("minor", "moderate", "serious", "critical")
-ASSERTION_KEYS: Mapping[str, tuple[str, ...]] = {
-    "visible": ("selector",),
-    "hidden": ("selector",),
-    "text": ("selector", "exact", "contains"),
-    "url": ("exact", "contains"),
-    "console_clean": ("network",),
-    "download": ("filename_pattern", "trigger_selector"),
-    "attr": ("selector", "name", "expected"),
-    "count": ("selector", "expected"),
-    "enabled": ("selector", "expected"),
-    "field_value": ("selector", "expected"),
-    "form_validation": (
-        "submit_selector", "invalid", "valid", "error_selector", "error_text", "success_selector", "success_url",
-    ),
-    "a11y": ("severity", "max_violations"),
-    "visual": ("name", "selector", "threshold"),
-}  # fmt: skip
-"""What a browser may assert, and the keys of each besides `type` and `timeout_ms`."""
-FORM_TARGETS: Final = ("error_selector", "submit_selector", "success_selector", "success_url")
-
-_ALL_ASSERTION_KEYS = sorted({"type", "timeout_ms", *(k for keys in ASSERTION_KEYS.values() for k in keys)})
 _CORRELATE_KEYS = ("route", "window")
 _BURN_RATE_KEYS = ("long", "short", "threshold")
 
@@ -137,69 +112,6 @@ def _bad_burn_rate(burn_rate: Json) -> Iterator[KeyProblem]:
             yield KeyProblem(key=f"burn_rate.{key}", message=f"burn_rate.{key} must be a non-empty string")
     if not is_number(burn_rate.get("threshold")):
         yield KeyProblem(key="burn_rate.threshold", message="burn_rate.threshold must be a number")
-
-
-def _check_browser(options: JsonObject) -> Iterator[KeyProblem]:
-    if "viewport" in options:
-        yield from _bad_viewports(options["viewport"])
-    for key, assertion in tables_of(options.get("assertions", ()), "assertions"):
-        kind = assertion.get("type")
-        if not isinstance(kind, str) or kind not in ASSERTION_KEYS:
-            yield KeyProblem(
-                key=f"{key}.type", message=f"{key}.type must be one of {words(tuple(ASSERTION_KEYS))}"
-            )
-            continue
-        yield from unknown_keys(assertion, _ALL_ASSERTION_KEYS, prefix=key)
-        yield from _bad_assertion(kind, assertion, key)
-
-
-def _bad_assertion(kind: str, assertion: JsonObject, key: str) -> Iterator[KeyProblem]:
-    match kind:
-        case "console_clean" if not isinstance(assertion.get("network", False), bool):
-            yield KeyProblem(key=f"{key}.network", message=f"{key}.network must be true or false")
-        case "attr" | "visual" if not isinstance(name := assertion.get("name"), str) or not name:
-            yield KeyProblem(key=f"{key}.name", message=f"{key}.name must be a non-empty string")
-        case "count" if not is_integer(expected := assertion.get("expected")) or expected < 0:
-            yield KeyProblem(key=f"{key}.expected", message=f"{key}.expected must be an integer >= 0")
-        case "enabled" if not isinstance(assertion.get("expected", True), bool):
-            yield KeyProblem(key=f"{key}.expected", message=f"{key}.expected must be true or false")
-        case "form_validation" if not any(assertion.get(k) for k in FORM_TARGETS):
-            yield KeyProblem(
-                key=key, message=f"{key} (form_validation) needs at least one of {words(FORM_TARGETS)}"
-            )
-        case "a11y":
-            yield from _bad_a11y(assertion, key)
-        case "visual":
-            threshold = assertion.get("threshold", 0)
-            if not is_number(threshold) or not 0 <= threshold <= 1:
-                yield KeyProblem(
-                    key=f"{key}.threshold", message=f"{key}.threshold must be a number from 0 to 1"
-                )
-        case _:
-            pass
-
-
-def _bad_a11y(assertion: JsonObject, key: str) -> Iterator[KeyProblem]:
-    if assertion.get("severity", "serious") not in A11Y_SEVERITIES:
-        yield KeyProblem(
-            key=f"{key}.severity", message=f"{key}.severity must be one of {words(A11Y_SEVERITIES)}"
-        )
-    violations = assertion.get("max_violations", 0)
-    if not is_integer(violations) or violations < 0:
-        yield KeyProblem(key=f"{key}.max_violations", message=f"{key}.max_violations must be an integer >= 0")
-
-
-def _bad_viewports(viewport: Json) -> Iterator[KeyProblem]:
-    several = viewport if isinstance(viewport, Sequence) and not isinstance(viewport, str) else [viewport]
-    if not several or not all(_is_viewport(v) for v in several):
-        message = f"viewport must be one of {words(VIEWPORTS)}, a table {{width, height}}, or a list of these"
-        yield KeyProblem(key="viewport", message=message)
-
-
-def _is_viewport(value: Json) -> bool:
-    if isinstance(value, Mapping):
-        return set(value) == {"width", "height"} and all(is_integer(v) and v > 0 for v in value.values())
-    return value in VIEWPORTS
 
 
 HTTP_PROBE = KindSpec(
@@ -309,34 +221,6 @@ PROD_LOG = KindSpec(
     check=_check_prod_log,
 )
 
-BROWSER = KindSpec(
-    name="browser",
-    summary="drives a page in a real browser and asserts on what a person would see",
-    live=True,
-    built=False,
-    keys={
-        "url": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="where the journey starts"),
-        "steps": KeySpec(
-            type=KeyType.TABLE_LIST, default=(), help="actions: click, fill, press, wait_for, goto"
-        ),
-        "assertions": KeySpec(
-            type=KeyType.TABLE_LIST, default=(), help=f"types: {', '.join(ASSERTION_KEYS)}"
-        ),
-        "viewport": KeySpec(
-            type=KeyType.ANY, help="mobile, tablet, desktop, {width, height}, or a list of these"
-        ),
-        "screenshot": KeySpec(type=KeyType.STRING, help="where a picture is kept"),
-        "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, default="node", help="the runner"),
-        "args": ARGS,
-        "env": ENV,
-        "timeout_ms": TIMEOUT_MS,
-        "samples": KeySpec(
-            type=KeyType.POSITIVE_INTEGER, default=1, help="passing journeys in a row that make one pass"
-        ),
-    },
-    check=_check_browser,
-)
-
 METRICS = KindSpec(
     name="metrics",
     summary="queries Prometheus and compares a value, a quantile or two burn rates",
@@ -373,4 +257,4 @@ METRICS = KindSpec(
     check=_check_metrics,
 )
 
-KINDS = (HTTP_PROBE, PROD_LOG, BROWSER, METRICS)
+KINDS = (HTTP_PROBE, PROD_LOG, METRICS)

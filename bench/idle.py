@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -101,7 +101,7 @@ def run(options: Options) -> Report:
         daemons = {}
         for goals in (0, few, many):
             folder = options.folder / f"idle-{goals}"
-            prepare(folder / "state", goals, interval_s)
+            prepare(folder / "state", partial(_the_same, a_goal(interval_s)), goals)
             env = {PROFILE: str(options.profile)} if options.profile and goals == many else {}
             program = (sys.executable, str(ROOT / "bench" / "instant.py"))
             daemons[goals] = stack.enter_context(Daemon(folder, program=program, env=env))
@@ -215,28 +215,32 @@ def bare_tasks(tasks: int, interval_s: float) -> Iterator[int]:
             process.kill()
 
 
-def prepare(state_dir: Path, goals: int, interval_s: float) -> None:
+def _the_same(goal: Goal, _: int) -> Goal:
+    return goal
+
+
+def prepare(state_dir: Path, goal_of: Callable[[int], Goal], goals: int) -> None:
     """A journal in which so many standing goals were applied."""
     state_dir.mkdir(mode=0o700, parents=True)
-    anyio.run(_prepare, state_dir, a_goal(interval_s), goals)
+    anyio.run(_prepare, state_dir, goal_of, goals)
 
 
-async def _prepare(state_dir: Path, goal: Goal, goals: int) -> None:
+async def _prepare(state_dir: Path, goal_of: Callable[[int], Goal], goals: int) -> None:
     now = SystemClock().now()
 
     async with await SqliteJournal.open(state_dir / "journal.db") as journal:
 
         async def create(number: int) -> None:
             name = GoalId(f"goal-{number}")
-            one = msgspec.json.decode(msgspec.json.encode(replace(goal, id=name)), type=Goal)
-            header = GoalHeader(uid=GoalUid(f"{number:016x}"), owner=goal.owner, id=name, is_deleted=False)
+            one = msgspec.json.decode(msgspec.json.encode(replace(goal_of(number), id=name)), type=Goal)
+            header = GoalHeader(uid=GoalUid(f"{number:016x}"), owner=one.owner, id=name, is_deleted=False)
             applied = GoalApplied(
                 goal=one,
                 generation=Generation(1),
                 epoch=Epoch(1),
                 spec_sha256=spec_sha256(one),
                 fresh=True,
-                by=str(goal.owner),
+                by=str(one.owner),
             )
             await journal.append(header.uid, [applied], at=now, expected_seq=Seq(0), header=header)
 

@@ -54,7 +54,7 @@ def read_certificate(encoded: bytes) -> Certificate | Unreadable:
             serial=f"{found.serial_number:x}",
             sha256=found.fingerprint(hashes.SHA256()).hex(),
         )
-    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, OverflowError, x509.DuplicateExtension, x509.InvalidVersion) as error:
         return Unreadable(str(error) or type(error).__name__)
 
 

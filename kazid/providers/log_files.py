@@ -64,6 +64,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     bytes_read: int = 0
     bytes_behind: int = 0
     lost_files: int = 0
+    is_anew: bool = False
+    """Some file was not read on from where its own cursor was left."""
     """Files that were rotated out of sight before they were read to their end, perhaps."""
 
 
@@ -121,6 +123,7 @@ def _read(files: Sequence[_File], cursors: Sequence[Cursor] | None) -> Reading:
     chunks: list[Chunk] = []
     after: list[Cursor] = []
     room, behind = READ_BYTES_MAX, 0
+    left_at = {(c.device, c.inode): c.offset for c in cursors or ()}
     rotated = sorted((i for i in starts if not files[i].is_target), key=lambda i: files[i].modified_ns)
     recent = frozenset(rotated[-_SIBLINGS_KEPT_MAX:])
     # What was rotated away is older than what took its place.
@@ -150,6 +153,7 @@ def _read(files: Sequence[_File], cursors: Sequence[Cursor] | None) -> Reading:
         bytes_read=READ_BYTES_MAX - room,
         bytes_behind=behind,
         lost_files=len(unused),
+        is_anew=any(left_at.get((files[i].device, files[i].inode)) != start for i, start in starts.items()),
     )
 
 

@@ -185,7 +185,8 @@ def interpret_files(
         and not reading.bytes_behind
         and reading.bytes_read <= REREAD_BYTES_MAX
         and (after.slots, after.lines) == (list(kept.slots), list(kept.lines))
-        and _only_grew(kept, after)
+        and not reading.is_anew
+        and _same_files(kept, after)
         and 0 <= now_s - kept.wall_s < window_s / 2
     )
     evidence = {**_asked(options), "files": [chunk.path for chunk in reading.chunks][:LINES_KEPT_MAX]}
@@ -237,11 +238,8 @@ def _placed(
     return hits, unfinished, timeless
 
 
-def _only_grew(before: Kept, after: Kept) -> bool:
-    """Whether the files are the same ones and none begins anew."""
-    offsets = {(c.device, c.inode): c.offset for c in before.cursors}
-    grown = {(c.device, c.inode): c.offset for c in after.cursors}
-    return offsets.keys() == grown.keys() and all(grown[file] >= at for file, at in offsets.items())
+def _same_files(before: Kept, after: Kept) -> bool:
+    return {(c.device, c.inode) for c in before.cursors} == {(c.device, c.inode) for c in after.cursors}
 
 
 def judged(hits: Sequence[Hit], options: ProdLogOptions, evidence: Mapping[str, Json]) -> Verdict:

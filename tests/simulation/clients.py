@@ -145,11 +145,7 @@ class Clients:
         """What is shown as green is green, now; what is not acting says why."""
         if view.status is GoalStatus.HOLDING:
             self.oracle.shown_green(view.uid, view.now.boot_s)
-        is_done = view.status is GoalStatus.CONVERGED or view.status is GoalStatus.HOLDING
-        if view.decision == "Hold" and not is_done and not view.guards:
-            raise self.oracle.broken(
-                f"{view.goal.id} is {view.status.value} and names no guard: {view.reason}"
-            )
+        self.oracle.explained(view)
 
     def _is_last_suspension(self, life: Life, uid: str, until_wall_s: float | None) -> bool:
         """Another client may have suspended it for less meanwhile; then that one's end counts."""

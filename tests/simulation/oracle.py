@@ -52,7 +52,12 @@ ACTS_PER_WINDOW_MAX = 16
 """On one predicate. A crash loop at the backoff of SEMANTICS §4 has some 10; without any it has 20 and more."""
 
 
+PUT_BACK_MIN = 4
+"""Before a goal may be contested; the fifth may be a fall at the calm end."""
 NOT_FROZEN = -math.inf
+KEEPS_ITS_WORD = (SteadyObserved, StatusChanged, ActDeferred, EpisodeOpened, ActIntended)
+"""Events that shorten no wait that was announced."""
+OPENS_BY_TIME = ("backoff", "half_open")
 
 
 class Broken(BaseException):
@@ -149,6 +154,11 @@ class _Account:
         self.asked_s = 0.0
         self.act_floor_s = 0.0
         self.attempts: dict[str, ActIntended] = {}
+        self.announced: dict[str, float] = {}
+        """Until when `explain` said that acts on a predicate wait; what happens to the goal takes it back."""
+        self.cost_usd = 0.0
+        self.spent: dict[str, list[float]] = {}
+        """By attempt of an agent: when it began by the wall clock, its tokens, its dollars; reserved, then charged."""
         self.iterations = self.dispatches = self.tokens = 0
         """Of the open episode."""
         self.acted_s: dict[str, list[float]] = {}
@@ -182,6 +192,13 @@ class Oracle:
         """What may be in no sink, by what it is."""
         self.first: Broken | None = None
         self.starts = 0
+        self.deferred: dict[str, int] = {}
+        """How often an act had to wait, by for what."""
+        self.announcements = 0
+        self.put_back: dict[str, int] = {}
+        """How often somebody really put back what was fixed."""
+        self.ends: dict[str, int] = {}
+        """How often a goal's status had which cause."""
         self.acts_in_window_max = 0
         self._clock = clock
         self._runner = runner
@@ -235,6 +252,8 @@ class Oracle:
             account.goal is not None or isinstance(record.event, GoalApplied), record, "no goal.applied first"
         )
         at_s = record.at.boot_s
+        if not isinstance(record.event, KEEPS_ITS_WORD):
+            account.announced = {}
         match record.event:
             case GoalApplied() as event:
                 is_newer = event.generation != account.generation
@@ -266,6 +285,7 @@ class Oracle:
                 self._fence(account, "deleted", event.epoch, record)
             case EpisodeOpened():
                 account.iterations = account.dispatches = account.tokens = 0
+                account.cost_usd = 0.0
             case GoalResumed() as event:
                 if event.by == "expiry":
                     until_wall_s = self.quiet.get(record.uid, -math.inf)
@@ -281,8 +301,9 @@ class Oracle:
             case TaskRecovered() | ClockStepped():
                 account.forget_looks(at_s)
                 account.act_floor_s = at_s
-            case ActDeferred():
+            case ActDeferred() as event:
                 account.act_floor_s = at_s
+                self.deferred[event.waits_for] = self.deferred.get(event.waits_for, 0) + 1
             case PredicateObserved() as event:
                 self._looked(
                     account, record, event.predicate_id, event.verdict.status, event.started_s, event.ended_s,
@@ -374,6 +395,10 @@ class Oracle:
             if why is None and account.seen[predicate_id].started_s < floor_s - MS:
                 why = f"seen before what it waited for opened, at {floor_s:.3f}"
             self._demand(why is None, record, f"an act on {predicate_id}: {why}")
+            said_s = account.announced.pop(predicate_id, 0.0)
+            self._demand(
+                now_s >= said_s - MS, record, f"explain said that {predicate_id} waits until {said_s:.3f}"
+            )
 
         self._budgeted(account, record, event)
         for predicate_id in event.predicates:
@@ -390,23 +415,65 @@ class Oracle:
         """What has been spent leaves room for it, and it is reserved: so never more than one reservation above."""
         assert account.goal is not None
         budget = account.goal.budget
-        ceilings = [("iterations", account.iterations, budget.iterations_max)]
+        ceilings: list[tuple[str, float, float | None]] = [
+            ("iterations", account.iterations, budget.iterations_max)
+        ]
         if event.rung.startswith("harness:"):
             self._demand(budget.dispatches_max is not None, record, "a dispatch without a ceiling")
             ceilings += [
                 ("dispatches", account.dispatches, budget.dispatches_max),
                 ("tokens", account.tokens, budget.tokens_max),
+                ("dollars", round(account.cost_usd, 6), budget.cost_usd_max),
             ]
-            is_reserved = budget.tokens_max is None or (event.tokens_reserved or 0) > 0
-            self._demand(is_reserved, record, "a dispatch without a reservation")
+            self._reserved(account, record, event)
+            ceilings += self._windows(account, record)
+            account.spent[event.attempt_id] = [
+                record.at.wall_s,
+                event.tokens_reserved or 0,
+                event.cost_usd_reserved or 0.0,
+            ]
             account.dispatches += 1
         account.iterations += 1
         for what, spent, limit in ceilings:
             self._demand(limit is None or spent < limit, record, f"{spent} {what} were spent of {limit}")
 
+    def _reserved(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+        """Whatever has a ceiling is set aside before it is spent."""
+        assert account.goal is not None
+        budget = account.goal.budget
+        window = budget.window
+        has_tokens = budget.tokens_max is not None or (window is not None and window.tokens_max is not None)
+        has_dollars = budget.cost_usd_max is not None or (
+            window is not None and window.cost_usd_max is not None
+        )
+        self._demand(not has_tokens or (event.tokens_reserved or 0) > 0, record, "no reservation of tokens")
+        self._demand(
+            not has_dollars or (event.cost_usd_reserved or 0.0) > 0, record, "no reservation of dollars"
+        )
+
+    def _windows(self, account: _Account, record: Recorded) -> list[tuple[str, float, float | None]]:
+        """What was spent in the stretch of wall time that ends now, and its ceilings."""
+        assert account.goal is not None
+        window = account.goal.budget.window
+        if window is None:
+            return []
+        counted = [s for s in account.spent.values() if s[0] + window.per_s > record.at.wall_s]
+        return [
+            ("dispatches of the window", len(counted), window.dispatches_max),
+            ("tokens of the window", sum(s[1] for s in counted), window.tokens_max),
+            ("dollars of the window", round(sum(s[2] for s in counted), 6), window.cost_usd_max),
+        ]
+
     def _charge(self, account: _Account, event: ActEnded) -> None:
         intent = account.attempts[event.attempt_id]
         account.tokens += event.tokens_charged or 0
+        reported_usd = None if event.usage is None else event.usage.cost_usd
+        cost_usd = reported_usd if event.cost_usd_charged is None else event.cost_usd_charged
+        account.cost_usd += cost_usd or 0.0
+        if event.attempt_id in account.spent:
+            account.spent[event.attempt_id][1:] = [event.tokens_charged or 0, cost_usd or 0.0]
+            if event.ending == "never_started":
+                del account.spent[event.attempt_id]
         if event.ending == "never_started":
             account.iterations -= 1
             account.dispatches -= intent.rung.startswith("harness:")
@@ -414,6 +481,8 @@ class Oracle:
     def _changed(self, account: _Account, record: Recorded, event: StatusChanged) -> None:
         assert account.goal is not None
         account.status = event.status
+        if event.cause is not None:
+            self.ends[event.cause.value] = self.ends.get(event.cause.value, 0) + 1
         if event.status in (GoalStatus.HOLDING, GoalStatus.CONVERGED, GoalStatus.VACUOUS):
             self._demand(account.act is None, record, f"{event.status.value} while an act runs")
             self._demand(account.desired == "active", record, f"{event.status.value} while {account.desired}")
@@ -421,7 +490,10 @@ class Oracle:
                 why = self._why_not(account, predicate, Status.PASS, record.at.boot_s)
                 self._demand(why is None, record, f"{event.status.value}, but {predicate.id}: {why}")
 
-        if event.cause in (Cause.BUDGET_EXHAUSTED, Cause.NO_PROGRESS):
+        if event.status is GoalStatus.CONTESTED:
+            times = max(self.put_back.get(predicate.id, 0) for predicate in account.goal.predicates)
+            self._demand(times >= PUT_BACK_MIN, record, f"contested, and it was put back {times} times")
+        if event.cause in (Cause.BUDGET_EXHAUSTED, Cause.WINDOW_EXHAUSTED, Cause.NO_PROGRESS):
             for predicate in account.goal.predicates:
                 seen = account.seen.get(predicate.id)
                 is_final = seen is not None and seen.started_s >= account.act_ended_s - MS
@@ -507,6 +579,18 @@ class Oracle:
                 raise self.broken(
                     f"{uid} is shown as holding, and {predicate.id} was down since {since_s:.3f}"
                 )
+
+    def explained(self, view: Any) -> None:
+        """Somebody is told what holds this goal: something does, or it is green; and nobody acts before its time."""
+        is_done = view.status in (GoalStatus.CONVERGED, GoalStatus.HOLDING)
+        if view.decision == "Hold" and not is_done and not view.guards:
+            raise self.broken(f"{view.uid} is {view.status.value} and names no guard: {view.reason}")
+        account = self.accounts.get(view.uid)
+        if account is None or account.seq != view.seq:
+            return
+        timed = [g for g in view.guards if g.name in OPENS_BY_TIME and g.until_s is not None]
+        account.announced = {p: g.until_s for g in timed for p in g.predicates}
+        self.announcements += len(account.announced)
 
     def acknowledged_freeze(self) -> None:
         """Nobody acts any more, unless somebody thawed meanwhile."""

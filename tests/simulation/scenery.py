@@ -40,6 +40,11 @@ class Services:
         self._shared: dict[str, bool] = {}
         self.crashing: dict[str, float] = {}
         """Those that die again so many seconds after each repair."""
+        self.flapping: dict[str, float] = {}
+        """Those that come and go by themselves, and how often."""
+        self.flapped_s: dict[str, float] = {}
+        self.fought: dict[str, str] = {}
+        """Settings in a file that somebody puts back to what it was, each time, and the tree it is in."""
         self.mended_s: dict[str, float] = {}
         self.reverted: dict[str, int] = {}
         """How often somebody will still put back what was fixed."""
@@ -103,6 +108,8 @@ class HostileScene:
                 world.count("look.flake")
                 return failed("flaky", "it would have passed")
             return passed()
+        if look.predicate_id in world.services.fought:
+            return failed("content", "the setting is not what it should be")
         if dice.random() < 0.1:
             return failed("body", "200, and the page says error", code=200, body=f"token {SECRET}")
         return failed("unreachable", f"code {dice.choice(FAULTY)}")

@@ -107,8 +107,15 @@ class Story:
             virtual_s=self.ended_s,
             events=world.oracle.events_seen,
             starts=world.oracle.starts,
-            fired=dict(sorted(world.fired.items())),
+            fired=dict(sorted((world.fired | self._said()).items())),
         )
+
+    def _said(self) -> dict[str, int]:
+        """What acts waited for, and how many waits were announced with their end."""
+        oracle = self.world.oracle
+        waits = {f"waits.{name}": count for name, count in oracle.deferred.items()}
+        ends = {f"end.{name}": count for name, count in oracle.ends.items()}
+        return waits | ends | {"explain.announced": oracle.announcements}
 
     async def tell(self) -> None:
         house = self.world.house
@@ -180,6 +187,8 @@ class Story:
                 await anyio.sleep(every_s)
                 oracle.check()
                 oracle.check_quiet()
+            for view in life.service.views():
+                oracle.explained(view)
             made = life.daemon.world.turns_total - turns
             turns += made
             goals = max(1, len(list(life.daemon.goals.everyone())))
@@ -266,9 +275,10 @@ class Story:
             status = view(state).status
             if not state.spec.standing or status is GoalStatus.HOLDING:
                 return status in FINISHED or status is GoalStatus.HOLDING
-            # its money or its time may have run out before it was repaired; but what is up has to be seen
+            # its money or its time may have run out before it was repaired, or it is fought over, and what falls once
+            # more looks like one more time that somebody put it back; but what is up has to be seen
             is_up = all(self.world.truth.now(p.id) for p in state.spec.predicates)
-            return status is GoalStatus.OVER_BUDGET and not is_up
+            return status in (GoalStatus.OVER_BUDGET, GoalStatus.CONTESTED) and not is_up
 
         with anyio.move_on_after(SETTLES_S) as scope:
             while not all(is_settled(s) for s in life.daemon.goals):

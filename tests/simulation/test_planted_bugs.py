@@ -1,17 +1,21 @@
-"""The simulation finds bugs: five are planted, one at a time, and each is found within 200 seeds.
+"""The simulation finds bugs: some are planted, one at a time, and each is found within 200 seeds.
 
 Seeds are told in turn until one breaks; what is found must be what was planted, or a consequence of it.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+import kazid.core.guards
 import kazid.core.tally
 import kazid.core.vector
+import kazid.core.window
 import kazid.runtime.describe
 import kazid.runtime.service
+from kazid.core.decision import Guard
 from kazid.core.goal import Predicate
 from kazid.core.progress import PredicateState
 from kazid.core.vector import Reading, VerdictVector
@@ -66,6 +70,30 @@ def count_looks_from_before_the_act(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kazid.core.vector, "causal_floor_s", lambda progress: 0.0)
 
 
+def forget_a_guard(patch: pytest.MonkeyPatch) -> None:
+    """Of explain: the backoff is not listed."""
+    listed = kazid.core.guards.guards_of
+    patch.setattr(
+        kazid.runtime.describe,
+        "guards_of",
+        lambda *state: tuple(g for g in listed(*state) if g.name != "backoff"),
+    )
+
+
+def announce_too_late(patch: pytest.MonkeyPatch) -> None:
+    """Of explain: a wait is said to last longer than it does."""
+    listed = kazid.core.guards.guards_of
+
+    def later(*state: Any) -> tuple[Guard, ...]:
+        return tuple(g if g.until_s is None else replace(g, until_s=g.until_s + 20.0) for g in listed(*state))
+
+    patch.setattr(kazid.runtime.describe, "guards_of", later)
+
+
+def forget_what_the_window_spent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(kazid.core.window, "exhausted", lambda budget, ledger, wall_s: None)
+
+
 @pytest.mark.parametrize(
     ("plant", "words"),
     [
@@ -82,6 +110,13 @@ def count_looks_from_before_the_act(patch: pytest.MonkeyPatch) -> None:
         ),
         pytest.param(
             count_looks_from_before_the_act, ("only looks after", "shown as holding"), id="old-looks-count"
+        ),
+        pytest.param(forget_a_guard, ("names no guard",), id="explain-forgets-a-guard"),
+        pytest.param(announce_too_late, ("explain said",), id="explain-announces-too-late"),
+        pytest.param(
+            forget_what_the_window_spent,
+            ("of the window", "no reservation"),
+            id="what-the-window-spent-is-forgotten",
         ),
     ],
 )

@@ -19,7 +19,14 @@ KINDS = {
     *(f"look.{kind}" for kind in ("error", "hang", "raise", "unknown", "flake")),
     *(f"remedy.{kind}" for kind in ("mend", "half", "nothing", "break", "missing")),
     *(f"agent.{kind}" for kind in ("work", "lie", "edit", "swap", "hang", "denied")),
-    *(f"world.{kind}" for kind in ("change", "shared", "revert", "edit", "clock", "crash_loop")),
+    *(
+        f"world.{kind}"
+        for kind in ("change", "shared", "revert", "edit", "clock", "crash_loop", "flap", "put_back")
+    ),
+    *(f"end.{cause}" for cause in ("contested", "no_progress", "no_executor", "quarantined", "vacuous")),
+    *(f"end.{cause}" for cause in ("budget_exhausted", "window_exhausted")),
+    "explain.announced",
+    *(f"waits.{kind}" for kind in ("lease", "dependency")),
     *(f"kill.{kind}" for kind in ("before_append", "after_append", "at_any_time")),
     *("disk.full", "disk.stored_unanswered", "loop.crash"),
 }

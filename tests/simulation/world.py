@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.errors import JournalUnavailable
-from kazid.core.goal import Budget, Goal, Scope
+from kazid.core.goal import Budget, BudgetWindow, Goal, Scope
 from kazid.core.ids import GoalUid
 from kazid.harnesses.prompt import build_prompt
 from kazid.ports.runner import AttemptOrder
@@ -24,6 +24,10 @@ from tests.simulation.scenery import HELD_OUT, SECRET, HostileAgent, HostileScen
 
 TREES = ("/w", "/w/sub", "/w2", None, None)
 SHARED = ("database", "network")
+FOUGHT_TREE = "/w3"
+SETTING = "app.conf"
+UNTIL_PUT_BACK_S = 25.0
+"""Long enough for a look at what was fixed."""
 PAUSES_S = (0.0, 0.0, 0.0, 0.02, 0.5, 4.0)
 
 
@@ -61,6 +65,7 @@ class World:
             self.specs[f"g{number}"] = self.a_goal(f"g{number}")
         if self.is_steady:
             self.specs["g0"] = self.a_crash_looping_goal("g0")
+            self.specs["g1"] = self.a_fought_over_goal("g1")
 
     def count(self, what: str) -> None:
         """One more fault of this kind."""
@@ -98,6 +103,8 @@ class World:
                 self.oracle.flaky.add(name)
             elif dice.random() < 0.1:
                 self.services.crashing[name] = dice.choice([4.0, 10.0, 25.0])
+            elif dice.random() < 0.08:
+                self.services.flapping[name] = dice.choice([2.0, 7.0, 20.0])
         remedies = [
             a_remedy(
                 *dice.sample(names, dice.randint(0, 1)), cmd=f"fix {goal_id}", attempts=dice.randint(1, 5)
@@ -116,6 +123,8 @@ class World:
                 dispatches_per_day_max=20,
                 iterations_max=budget.iterations_max,
                 tokens_max=dice.choice([None, 300_000, 900_000]),
+                cost_usd_max=dice.choice([None, None, 4.0, 9.0]),
+                window=self.a_window(),
             )
         harness = replace(a_harness(*names), total_timeout_s=90.0, idle_timeout_s=30.0)
         return a_goal(
@@ -127,7 +136,27 @@ class World:
             workspace=workspace,
             scope=scope,
             budget=budget,
+            depends_on=self.some_dependency(goal_id),
         )
+
+    def a_window(self) -> BudgetWindow | None:
+        """What may be spent in any so many minutes: it renews by itself, as a quota does."""
+        dice = self.dice
+        if dice.random() < 0.5:
+            return None
+        per_s = dice.choice([120.0, 600.0, 3600.0])
+        return dice.choice(
+            [
+                BudgetWindow(per_s=per_s, dispatches_max=dice.randint(1, 3)),
+                BudgetWindow(per_s=per_s, tokens_max=300_000),
+                BudgetWindow(per_s=per_s, cost_usd_max=5.0, dispatches_max=6),
+            ]
+        )
+
+    def some_dependency(self, goal_id: str) -> tuple[str, ...]:
+        """One of the first two goals, whose red explains this one's."""
+        on = f"g{self.dice.randint(0, 1)}"
+        return (on,) if on != goal_id and self.dice.random() < 0.35 else ()
 
     def an_interval_s(self) -> float:
         return self.dice.choice([5.0, 30.0] if self.tempo < 2 else [30.0, 60.0, 300.0])
@@ -140,6 +169,17 @@ class World:
         remedies = [a_remedy(name, cmd=f"fix {goal_id}", attempts=50)]
         predicate = a_predicate(name, live=True, interval_s=5.0)
         return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies)
+
+    def a_fought_over_goal(self, goal_id: str) -> Goal:
+        """A setting that is repaired every time, and that somebody puts back every time."""
+        name = f"{goal_id}.setting"
+        self.services.add(name, is_up=False, needs=None)
+        self.services.fought[name] = FOUGHT_TREE
+        self.house.workspaces.make(FOUGHT_TREE)
+        self.house.workspaces.write(FOUGHT_TREE, SETTING, "theirs")
+        remedies = [a_remedy(name, cmd=f"fix {goal_id}", attempts=50)]
+        predicate = a_predicate(name, interval_s=20.0, deadline_s=20.0)
+        return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies, workspace=FOUGHT_TREE)
 
     def change_spec(self, goal_id: str) -> None:
         """Somebody edits the goal-file."""
@@ -181,13 +221,15 @@ class World:
 
     def _mend(self, names: Any) -> None:
         for name in names:
+            if name in self.services.fought:
+                self.house.workspaces.write(self.services.fought[name], SETTING, "ours")
             self.services.mend(name)
 
     def _remedy(self, mine: Any, everything: Any) -> Script:
         """Repairs, repairs half, does nothing, breaks something, hangs, dies slowly, is not there."""
         dice = self.dice
         names = list(mine if dice.random() < 0.7 else everything)
-        if any(name in self.services.crashing for name in mine):
+        if any(name in self.services.crashing or name in self.services.fought for name in mine):
             return Script(duration_s=0.2, effect=lambda _: self._mend(names))
         kind = dice.choices(["mend", "half", "nothing", "break", "missing"], [10, 2, 4, 1, 1])[0]
         self.count(f"remedy.{kind}")
@@ -334,13 +376,28 @@ class World:
 
     async def crash_loop(self) -> None:
         """Some services die again and again, whoever repairs them."""
-        while self.services.crashing:
+        services = self.services
+        while services.crashing or services.flapping or services.fought:
             await anyio.sleep(1.0)
             now_s = anyio.current_time()
-            for name, lives_s in self.services.crashing.items():
-                if self.truth.now(name) and now_s - self.services.mended_s.get(name, -math.inf) >= lives_s:
-                    self.services.set(name, False)
+            for name, lives_s in services.crashing.items():
+                if self.truth.now(name) and now_s - services.mended_s.get(name, -math.inf) >= lives_s:
+                    services.set(name, False)
                     self.count("world.crash_loop")
+            for name, tree in services.fought.items():
+                if (
+                    self.truth.now(name)
+                    and now_s - services.mended_s.get(name, -math.inf) >= UNTIL_PUT_BACK_S
+                ):
+                    self.house.workspaces.write(tree, SETTING, "theirs")
+                    services.set(name, False)
+                    self.oracle.put_back[name] = self.oracle.put_back.get(name, 0) + 1
+                    self.count("world.put_back")
+            for name, every_s in services.flapping.items():
+                if now_s - services.flapped_s.get(name, -math.inf) >= every_s * self.tempo:
+                    services.flapped_s[name] = now_s
+                    services.set(name, not self.truth.now(name))
+                    self.count("world.flap")
 
     async def upset_disk(self) -> None:
         """The disk fills, with more or less in reserve, and somebody makes room."""

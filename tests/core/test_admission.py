@@ -118,6 +118,7 @@ def an_owner(goal_id: str, *owns: str, on_overlap: str = "refuse") -> Goal:
 def test_two_goals_with_overlapping_claims_are_refused_by_name() -> None:
     problems = overlaps(an_owner("a", "unit:x", "path:/srv/web"), [an_owner("b", "path:/srv")])
     assert [p.message for p in problems] == ["'path:/srv/web' overlaps with 'path:/srv', which ada/b owns"]
+    assert [p.key for p in problems] == ["scope.owns"]
 
 
 def test_two_goals_that_both_serialise_may_overlap() -> None:

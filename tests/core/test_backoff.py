@@ -154,3 +154,8 @@ def test_backoff_is_per_predicate() -> None:
 
 def test_what_is_kept_of_repairs_is_enough_for_the_cap() -> None:
     assert backoff.BASE_S * 2.0 ** (backoff.REPAIRS_KEPT - backoff.REPAIRS_FREE) >= backoff.CAP_S
+
+
+def test_each_failure_draws_a_delay_of_its_own() -> None:
+    shares = {delay_s(LIVEZ, a_failed(n), now_s=0.0) / min(300.0, 5.0 * 2.0**n) for n in range(1, 6)}
+    assert len(shares) == 5, "the same share each time would keep goals that fail together in step"

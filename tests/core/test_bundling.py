@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kazid.core.bundling import (
     BYTES_MAX,
@@ -116,3 +117,25 @@ def test_a_green_that_does_not_count_is_not_called_one() -> None:
     assert all(verdict != "pass" for verdict, _ in seen.values()), seen
     parked = parked_bundle(played.goal, played.progress, "boom", played.now).bundle
     assert [p.id for p in parked.failing] == ["a"], "what was last seen, whatever its age"
+
+
+def test_attempts_that_are_no_longer_kept_are_counted() -> None:
+    played, end = stuck_service()
+    episode = played.progress.episode
+    assert episode is not None
+    progress = replace(played.progress, episode=replace(episode, iterations=9, acts=episode.acts[-1:]))
+    assert bundle_of(progress, played.vector, end, played.now).tried_left_out == 8
+    without = replace(played.progress, episode=None)
+    assert bundle_of(without, played.vector, end, played.now).tried_left_out == 0
+
+
+def test_predicates_give_way_where_their_names_alone_are_too_much() -> None:
+    predicates = [a_predicate(f"p{n}-" + "x" * 3000) for n in range(FAILING_MAX)]
+    played = Played(a_goal(*predicates, harness=a_harness()))
+    for predicate in predicates:
+        played.look(predicate.id, failed("exit_code", "no"))
+    end = Conclude(status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="because")
+    bundle = bundle_of(played.progress, played.vector, end, played.now)
+    assert len(msgspec.json.encode(bundle)) <= BYTES_MAX
+    assert 0 < len(bundle.failing) < FAILING_MAX
+    assert len(bundle.failing) + bundle.failing_left_out == FAILING_MAX

@@ -578,6 +578,7 @@ def test_a_standing_goal_over_its_daily_ceiling_goes_on_when_the_day_renews() ->
     assert play.status is GoalStatus.OVER_BUDGET
     hold = play.held()
     assert hold.until_s == pytest.approx(ended_s + DAY_S), "a decision to wait says until when"
+    assert [g.name for g in hold.guards] == ["person", "window"]
     play.look("tests", FAIL, at=ended_s + DAY_S - 1.0, tree="t1")
     assert isinstance(play.turn(), Hold)
     play.at(ended_s + DAY_S)

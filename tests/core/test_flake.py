@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import Act
-from kazid.core.flake import LOOKS_MAX, POLL_S, REASON, REHABILITATION_PASSES, RERUNS
+from kazid.core.flake import LOOKS_MAX, POLL_S, REASON, REHABILITATION_PASSES, RERUNS, forgotten
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Status
 from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, a_goal, a_harness, a_predicate, a_task
@@ -160,3 +160,13 @@ def test_a_red_is_acted_on_only_after_its_re_runs_all_failed(looks: str):
     (found,) = played.vector.readings
     if found.is_red:
         assert looks.endswith("f" * (RERUNS + 1))
+
+
+def test_what_leaves_quarantine_begins_anew_if_it_comes_back() -> None:
+    state = after("fp" + "p" * REHABILITATION_PASSES).state("tests")
+    assert not state.is_quarantined
+    assert (state.quarantine_passes, state.quarantine_looks) == (0, 0)
+    quarantined = after("fpp").state("tests")
+    assert quarantined.quarantine_passes > 0
+    fresh = forgotten(quarantined)
+    assert (fresh.is_quarantined, fresh.quarantine_passes, fresh.quarantine_looks) == (False, 0, 0)

@@ -10,6 +10,7 @@ from kazid.core.event import (
     ActEnded,
     EpisodeClosed,
     EpisodeOpened,
+    GoalResumed,
     SnapshotTaken,
     StatusChanged,
     SteadyObserved,
@@ -21,7 +22,7 @@ from kazid.core.fold import ACTS_KEPT, Folded, fold, fold_all
 from kazid.core.goal import Budget
 from kazid.core.ids import Epoch, Generation
 from kazid.core.instant import Now
-from kazid.core.progress import Desired, Progress
+from kazid.core.progress import Desired, Frozen, Progress
 from kazid.core.status import Cause, GoalStatus
 from tests.builders import (
     ERROR,
@@ -494,3 +495,17 @@ def test_a_recovery_that_a_full_disk_recorded_late_happened_when_it_happened() -
     play.advance(60.0)
     play.record(TaskRecovered(shift_s=0.0, down_s=1.0, taken_over_s=taken_over_s))
     assert play.progress.act_floor_s == taken_over_s, "looks since then are not from before it"
+
+
+def test_a_freeze_holds_until_it_expires_or_is_thawed() -> None:
+    assert Frozen(number=1, reason="x").holds_at(1e12)
+    assert Frozen(number=1, reason="x", until_wall_s=100.0).holds_at(99.9)
+    assert not Frozen(number=1, reason="x", until_wall_s=100.0).holds_at(100.0)
+
+
+def test_who_resumes_a_goal_that_waits_for_another_lets_it_ask_again() -> None:
+    play = Played(a_task(standing=True)).look("tests", FAIL)
+    play.act_deferred()
+    assert play.progress.deferred is not None
+    play.record(GoalResumed(reason="r", by="ada"))
+    assert play.progress.deferred is None

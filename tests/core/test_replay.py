@@ -45,6 +45,7 @@ def test_a_converged_without_the_look_it_rests_on_is_a_difference(records: list[
     forged = records[:last_green] + records[last_green + 1 :]
     (difference, *_) = replay(forged).differences
     assert difference.type == "status.changed"
+    assert (difference.seq, difference.at) == (records[-1].seq, records[-1].at)
     assert "converged" in difference.recorded
     assert "converged" not in difference.decided
 

@@ -1,6 +1,7 @@
 """Who may act on which red: remedies in file order, then the agent, then a person (SEMANTICS §3)."""
 
 import pytest
+from msgspec.structs import replace
 
 from kazid.core.goal import Goal, Mode
 from kazid.core.rungs import (
@@ -153,3 +154,15 @@ def test_nothing_is_half_open_where_no_remedy_covers_the_red() -> None:
     play.look("b", FAIL).looks(FAIL, FAIL).look("b", FAIL).turn()
     play.advance(30.0).looks(PASS, PASS).look("b", FAIL)
     assert half_open(play.goal, play.progress, play.vector, play.now) is None
+
+
+def test_the_half_open_hour_of_an_episode_without_an_act_counts_from_its_beginning() -> None:
+    play = Played(a_service(remedies=[a_remedy(attempts=1)])).looks(FAIL, FAIL)
+    play.acted()
+    play.looks(FAIL, FAIL).turn()
+    never = replace(play.progress, last_act_ended_s=None)
+    guard = half_open(play.goal, never, play.vector, play.now)
+    assert guard is not None
+    assert not isinstance(guard, Choice)
+    assert play.progress.episode is not None
+    assert guard.until_s == play.progress.episode.opened_s + HALF_OPEN_S

@@ -240,9 +240,12 @@ class Oracle:
             self.fleet_seq += 1
             self._demand(record.seq == self.fleet_seq, record, "a gap in seq")
             self.fleet_last = record.event
-            if isinstance(record.event, FleetFrozen) and self.frozen_until_wall_s is not NOT_FROZEN:
-                self.frozen_until_wall_s = record.event.until_wall_s  # the last freeze's end counts
-            elif not isinstance(record.event, FleetFrozen):
+            until_wall_s = self.frozen_until_wall_s
+            stands = until_wall_s is None or record.at.wall_s < until_wall_s
+            if isinstance(record.event, FleetFrozen):
+                # The last freeze's end counts, where it is a longer one; where none stands, it is not acknowledged yet.
+                self.frozen_until_wall_s = record.event.until_wall_s if stands else NOT_FROZEN
+            else:
                 self.frozen_until_wall_s = NOT_FROZEN
             return
         account = self.accounts.setdefault(record.uid, _Account())

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from kazid.core.git_words import ENVIRONMENT, git_words
 from kazid.core.verdict import Verdict, errored
 from kazid.ports.commands import OUTPUT_BYTES_MAX, Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
@@ -18,8 +19,6 @@ from kazid.providers.options import allowed_s
 USUAL_BASE = "origin/main"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/")
-_SETTINGS = ("core.fsmonitor=false", "core.quotePath=false", "diff.external=", "log.showSignature=false")
-_ENVIRONMENT = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_PAGER": "cat", "LC_ALL": "C"}
 _HUNK = re.compile(r"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _ESCAPE = re.compile(r"\\([abfnrtv\"\\]|[0-7]{3})")
 _ESCAPED = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", '"': '"', "\\": "\\"}
@@ -35,14 +34,13 @@ class AddedLine(msgspec.Struct, frozen=True):
 
 async def git(args: Sequence[str], look: Look, commands: CommandRunner) -> str | Verdict:
     """What git says on stdout, or the ERROR that says why it says nothing."""
-    settings = [word for setting in _SETTINGS for word in ("-c", setting)]
     result = await commands.run(
         Command(
-            argv=("git", "--no-pager", *settings, *args),
+            argv=("git", *git_words(*args)),
             cwd=look.workspace,
             deadline_s=allowed_s(None, look),
             path=look.path,
-            env=_ENVIRONMENT,
+            env=ENVIRONMENT,
             output_bytes_max=OUTPUT_BYTES_MAX,
         )
     )

@@ -27,7 +27,6 @@ from kazid.providers.ran import NoReport, path_below
 from kazid.providers.readme_steps import GAPS_MAX, STEPS_MAX, Step, Told, script_of, steps_in, told_by
 from kazid.shim.redaction import redact
 
-NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 README_BYTES_MAX = 2 * 1024 * 1024
 
 
@@ -137,7 +136,6 @@ class FreshClone:
         inside = ("-C", clone.folder)
         for args in (
             (
-                *NO_HOOKS,
                 "clone",
                 "--quiet",
                 "--no-local",
@@ -147,7 +145,7 @@ class FreshClone:
                 top,
                 clone.folder,
             ),
-            (*NO_HOOKS, *inside, "checkout", "--quiet", "--detach", commit),
+            (*inside, "checkout", "--quiet", "--detach", commit),
             (*inside, "remote", "remove", "origin"),
         ):
             done = await _git(args, look, commands, ends_s=ends_s)

@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import msgspec
 
+from kazid.core.git_words import ENVIRONMENT, git_words
 from kazid.core.json import Json
 from kazid.core.verdict import Direction, Status, Verdict, errored
 from kazid.ports.commands import Command, CommandResult, CommandRunner, Ending
@@ -22,15 +23,7 @@ from kazid.providers.options import allowed_s, read_options
 CHANGES_SHOWN_MAX = 20
 OUTPUT_BYTES_MAX = 4 * 1024 * 1024
 
-_SETTINGS = (
-    "core.hooksPath=/dev/null", "core.fsmonitor=false", "protocol.ext.allow=never", "core.askPass=",
-    "core.quotePath=false", "credential.interactive=false", "gc.auto=0", "maintenance.auto=false",
-    "status.renames=false", "status.showUntrackedFiles=normal",
-)  # fmt: skip
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "GIT_PAGER": "cat", "GIT_EDITOR": "true",
-    "GIT_ASKPASS": "", "GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "LC_ALL": "C",
-}  # fmt: skip
+_STATUS = {"status.renames": "false", "status.showUntrackedFiles": "normal"}
 _NOT_A_REPOSITORY = re.compile(r"not a git repository|cannot change to|No such file or directory")
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -168,14 +161,13 @@ class _Asking:
         return msgspec.structs.replace(state, remote=oid, has_remote=said.exit_code == 0)
 
     async def _git(self, *args: str, codes: tuple[int, ...] = (0,)) -> CommandResult | Verdict:
-        settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         result = await self._commands.run(
             Command(
-                argv=("git", "-C", self._folder, "--no-pager", *settings, *args),
+                argv=("git", "-C", self._folder, *git_words(*args, also=_STATUS)),
                 cwd="/",
                 deadline_s=max(0.0, self._ends_s - anyio.current_time()),
                 path=self._look.path,
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
                 output_bytes_max=OUTPUT_BYTES_MAX,
             )
         )

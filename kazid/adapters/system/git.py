@@ -1,9 +1,8 @@
 """The git function: every git call of kazid goes through it, so that a repository cannot make git run what it likes.
 
-Off, whatever the repository's own config says: hooks, fsmonitor, the ext protocol, prompts, pagers, editors, external
-diffs, signature checks, background maintenance. The environment is built, so no GIT_DIR of the caller leaks in. It
-runs as whoever runs kazid, and `safe.directory` is left alone: git refuses a repository that belongs to somebody
-else, whose config (filters, for one) would run as us. That refusal is a value like any other failure.
+`core/git_words.py` says what is off. The environment is built, so no GIT_DIR of the caller leaks in. It runs as whoever
+runs kazid, and `safe.directory` is left alone: git refuses a repository that belongs to somebody else, whose config
+(filters, for one) would run as us. That refusal is a value like any other failure.
 """
 
 import itertools
@@ -18,6 +17,7 @@ from kazid.adapters.system.capture import Capture
 from kazid.adapters.system.child_process import END_S, ChildProcess
 from kazid.adapters.system.resolve import Refusal, refusal_of, resolve
 from kazid.core.environment import build_environment
+from kazid.core.git_words import ENVIRONMENT, git_words
 from kazid.ports.commands import Output
 
 GIT_DEADLINE_S = 30.0
@@ -27,32 +27,6 @@ GIT_OUTPUT_BYTES_MAX = 8 * 1024 * 1024
 _STDERR_BYTES_MAX = 64 * 1024
 _MARKER = "KAZI_GIT"
 _numbers = itertools.count(1)
-
-_CONFIG = {
-    "core.hooksPath": "/dev/null",
-    "core.fsmonitor": "false",
-    "protocol.ext.allow": "never",
-    "core.pager": "cat",
-    "core.askPass": "",
-    "core.quotePath": "false",
-    "credential.interactive": "false",
-    "diff.external": "",
-    "log.showSignature": "false",
-    "gc.auto": "0",
-    "maintenance.auto": "false",
-    "advice.detachedHead": "false",
-}
-
-_ENVIRONMENT = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_PAGER": "cat",
-    "GIT_EDITOR": "true",
-    "GIT_SEQUENCE_EDITOR": "true",
-    "GIT_ASKPASS": "",
-    "GIT_SSH_COMMAND": "ssh -oBatchMode=yes",
-    "LC_ALL": "C",
-}
 
 
 class GitResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,14 +59,13 @@ async def git(
     `env` is for GIT_INDEX_FILE and its like, and for the author of a commit.
     """
     marker = (_MARKER, f"{os.getpid()}.{next(_numbers)}")
-    full_env = build_environment(os.environ, path="", extra={**_ENVIRONMENT, **(env or {})}, marker=marker)
+    full_env = build_environment(os.environ, path="", extra={**ENVIRONMENT, **(env or {})}, marker=marker)
     found = resolve("git", cwd=cwd, path=full_env["PATH"])
     if isinstance(found, Refusal):
         return GitResult(exit_code=None, reason=found.reason)
-    settings = [word for name, value in _CONFIG.items() for word in ("-c", f"{name}={value}")]
     stdout, stderr = Capture(output_bytes_max), Capture(_STDERR_BYTES_MAX)
     child = ChildProcess(
-        (found.executable, "--no-pager", *settings, *args),
+        (found.executable, *git_words(*args)),
         cwd=cwd,
         env=full_env,
         marker=marker,

@@ -5,16 +5,15 @@ says that something was skipped, expected to fail, or not there at all shows not
 """
 
 import hashlib
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 
 import msgspec
 from msgspec.structs import replace
 
 from kazid.core.goal import Goal, Mode, Predicate
 from kazid.core.json import Json
+from kazid.core.patterns import is_named
 from kazid.core.verdict import Status, Verdict
 
 SKIPPED = "tests_skipped"
@@ -109,12 +108,6 @@ def beyond(changed: Mapping[str, str], writable: Sequence[str]) -> dict[str, str
         "\0".join(f"{p}\0{t}" for p, t in outside.items()).encode("utf-8", "surrogateescape")
     )
     return {"one of many files": digest.hexdigest()}
-
-
-def is_named(path: str, pattern: str) -> bool:
-    """Whether a pattern of a goal-file names this path: the path itself, a folder above it, or a glob."""
-    plain = posixpath.normpath(pattern)
-    return plain == "." or path == plain or path.startswith(f"{plain}/") or fnmatchcase(path, plain)
 
 
 def pinned_for(goal: Goal, predicate: Predicate) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from kazid.adapters.memory.workspace import MemoryWorkspaces
-from kazid.core.enforcement import is_named
+from kazid.core.patterns import is_named
 from kazid.ports.repository import ABSENT, Checkout
 
 

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 
 from kazid.core.ids import TreeHash
+from kazid.core.patterns import is_named
 from kazid.ports.workspace import WorkspaceId
 
 _DEVICE = 1
@@ -41,8 +41,7 @@ class MemoryWorkspaces:
         files = self._files[path]
         found: dict[str, str] = {}
         for pattern in patterns:
-            inside = pattern.rstrip("/") + "/"
-            named = {n: t for n, t in files.items() if fnmatch(n, pattern) or n.startswith(inside)}
+            named = {n: t for n, t in files.items() if is_named(n, pattern)}
             found |= {name: hashlib.sha256(text.encode()).hexdigest() for name, text in named.items()}
             if not named and not set(pattern) & set("*?["):
                 found[pattern] = "absent"

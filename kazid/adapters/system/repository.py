@@ -19,7 +19,7 @@ import anyio.to_thread
 
 from kazid.adapters.system.git import GitResult, git
 from kazid.adapters.system.workspace import LISTING_BYTES_MAX, SystemWorkspaces
-from kazid.core.enforcement import is_named
+from kazid.core.patterns import is_named
 from kazid.ports.repository import ABSENT, Checkout
 
 CHECKOUT_DEADLINE_S = 60.0

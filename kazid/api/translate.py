@@ -19,7 +19,7 @@ from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
 from kazid.core.status import GoalStatus
-from kazid.core.vector import Reading
+from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
 from kazid.runtime.views import GoalView
 from kazid.wire import exit_codes
@@ -55,9 +55,6 @@ NEXT_ACTION: Mapping[GoalStatus, str] = {
 assert NEXT_ACTION.keys() == set(GoalStatus), "every status says what comes next"
 assert exit_codes.BY_STATUS.keys() == {s.value for s in GoalStatus}, "every status has an exit code"
 
-OUTDATED = "outdated"
-"""Reason of a pass from before the last act or request to look: it does not count, so it is not shown as one."""
-OUTDATED_DETAIL = "passed before the last act or request to look; it is looked at again"
 DEGRADED_NOTICE = "degraded"
 MS_PER_S = 1000
 
@@ -234,16 +231,15 @@ def _problem(view: GoalView) -> str | None:
 
 def _predicate_item(view: GoalView, predicate: Predicate, reading: Reading) -> PredicateItem:
     state = view.progress.predicate(predicate.id)
-    verdict = reading.verdict
-    is_outdated = verdict.status is Status.PASS and not reading.is_causal
+    verdict = reading.shown
     shows_why = not predicate.held_out
     return PredicateItem(
         id=predicate.id,
         provider=predicate.provider,
-        verdict=Status.UNKNOWN.value if is_outdated else verdict.status.value,
+        verdict=verdict.status.value,
         live=predicate.live,
-        reason=OUTDATED if is_outdated else verdict.reason,
-        detail=OUTDATED_DETAIL if is_outdated else verdict.detail if shows_why else None,
+        reason=verdict.reason,
+        detail=verdict.detail if shows_why or verdict.reason == OUTDATED else None,
         score=verdict.score,
         direction=None if verdict.direction is None else verdict.direction.value,
         evidence=verdict.evidence if shows_why and verdict.evidence else None,

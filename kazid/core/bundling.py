@@ -73,7 +73,6 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "nothing was red, so nothing was shown: check the predicates, or use --check to only look",
     ),
 }
-_OUTDATED = "passed, but not since the last act, or not often enough in a row"
 _PARKED = ("this is a fault of kazid: report it with kazictl export-incident REF", _RESUME)
 _TAMPERED = ("look at what was changed and by which attempt; put it back", _RESUME)
 
@@ -174,9 +173,7 @@ def _size(bundle: Bundle) -> int:
 
 
 def _predicate(reading: Reading) -> BundledPredicate:
-    verdict = reading.verdict
-    if verdict.status is Status.PASS:  # and not green: not fresh, not causal, or not often enough
-        verdict = replace(verdict, status=Status.UNKNOWN, reason="outdated", detail=_OUTDATED)
+    verdict = reading.shown
     return BundledPredicate(
         id=reading.predicate_id,
         verdict=verdict.status.value,

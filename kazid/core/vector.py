@@ -7,6 +7,7 @@ stale or pending is `unknown` here, so nothing downstream can mistake it for gre
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from kazid.core import waiver
 from kazid.core.flake import verdict_in_quarantine
@@ -15,6 +16,10 @@ from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import PredicateState, Progress
 from kazid.core.verdict import Status, Verdict, unknown
+
+OUTDATED = "outdated"
+"""Reason of a pass from before the last act or request to look: it does not count, so it is not shown as one."""
+OUTDATED_DETAIL = "passed before the last act or request to look; it is looked at again"
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +48,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     def is_red(self) -> bool:
         """May be acted on: fail, fresh, causal, settled."""
         return self.verdict.status is Status.FAIL and self.is_fresh and self.is_causal and self.is_settled
+
+    @property
+    def shown(self) -> Verdict:
+        """The verdict for people: a pass from before the last act, or before a request to look, is not called one."""
+        if self.verdict.status is not Status.PASS or self.is_causal:
+            return self.verdict
+        return replace(self.verdict, status=Status.UNKNOWN, reason=OUTDATED, detail=OUTDATED_DETAIL)
 
     @property
     def is_error(self) -> bool:

@@ -15,6 +15,7 @@ import anyio.to_thread
 import httpx
 import msgspec
 
+from kazid.core.duration import duration_s
 from kazid.core.json import Json
 from kazid.core.verdict import Direction, Finding, Status, Verdict, errored
 from kazid.ports.commands import Command, CommandResult, CommandRunner, Ending
@@ -35,7 +36,6 @@ BYTES_MAX = 8 * 1024 * 1024
 FINDINGS_MAX = 50
 SOURCES = ("file", "url", "cmd", "database")
 DAY_S = 86_400.0
-UNITS_S: Mapping[str, float] = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": DAY_S}
 
 
 class RecordsOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -181,17 +181,6 @@ def rules_of(options: RecordsOptions) -> Rules | Verdict:
     if not options.key:
         return errored("invalid_config", "key is the column that names a record")
     return Rules(conditions=conditions, age_s_max=age_s_max)
-
-
-def duration_s(value: str | float) -> float | None:
-    """Seconds of an authored duration; None when it is none."""
-    if isinstance(value, (int, float)):
-        return float(value) if value > 0 else None
-    unit = "ms" if value.endswith("ms") else value[-1:]
-    number = value.removesuffix(unit)
-    if unit not in UNITS_S or not number.replace(".", "", 1).isdecimal() or not number.isascii():
-        return None
-    return float(number) * UNITS_S[unit] or None
 
 
 def interpret(

@@ -16,6 +16,7 @@ from kazid.core.json import Json
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
+from kazid.core.worktree import Worktree
 
 
 class Desired(enum.Enum):
@@ -226,6 +227,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of the present generation, since the first look."""
     waived: Sequence[PredicateId] = ()
     """What the present status left out of the bar (`core/waiver.py`)."""
+    worktree: Worktree | None = None
+    """The goal's own tree, while it has one: what its code predicates judge (`core/worktree.py`)."""
+    workspace_seal: Seal | None = None
+    """The seal of the user's tree while `seal` is that of the worktree."""
 
     @property
     def may_act(self) -> bool:

@@ -64,7 +64,7 @@ from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
 from kazid.runtime.world import World
-from kazid.settings import Settings, load_settings, settings_path
+from kazid.settings import Settings, given_roles, load_settings, settings_path
 from kazid.telemetry import configure_logging
 from kazid.wire import paths
 
@@ -319,7 +319,7 @@ class _Daemon:
             socket=self.place.socket,
             state_dir=str(self._state_dir),
             settings_file=lambda: self.place.settings_file,
-            admins=lambda: self.settings.admins,
+            roles=lambda: given_roles(self.settings),
             own_uid=os.geteuid(),
             read_text=_read_source,
             trials=SystemTrials(parts.commands),

@@ -4,6 +4,7 @@ Every key is documented in `config/kazid.toml`, which a test loads and compares.
 every problem, and kazid does not start; on SIGHUP a bad file changes nothing and is logged.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import tomli
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kazid.core.errors import StartRefused
+from kazid.core.roles import Given, Grant, Role
 
 SYSTEM_SETTINGS = "/etc/kazi/kazid.toml"
 
@@ -82,17 +84,41 @@ class KindSettings(_Table):
     options: dict[str, Any] = {}
 
 
+class RoleSettings(_Table):
+    """A role, whom it is given to, and for which goals; no selection is every goal."""
+
+    role: Literal["viewer", "operator", "approver", "admin"]
+    users: list[str] = []
+    groups: list[str] = []
+    owners: list[str] = []
+    labels: dict[str, str] = {}
+
+
 class Settings(_Table):
     """All of `kazid.toml`."""
 
     admins: tuple[str, ...] = ()
-    """Logins that may use a system daemon, root apart."""
+    """Logins with the role admin on a system daemon; root needs none."""
     harness: HarnessSettings = HarnessSettings()
     ceilings: CeilingSettings = CeilingSettings()
     concurrency: ConcurrencySettings = ConcurrencySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     kind: list[KindSettings] = []
+    role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
+
+
+def given_roles(settings: Settings) -> Sequence[Given]:
+    """Every role that is given, `admins` included."""
+    tables = [Given(grant=Grant(role=Role.ADMIN), users=settings.admins)]
+    return tables + [
+        Given(
+            grant=Grant(role=Role(table.role), owners=table.owners, labels=table.labels),
+            users=table.users,
+            groups=table.groups,
+        )
+        for table in settings.role
+    ]
 
 
 def load_settings(path: str | None) -> Settings:

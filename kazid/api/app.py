@@ -21,11 +21,13 @@ from kazid.api.context import ApiContext
 from kazid.api.endpoint import BODY_BYTES_MAX, AgentAccess, Call, Endpoint
 from kazid.api.leftover import LeftoverBody
 from kazid.api.openapi import openapi_document
-from kazid.api.peer import Gate, Peer, denied, is_here, login_of
-from kazid.api.problem import Refusal, internal_error, problem_of, problem_response
+from kazid.api.peer import Gate, Peer, is_here, login_of
+from kazid.api.problem import Refusal, denied, internal_error, problem_of, problem_response
 from kazid.api.table import ENDPOINTS, by_path
 from kazid.core.errors import KazidError
+from kazid.core.roles import Need, Target
 from kazid.runtime.callers import Standing
+from kazid.runtime.service import Service
 from kazid.runtime.views import Caller
 
 __all__ = ["ApiContext", "build_app"]
@@ -39,14 +41,17 @@ _PEER = "kazid.peer"
 def build_app(context: ApiContext) -> Starlette:
     """The API as an ASGI application, to be served by `kazid.api.server`."""
     logins = lru_cache(LOGINS_MAX)(login_of)
-    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, admins=context.admins, login_of=logins)
+    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, roles=context.roles, login_of=logins)
     routes = [
         Route(path, _Path(context, methods), methods=None, include_in_schema=False)
         for path, methods in by_path(ENDPOINTS).items()
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(LeftoverBody, bytes_max=BODY_BYTES_MAX), Middleware(_Doorkeeper, gate=gate)],
+        middleware=[
+            Middleware(LeftoverBody, bytes_max=BODY_BYTES_MAX),
+            Middleware(_Doorkeeper, gate=gate, service=context.service),
+        ],
         exception_handlers={HTTPException: _no_route, Exception: _bug},
     )
     app.router.redirect_slashes = False
@@ -57,20 +62,24 @@ def build_app(context: ApiContext) -> Starlette:
 class _Doorkeeper:
     """Lets in whom the gate admits, and writes down who it is."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, service: Service) -> None:
         self._app = app
         self._gate = gate
+        self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         peer = scope.get("extensions", {}).get(PEERCRED)
         try:
-            caller = self._gate.admit(peer)
+            caller = await self._gate.admit(peer, owns_goals=self._owns_goals)
         except Refusal as refusal:
             response = problem_response(refusal.details)
             await response(scope, receive, send)
             return
         scope[_CALLER], scope[_PEER] = caller, peer
         await self._app(scope, receive, send)
+
+    def _owns_goals(self, login: str) -> bool:
+        return bool(self._service.views(owner=login, limit=1))
 
 
 class _Path:
@@ -113,8 +122,18 @@ class _Path:
         call = Call(request, endpoint=endpoint, context=self._context, caller=caller, standing=standing)
         if not standing.is_owner:
             self._check_access(call, endpoint, standing)
+        call.must(endpoint.needs, self._target(call, endpoint))
         call.check_parameters()
         return call
+
+    def _target(self, call: Call, endpoint: Endpoint) -> Target | None:
+        """The goal that the path names."""
+        if "{owner}" not in endpoint.path:
+            return None
+        labels = self._context.service.labels(call.owner, call.goal_id)
+        if labels is None and endpoint.needs is Need.SUBMIT:
+            return None  # one that is not there yet is judged by its file
+        return Target(owner=call.owner, labels=labels or {})
 
     def _check_access(self, call: Call, endpoint: Endpoint, standing: Standing) -> None:
         """An agent is not its owner: it reads its own goal and changes nothing (SEMANTICS §8)."""

@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from kazid.core.goal import Goal, Predicate
+from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
 from kazid.ports.catalog import Catalog
 from kazid.ports.trial import Trials
@@ -33,8 +34,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     socket: str
     state_dir: str
     settings_file: Callable[[], str | None]
-    admins: Callable[[], Sequence[str]]
-    """Logins that may use a system daemon, root apart."""
+    roles: Callable[[], Sequence[Given]]
+    """Who may do what on a system daemon, root apart."""
     own_uid: int
     read_text: Callable[[str], str]
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]

@@ -17,9 +17,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kazid.api.context import ApiContext
-from kazid.api.problem import Refusal, bad_request
+from kazid.api.problem import Refusal, bad_request, denied
+from kazid.api.reader_view import without_evidence
+from kazid.core.roles import Need, Target, missing
 from kazid.runtime.callers import Standing
-from kazid.runtime.views import Caller
+from kazid.runtime.views import Caller, GoalView
 from kazid.wire.messages import ProblemItem
 from kazid.wire.names import CONTENT_JSON, HEADER_IDEMPOTENCY_KEY, OWNER_ME, decode_id
 
@@ -76,6 +78,39 @@ class Call:
         self.is_redacted = not standing.is_owner
         """True where what is held out must not be told."""
         self._endpoint = endpoint
+        is_started_by_us = standing.agent is not None or standing.is_check
+        self._has_roles = not (is_started_by_us and caller.uid == context.own_uid)
+        """False for what the daemon started: `AgentAccess` says what that may. Marks can be forged, a uid not."""
+
+    def must(self, need: Need, target: Target | None) -> None:
+        """Refuse a caller whose roles are not enough; agents and checks have other rules. Raises Refusal (403)."""
+        lacking = self.lacks(need, target)
+        if lacking is not None:
+            caller = self.caller
+            detail = f"{self._endpoint.operation} needs {lacking}, and {caller.login} (uid {caller.uid}) has "
+            having = sorted({grant.role.value for grant in caller.grants})
+            raise denied(
+                detail + (f"only {', '.join(having)}" if having else "no role"),
+                hint="roles are given by [[role]] tables in the daemon's settings",
+            )
+
+    def lacks(self, need: Need, target: Target | None) -> str | None:
+        """What the caller's roles lack; None when they are enough."""
+        caller = self.caller
+        if caller.is_unlimited or not self._has_roles:
+            return None
+        if need is Need.PRESENCE and caller.owns_goals:
+            return None
+        return missing(need, target, caller.grants, login=caller.login)
+
+    def sees(self, owner: str, labels: Mapping[str, str]) -> bool:
+        """True for a goal that the caller may read."""
+        return self.lacks(Need.READ, Target(owner=owner, labels=labels)) is None
+
+    def shown(self, view: GoalView) -> GoalView:
+        """The view as this caller gets it: evidence is its owner's alone."""
+        is_owner = self.lacks(Need.EVIDENCE, Target(owner=view.goal.owner)) is None
+        return view if is_owner else without_evidence(view)
 
     @property
     def owner(self) -> str:
@@ -176,6 +211,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     errors: Sequence[int] = ()
     agents: AgentAccess = AgentAccess.NEVER
     is_mutation: bool = False
+    needs: Need = Need.ADMIN
+    """What a person must be: who writes no word about it leaves it to admins."""
 
 
 def json_response(

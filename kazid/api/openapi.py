@@ -71,6 +71,7 @@ def _operation(endpoint: Endpoint, query: Json) -> Json:
         "operationId": endpoint.operation,
         "summary": endpoint.summary,
         "x-kazid-agents": endpoint.agents.value,
+        "x-kazid-needs": endpoint.needs.value,
         "responses": {str(reply.status): _reply(reply) for reply in endpoint.replies} | _errors(endpoint),
     }
     if parameters := [*_path_parameters(endpoint), *_query_parameters(query), *_header_parameters(endpoint)]:

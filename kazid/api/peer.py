@@ -1,7 +1,8 @@
 """Who is on the other end of a connection, by the kernel's word, and whether they may talk to this daemon.
 
-User mode: the daemon's own uid and root. System mode: root and the `admins` setting (SEMANTICS §8). Anybody else gets
-403 with what is missing. Whether a peer is an agent of a live attempt is the service's question, not this one.
+User mode: the daemon's own uid and root. System mode: root, whoever has a role, and owners of goals. Anybody else gets
+403 with what is missing. What a role allows is `core/roles.py`; whether a peer is an agent of a live attempt is the
+service's question.
 """
 
 import pwd
@@ -13,8 +14,10 @@ from pathlib import Path
 
 import msgspec
 
+from kazid.api.accounts import Groups
 from kazid.api.context import MODE_SYSTEM
-from kazid.api.problem import Refusal
+from kazid.api.problem import denied
+from kazid.core.roles import Given, grants_for
 from kazid.runtime.views import Caller
 
 ROOT_UID = 0
@@ -55,17 +58,24 @@ def is_here(peer: Peer) -> bool:
 
 
 class Gate:
-    """Decides who may talk."""
+    """Says who is behind a peer, and what they were given."""
 
     def __init__(
-        self, *, mode: str, own_uid: int, admins: Callable[[], Sequence[str]], login_of: Callable[[int], str]
+        self,
+        *,
+        mode: str,
+        own_uid: int,
+        roles: Callable[[], Sequence[Given]],
+        login_of: Callable[[int], str],
+        groups: Groups | None = None,
     ) -> None:
         self._mode = mode
         self._own_uid = own_uid
-        self._admins = admins
+        self._roles = roles
         self._login_of = login_of
+        self._groups = groups or Groups()
 
-    def admit(self, peer: Peer | None) -> Caller:
+    async def admit(self, peer: Peer | None, *, owns_goals: Callable[[str], bool]) -> Caller:
         """The caller behind a peer. Raises Refusal (403)."""
         if peer is None:
             raise denied(
@@ -73,18 +83,29 @@ class Gate:
             )
         login = self._login_of(peer.uid)
         if self._mode == MODE_SYSTEM:
-            if peer.uid != ROOT_UID and login not in self._admins():
-                raise denied(
-                    f"{login} (uid {peer.uid}) is not among the admins of this system daemon",
-                    hint=f'add "{login}" to admins in its settings and reload it, or use a daemon of your own',
-                )
-        elif peer.uid not in (self._own_uid, ROOT_UID):
+            return await self._admit_member(peer, login, owns_goals)
+        if peer.uid not in (self._own_uid, ROOT_UID):
             owner = self._login_of(self._own_uid)
             raise denied(
                 f"this daemon is {owner}'s own (uid {self._own_uid}), and you are {login} (uid {peer.uid})",
                 hint="use a daemon of your own: kazictl starts one",
             )
-        return Caller(uid=peer.uid, login=login, pid=peer.pid, is_admin=True)
+        return Caller(uid=peer.uid, login=login, pid=peer.pid, is_unlimited=True)
+
+    async def _admit_member(self, peer: Peer, login: str, owns_goals: Callable[[str], bool]) -> Caller:
+        """Anybody with a role or a goal; and what the daemon started, which the table of routes keeps in its place."""
+        if peer.uid == ROOT_UID:
+            return Caller(uid=peer.uid, login=login, pid=peer.pid, is_unlimited=True)
+        given = self._roles()
+        groups = await self._groups.of(peer.uid, peer.gid) if any(g.groups for g in given) else ()
+        grants = grants_for(given, login=login, groups=groups)
+        is_owner = not grants and owns_goals(login)
+        if not (grants or is_owner or peer.uid == self._own_uid):
+            wanted = sorted({name for g in given for name in g.groups})
+            ways = [f"become a member of {' or '.join(wanted)}"] if wanted else []
+            ways.append(f'have a [[role]] with users = ["{login}"] added to its settings')
+            raise denied(f"{login} (uid {peer.uid}) has no role on this daemon", hint=", or ".join(ways))
+        return Caller(uid=peer.uid, login=login, pid=peer.pid, grants=grants, owns_goals=is_owner)
 
 
 def login_of(uid: int) -> str:
@@ -93,11 +114,6 @@ def login_of(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
-
-
-def denied(detail: str, *, hint: str) -> Refusal:
-    """A 403 that says what is missing."""
-    return Refusal(status=403, type="denied", title="not allowed", detail=f"{detail}; {hint}")
 
 
 def _started(pid: int) -> int | None:

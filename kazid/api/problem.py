@@ -47,6 +47,11 @@ def bad_request(detail: str, problems: Sequence[ProblemItem] = ()) -> Refusal:
     )
 
 
+def denied(detail: str, *, hint: str) -> Refusal:
+    """A 403 that says what is missing."""
+    return Refusal(status=403, type="denied", title="not allowed", detail=f"{detail}; {hint}")
+
+
 def problem_of(error: KazidError) -> ProblemDetails | None:
     """How an expected error is answered; None for one that is nobody's doing but ours."""
     match error:

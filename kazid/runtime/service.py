@@ -4,7 +4,7 @@ Mutations are durable before they are acknowledged. A fence (suspend, stop, dele
 only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; api decides who may call.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 
 import anyio
@@ -337,6 +337,7 @@ class Service:
         uid: str | None = None,
         after: tuple[str, str] | None = None,
         limit: int | None = None,
+        sees: Callable[[str, Mapping[str, str]], bool] | None = None,
     ) -> Sequence[GoalView]:
         """Goals that match, by owner and id: `limit` of them beyond the name `after`; only these cost a view."""
         matching = (
@@ -346,6 +347,7 @@ class Service:
             and (owner is None or state.header.owner == owner)
             and (uid is None or state.uid == uid)
             and all(state.spec.labels.get(key) == value for key, value in labels)
+            and (sees is None or sees(state.header.owner, state.spec.labels))
         )
         return [self._view(state) for state in islice(matching, limit)]
 
@@ -481,7 +483,10 @@ class Service:
         for state in self._goals.everyone():
             state.change.bump()
 
-    # --- views ------------------------------------------------------------------------------------------------
+    def labels(self, owner: str, goal_id: str) -> Mapping[str, str] | None:
+        """What roles select the goal by; None where there is no such goal."""
+        state = self._goals.find(Owner(owner), GoalId(goal_id))
+        return None if state is None else state.spec.labels
 
     def _state(self, owner: str, goal_id: str) -> GoalState:
         state = self._goals.find(Owner(owner), GoalId(goal_id))

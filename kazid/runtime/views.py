@@ -12,6 +12,7 @@ from kazid.core.goal import Goal
 from kazid.core.ids import GoalUid, Offset
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
+from kazid.core.roles import Grant
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import VerdictVector
 
@@ -22,7 +23,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     uid: int
     login: str
     pid: int
-    is_admin: bool = False
+    is_unlimited: bool = False
+    """Root, and the one whose own daemon this is: the socket and the state folder are theirs anyway."""
+    grants: Sequence[Grant] = ()
+    owns_goals: bool = False
+    """Asked where there is no grant: an owner may come in without a role."""
 
 
 class GoalView(msgspec.Struct, frozen=True, kw_only=True):

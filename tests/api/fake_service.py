@@ -4,7 +4,7 @@ Views are real (folded values, assessed by core), events are a list in memory, a
 kept in `asked`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -145,6 +145,7 @@ class FakeService:
         uid: str | None = None,
         after: tuple[str, str] | None = None,
         limit: int | None = None,
+        sees: Callable[[str, Mapping[str, str]], bool] | None = None,
     ) -> Sequence[GoalView]:
         self._heard("views", owner=owner, labels=labels)
         return [
@@ -154,6 +155,7 @@ class FakeService:
             and owner in (None, name[0])
             and uid in (None, view.uid)
             and all(view.goal.labels.get(k) == v for k, v in labels)
+            and (sees is None or sees(name[0], view.goal.labels))
         ][:limit]
 
     async def suspend(self, owner: str, goal_id: str, **what: Any) -> GoalView:
@@ -219,6 +221,10 @@ class FakeService:
         found = [r for r in self.records if r.offset > after and uid in (None, r.uid)]
         await anyio.lowlevel.checkpoint()
         return found[:limit]
+
+    def labels(self, owner: str, goal_id: str) -> Mapping[str, str] | None:
+        view = self.known.get((owner, goal_id))
+        return None if view is None else view.goal.labels
 
     def names(self, uid: str) -> tuple[Owner, GoalId] | None:
         for view in self.known.values():

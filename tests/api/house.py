@@ -102,7 +102,7 @@ class House:
                 "socket": str(path),
                 "state_dir": str(path.parent),
                 "settings_file": lambda: None,
-                "admins": lambda: (),
+                "roles": lambda: (),
                 "own_uid": os.getuid(),
                 "read_text": _no_files,
                 "try_out": _no_looks,

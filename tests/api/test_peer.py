@@ -6,21 +6,28 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+import trio.testing
 from msgspec.structs import replace
 
+from kazid.api.accounts import KNOWN_S, Groups
 from kazid.api.peer import Gate, Peer, is_here, login_of, peer_of
 from kazid.api.problem import Refusal
 from kazid.api.table import ENDPOINTS
 from kazid.core.decision import Guard
 from kazid.core.ids import AttemptId, GoalUid, PredicateId
 from kazid.core.progress import ActSummary
+from kazid.core.roles import Given, Grant, Role
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed
 from kazid.runtime.callers import Standing
+from kazid.runtime.views import Caller
 from kazid.wire.names import HEADER_IDEMPOTENCY_KEY
 from tests.api.fake_service import a_view
 from tests.api.house import GOAL_FILE, House, mine
@@ -30,10 +37,21 @@ LOGINS = {0: "root", 1000: "ada", 1001: "bob"}
 WEB = "/v1/goals/@me/web"
 
 
-def _gate(mode: str, *admins: str) -> Gate:
+def _gate(mode: str, *given: Given, groups: Sequence[str] = ()) -> Gate:
     return Gate(
-        mode=mode, own_uid=1000, admins=lambda: admins, login_of=lambda uid: LOGINS.get(uid, str(uid))
+        mode=mode,
+        own_uid=1000,
+        roles=lambda: given,
+        login_of=lambda uid: LOGINS.get(uid, str(uid)),
+        groups=Groups(lambda uid, gid: groups),
     )
+
+
+def _given(role: Role, *users: str, groups: Sequence[str] = ()) -> Given:
+    return Given(grant=Grant(role=role), users=users, groups=groups)
+
+
+MEMBERS = _given(Role.VIEWER, groups=("kazi",))
 
 
 def _peer(uid: int) -> Peer:
@@ -46,29 +64,108 @@ def _peer(uid: int) -> Peer:
         pytest.param(_gate("user"), 1000, True, id="user-daemon-its-own-uid"),
         pytest.param(_gate("user"), 0, True, id="user-daemon-root"),
         pytest.param(_gate("user"), 1001, False, id="user-daemon-another-uid"),
-        pytest.param(_gate("user", "bob"), 1001, False, id="user-daemon-has-no-admins"),
+        pytest.param(_gate("user", _given(Role.ADMIN, "bob")), 1001, False, id="user-daemon-has-no-admins"),
         pytest.param(_gate("system"), 0, True, id="system-daemon-root"),
-        pytest.param(_gate("system"), 1000, False, id="system-daemon-its-own-uid-is-nobody-special"),
+        pytest.param(_gate("system"), 1000, True, id="system-daemon-its-own-uid-with-nothing-to-its-name"),
         pytest.param(_gate("system"), 1001, False, id="system-daemon-a-stranger"),
-        pytest.param(_gate("system", "bob"), 1001, True, id="system-daemon-an-admin"),
-        pytest.param(_gate("system", "bob"), 1000, False, id="system-daemon-not-among-the-admins"),
+        pytest.param(_gate("system", _given(Role.ADMIN, "bob")), 1001, True, id="system-daemon-an-admin"),
+        pytest.param(
+            _gate("system", _given(Role.ADMIN, "eve")), 1001, False, id="system-daemon-others-roles"
+        ),
+        pytest.param(_gate("system", MEMBERS, groups=("kazi",)), 1001, True, id="system-daemon-a-member"),
+        pytest.param(_gate("system", MEMBERS, groups=("staff",)), 1001, False, id="system-daemon-no-member"),
+        pytest.param(
+            _gate("system", MEMBERS, groups=[f"g{n}" for n in range(199)] + ["kazi"]),
+            1001,
+            True,
+            id="system-daemon-a-member-of-two-hundred-groups",
+        ),
     ],
 )
 def test_who_may_talk(gate: Gate, uid: int, is_admitted: bool) -> None:
     if is_admitted:
-        caller = gate.admit(_peer(uid))
+        caller = _admitted(gate, uid)
         assert (caller.uid, caller.login) == (uid, LOGINS[uid])
         return
     with pytest.raises(Refusal) as refusal:
-        gate.admit(_peer(uid))
+        _admitted(gate, uid)
     details = refusal.value.details
     assert (details.status, details.type) == (403, "denied")
     assert LOGINS[uid] in details.detail
 
 
-def test_a_connection_without_identity_is_nobodys() -> None:
+def _admitted(gate: Gate, uid: int, *, owns_goals: bool = False) -> Caller:
+    async def admit() -> Caller:
+        return await gate.admit(_peer(uid), owns_goals=lambda _: owns_goals)
+
+    return anyio.run(admit)
+
+
+def test_who_owns_a_goal_may_talk_without_a_role() -> None:
+    assert _admitted(_gate("system"), 1001, owns_goals=True).grants == ()
+
+
+def test_a_stranger_is_told_what_is_missing() -> None:
+    with pytest.raises(Refusal) as refusal:
+        _admitted(_gate("system", MEMBERS), 1001)
+    assert refusal.value.details.detail == (
+        "bob (uid 1001) has no role on this daemon; become a member of kazi, "
+        'or have a [[role]] with users = ["bob"] added to its settings'
+    )
+
+
+def test_a_member_who_is_taken_out_of_the_group_has_lost_the_role_seconds_later() -> None:
+    members = {"kazi"}
+    gate = Gate(
+        mode="system",
+        own_uid=1000,
+        roles=lambda: [MEMBERS],
+        login_of=str,
+        groups=Groups(lambda uid, gid: tuple(members)),
+    )
+
+    async def over_time() -> list[bool]:
+        answers = []
+        for wait_s in (0.0, KNOWN_S - 1, 2.0):
+            await anyio.sleep(wait_s)
+            try:
+                await gate.admit(_peer(1001), owns_goals=lambda _: False)
+            except Refusal:
+                answers.append(False)
+            else:
+                answers.append(True)
+            members.clear()
+        return answers
+
+    clock = trio.testing.MockClock(autojump_threshold=0.05)
+    assert anyio.run(over_time, backend="trio", backend_options={"clock": clock}) == [True, True, False]
+
+
+def test_a_user_database_that_does_not_answer_gives_no_role() -> None:
+    released = threading.Event()
+
+    def hangs(uid: int, gid: int) -> Sequence[str]:
+        released.wait(20)
+        return ("kazi",)
+
+    gate = Gate(
+        mode="system",
+        own_uid=1000,
+        roles=lambda: [MEMBERS],
+        login_of=str,
+        groups=Groups(hangs, timeout_s=0.05),
+    )
     with pytest.raises(Refusal):
-        _gate("user").admit(None)
+        _admitted(gate, 1001)
+    released.set()
+
+
+def test_a_connection_without_identity_is_nobodys() -> None:
+    async def admit() -> None:
+        await _gate("user").admit(None, owns_goals=lambda _: True)
+
+    with pytest.raises(Refusal):
+        anyio.run(admit)
 
 
 def test_the_kernel_says_who_is_connected() -> None:

@@ -44,7 +44,7 @@ def test_what_passes_in_an_empty_folder_is_doubted(tmp_path: Path) -> None:
     ("context", "asked"),
     [
         pytest.param({}, {"no_run": True}, id="no-run"),
-        pytest.param({"own_uid": 4_000_000, "place_mode": "system", "admins": lambda: ("x",)}, {}, id="not-the-owner"),
+        pytest.param({"own_uid": 4_000_000, "place_mode": "system", "roles": lambda: ()}, {}, id="not-the-owner"),
     ],
 )  # fmt: skip
 def test_nothing_is_tried(tmp_path: Path, context: dict[str, Any], asked: dict[str, Any]) -> None:

@@ -1,17 +1,17 @@
 """`try` belongs to whom the daemon runs as: looks run as nobody else."""
 
 import os
-import pwd
 from pathlib import Path
 
-from tests.api.house import GOAL_FILE, House
+from kazid.core.roles import Given, Grant, Role
+from tests.api.house import GOAL_FILE, ME, House
 
 
 def test_a_caller_that_is_not_the_daemons_user_is_refused(tmp_path: Path) -> None:
     house = House(
         tmp_path / "s",
         own_uid=os.getuid() + 1,
-        admins=lambda: (pwd.getpwuid(os.getuid()).pw_name,),
+        roles=lambda: (Given(grant=Grant(role=Role.OPERATOR), users=(ME,)),),
         place_mode="system",
     )
     with house.open():

@@ -8,6 +8,8 @@ from kazid.api.streams import while_connected
 from kazid.api.submission import load_to_check, load_to_drive, notices_of
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
+from kazid.core.goal import Goal
+from kazid.core.roles import Need, Target
 from kazid.core.status import GoalStatus
 from kazid.goalfile.load import Loaded
 from kazid.runtime.views import Applied
@@ -39,6 +41,7 @@ async def put(call: Call) -> Response:
 async def check(call: Call) -> Response:
     """Every predicate looked at once; nothing is stored and nothing acts."""
     loaded = await load_to_check(call, await call.body(ApplyRequest))
+    call.must(Need.SUBMIT, Target(owner=loaded.goal.owner, labels=loaded.goal.labels))
     applied = await while_connected(call.request.receive, lambda: call.service.check(loaded.goal))
     is_green = applied.view.status is GoalStatus.CONVERGED
     document = goal_document(
@@ -52,11 +55,20 @@ async def check(call: Call) -> Response:
 
 async def _submit(call: Call, loaded: Loaded) -> Response:
     goal = loaded.goal
+    _check_roles(call, goal)
     key = call.idempotency_key(goal.owner, goal.id)
     applied = await call.service.apply(goal, caller=call.caller, idempotency_key=key)
     document = goal_document(applied.view, applied=applied.outcome, notices=notices_of(loaded))
     location = f"{API_PREFIX}/goals/{encode_id(goal.owner)}/{encode_id(goal.id)}"
     return json_response(document, status=_status(applied), headers={"location": location})
+
+
+def _check_roles(call: Call, goal: Goal) -> None:
+    """Whoever submits needs the role for the goal as its file says, and as it stands. Raises Refusal (403)."""
+    call.must(Need.SUBMIT, Target(owner=goal.owner, labels=goal.labels))
+    labels = call.service.labels(goal.owner, goal.id)
+    if labels is not None:
+        call.must(Need.SUBMIT, Target(owner=goal.owner, labels=labels))
 
 
 def _status(applied: Applied) -> int:
@@ -86,6 +98,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/goals",
         operation="apply",
+        needs=Need.SUBMIT,
         summary="Submit a goal-file; the id in it names the goal",
         handle=apply,
         body=ApplyRequest,
@@ -97,6 +110,7 @@ ENDPOINTS = (
         method="PUT",
         path="/v1/goals/{owner}/{id}",
         operation="put_goal",
+        needs=Need.SUBMIT,
         summary="Submit a goal-file for this goal; the same file again only attaches",
         handle=put,
         body=ApplyRequest,
@@ -108,6 +122,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/check",
         operation="check",
+        needs=Need.SUBMIT,
         summary="Look at every predicate once; store nothing, act never",
         handle=check,
         body=ApplyRequest,

@@ -4,6 +4,7 @@ import msgspec
 from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
+from kazid.core.roles import Need
 from kazid.wire.messages import BundleReply
 
 
@@ -20,6 +21,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}/bundle",
         operation="bundle",
+        needs=Need.EVIDENCE,
         summary="What the last end that was not converged left: evidence, attempts, cost, what to do next",
         handle=bundle,
         replies=(Reply(description="the bundle, or null", body=BundleReply),),

@@ -17,6 +17,7 @@ from kazid.api.translate import event_item
 from kazid.core.errors import JournalUnavailable, UnknownGoal
 from kazid.core.event import Recorded
 from kazid.core.ids import Offset
+from kazid.core.roles import Need, Target
 from kazid.wire.messages import EventItem
 from kazid.wire.names import CONTENT_LINES
 
@@ -42,6 +43,7 @@ async def events(call: Call) -> Response:
     if query.goal is not None:
         owner, _, goal_id = query.goal.partition("/")
         goal = (call.resolve_owner(owner), goal_id)
+        call.must(Need.EVIDENCE, Target(owner=goal[0]))
     reader = _Reader(call, query, goal)
     first = await reader.page()
     return StreamResponse(reader.lines(first), media_type=CONTENT_LINES, stopping=call.service.stopping)
@@ -51,6 +53,7 @@ class _Reader:
     """One client's place in the journal."""
 
     def __init__(self, call: Call, query: EventsQuery, goal: tuple[str, str] | None) -> None:
+        self._call = call
         self._service = call.service
         self._goal = goal
         self._follows = query.follow
@@ -66,8 +69,10 @@ class _Reader:
                 assert recorded.offset > self._after, "commit order, each event once"
                 self._after = recorded.offset
                 self._uid = recorded.uid
-                yield line(event_item(recorded, self._service.names(recorded.uid)))
-            self._left -= len(page)
+                names = self._service.names(recorded.uid)
+                if self._is_told(names):
+                    self._left -= 1
+                    yield line(event_item(recorded, names))
             if self._left <= 0:
                 return
             if not page:
@@ -79,6 +84,11 @@ class _Reader:
                 page = await self._next_page()
             except JournalUnavailable:
                 return  # the client resumes from its offset
+
+    def _is_told(self, names: tuple[str, str] | None) -> bool:
+        """Events hold evidence, so a caller with roles reads those of its own goals."""
+        owner = "" if names is None else names[0]
+        return self._call.lacks(Need.EVIDENCE, Target(owner=owner)) is None
 
     async def page(self) -> Sequence[Recorded]:
         """The next events. Raises UnknownGoal, JournalUnavailable."""
@@ -111,6 +121,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/events",
         operation="events",
+        needs=Need.PRESENCE,
         summary="What happened, in commit order; resumes from any offset",
         handle=events,
         query=EventsQuery,

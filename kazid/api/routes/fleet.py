@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
+from kazid.core.roles import Need
 from kazid.runtime.freezing import FleetView
 from kazid.wire import exit_codes
 from kazid.wire.messages import FleetReply, FreezeRequest, ThawRequest
@@ -62,6 +63,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/freeze",
         operation="freeze",
+        needs=Need.FLEET,
         summary="Stop acting on every goal; observation goes on",
         handle=freeze,
         body=FreezeRequest,
@@ -73,6 +75,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/thaw",
         operation="thaw",
+        needs=Need.FLEET,
         summary="End the freeze; goals suspended by themselves stay so",
         handle=thaw,
         body=ThawRequest,

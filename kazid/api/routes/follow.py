@@ -5,12 +5,14 @@ A stream that ends without an `outcome` was cut off (the daemon stops): the clie
 
 from collections.abc import AsyncGenerator
 
+from msgspec.structs import replace
 from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply
 from kazid.api.streams import StreamResponse, line
 from kazid.api.translate import NEXT_ACTION, failing, goal_document
 from kazid.api.withheld_view import withheld_view
+from kazid.core.roles import Need
 from kazid.runtime.views import FollowStep, GoalView
 from kazid.wire.messages import FollowItem
 from kazid.wire.names import CONTENT_LINES
@@ -24,12 +26,14 @@ async def follow(call: Call) -> Response:
 
 async def _lines(call: Call, first: GoalView) -> AsyncGenerator[bytes, None]:
     is_agent = call.is_redacted
-    first = withheld_view(first) if is_agent else first
+    first = withheld_view(first) if is_agent else call.shown(first)
     for notice in first.notices:
         yield line(FollowItem(event="notice", goal_id=first.goal.id, text=notice, at=first.now.wall_s))
     async for step in call.service.follow(first.goal.owner, first.goal.id):
         if step.kind != "interrupted":
-            yield line(_item(step, is_agent=is_agent))
+            shown = call.shown(step.view)
+            text = step.text if shown is step.view else ""
+            yield line(_item(replace(step, view=shown, text=text), is_agent=is_agent))
 
 
 def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
@@ -57,6 +61,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}/follow",
         operation="follow",
+        needs=Need.READ,
         summary="A goal's progress as lines; the last is its outcome",
         handle=follow,
         replies=(

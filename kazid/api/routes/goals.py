@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply, json_response
 from kazid.api.translate import goal_document, goal_summary
+from kazid.core.roles import Need
 from kazid.wire.messages import GoalDocument, GoalList
 
 LIMIT_MAX = 500
@@ -33,9 +34,11 @@ async def list_goals(call: Call) -> Response:
         last_owner, _, last_id = query.after.partition("/")
         after = (last_owner, last_id)
     # One more than is shown: whether it is the last page costs no view of the goals behind it.
-    views = call.service.views(owner=owner, labels=labels, uid=call.agent, after=after, limit=query.limit + 1)
+    views = call.service.views(
+        owner=owner, labels=labels, uid=call.agent, after=after, limit=query.limit + 1, sees=call.sees
+    )
     page, is_last = views[: query.limit], len(views) <= query.limit
-    goals = [goal_summary(view, is_agent=call.is_redacted) for view in page]
+    goals = [goal_summary(call.shown(view), is_agent=call.is_redacted) for view in page]
     return json_response(
         GoalList(
             goals=goals,
@@ -48,7 +51,7 @@ async def list_goals(call: Call) -> Response:
 async def show_goal(call: Call) -> Response:
     """One goal as it stands now."""
     view = call.service.view(call.owner, call.goal_id)
-    return json_response(goal_document(view, is_agent=call.is_redacted))
+    return json_response(goal_document(call.shown(view), is_agent=call.is_redacted))
 
 
 ENDPOINTS = (
@@ -56,6 +59,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals",
         operation="list",
+        needs=Need.PRESENCE,
         summary="Goals as rows, sorted by owner and id",
         handle=list_goals,
         query=ListQuery,
@@ -66,6 +70,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}",
         operation="status",
+        needs=Need.READ,
         summary="One goal, whole",
         handle=show_goal,
         replies=(Reply(description="the goal as it stands now", body=GoalDocument),),

@@ -10,6 +10,7 @@ from kazid.core.errors import JournalUnavailable, UnknownGoal
 from kazid.core.event import Recorded
 from kazid.core.ids import Offset
 from kazid.core.incident import FORMAT, VERSION, IncidentHeader, header_line, record_line
+from kazid.core.roles import Need
 from kazid.wire.names import CONTENT_LINES
 
 PAGE = 500
@@ -56,6 +57,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}/incident",
         operation="export_incident",
+        needs=Need.EVIDENCE,
         summary="The goal's journal as a file to replay: a header, then one event a line",
         handle=incident,
         replies=(

@@ -5,6 +5,7 @@ import os
 from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
+from kazid.core.roles import Need
 from kazid.wire.messages import Acknowledged, HealthReply, Info, RestartRequest
 
 
@@ -47,6 +48,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/info",
         operation="info",
+        needs=Need.PRESENCE,
         summary="The daemon: version, socket, state folder, goals by status",
         handle=info,
         replies=(Reply(description="the daemon", body=Info),),
@@ -67,6 +69,7 @@ ENDPOINTS = (
         method="GET",
         path="/healthz",
         operation="health",
+        needs=Need.PRESENCE,
         summary="Is it alive, and may anything act",
         handle=health,
         replies=(Reply(description="`ok` or `degraded`", body=HealthReply),),

@@ -11,6 +11,7 @@ from kazid.api.problem import problem_items
 from kazid.api.submission import load_submitted
 from kazid.api.trials import tried
 from kazid.core.errors import GoalFileError
+from kazid.core.roles import Need
 from kazid.goalfile.load import Loaded
 from kazid.wire import exit_codes
 from kazid.wire.messages import LintFindingItem, LintReport, LintRequest
@@ -66,6 +67,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/lint",
         operation="lint",
+        needs=Need.SUBMIT,
         summary="Judge a goal-file; nothing is stored, and only harmless checks are tried, in an empty folder",
         handle=lint,
         body=LintRequest,

@@ -14,6 +14,7 @@ from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply
 from kazid.api.problem import Refusal
 from kazid.api.streams import StreamResponse
 from kazid.core.errors import UnknownGoal
+from kazid.core.roles import Need
 from kazid.runtime.service import LogChunk
 
 POLL_S = 0.2
@@ -82,6 +83,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}/log",
         operation="logs",
+        needs=Need.EVIDENCE,
         summary="The output of an attempt",
         handle=log,
         query=LogQuery,

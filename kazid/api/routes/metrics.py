@@ -10,6 +10,7 @@ import anyio.lowlevel
 from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply
+from kazid.core.roles import Need
 from kazid.core.status import GoalStatus
 from kazid.runtime.views import DaemonState, GoalView
 
@@ -23,7 +24,9 @@ Sample = tuple[Mapping[str, str], float]
 async def metrics(call: Call) -> Response:
     """Every family."""
     views: list[GoalView] = []
-    while page := call.service.views(after=_name_of(views[-1]) if views else None, limit=BATCH):
+    while page := call.service.views(
+        after=_name_of(views[-1]) if views else None, limit=BATCH, sees=call.sees
+    ):
         views += page
         await (
             anyio.lowlevel.checkpoint()
@@ -93,6 +96,7 @@ ENDPOINTS = (
         method="GET",
         path="/metrics",
         operation="metrics",
+        needs=Need.PRESENCE,
         summary="Counters and gauges for Prometheus",
         handle=metrics,
         replies=(

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply
+from kazid.core.roles import Need
 from kazid.wire.names import CONTENT_JSON
 
 
@@ -16,6 +17,7 @@ ENDPOINTS = (
         method="GET",
         path="/openapi.json",
         operation="openapi",
+        needs=Need.PRESENCE,
         summary="This document",
         handle=openapi,
         replies=(Reply(description="OpenAPI 3.1", schema={"type": "object"}),),

@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
+from kazid.core.roles import Need
 from kazid.goalfile.schema import goal_file_schema, kind_schema
 
 _SCHEMA = {"type": "object", "description": "a JSON Schema (2020-12)"}
@@ -37,6 +38,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/schema",
         operation="schema",
+        needs=Need.PRESENCE,
         summary="A goal-file as JSON Schema",
         handle=schema,
         replies=(Reply(description="the schema", schema=_SCHEMA),),
@@ -46,6 +48,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/schema/{kind}",
         operation="schema_of_kind",
+        needs=Need.PRESENCE,
         summary="One predicate kind's keys as JSON Schema",
         handle=schema_of_kind,
         replies=(Reply(description="the schema", schema=_SCHEMA),),

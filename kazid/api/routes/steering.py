@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.translate import goal_document
+from kazid.core.roles import Need
 from kazid.runtime.views import GoalView
 from kazid.wire.messages import GoalDocument, ResumeRequest, SuspendRequest
 
@@ -22,7 +23,7 @@ async def suspend(call: Call) -> Response:
         caller=call.caller,
         idempotency_key=_key(call),
     )
-    return _steered(view)
+    return _steered(call, view)
 
 
 async def resume(call: Call) -> Response:
@@ -31,19 +32,19 @@ async def resume(call: Call) -> Response:
     view = await call.service.resume(
         call.owner, call.goal_id, reason=request.reason, caller=call.caller, idempotency_key=_key(call)
     )
-    return _steered(view)
+    return _steered(call, view)
 
 
 async def stop(call: Call) -> Response:
     """Neither act nor look; spec and history stay."""
     view = await call.service.stop(call.owner, call.goal_id, caller=call.caller, idempotency_key=_key(call))
-    return _steered(view)
+    return _steered(call, view)
 
 
 async def delete(call: Call) -> Response:
     """Stop it and forget the spec."""
     view = await call.service.delete(call.owner, call.goal_id, caller=call.caller, idempotency_key=_key(call))
-    return _steered(view)
+    return _steered(call, view)
 
 
 async def reconcile(call: Call) -> Response:
@@ -51,15 +52,15 @@ async def reconcile(call: Call) -> Response:
     view = await call.service.reconcile(
         call.owner, call.goal_id, caller=call.caller, idempotency_key=_key(call)
     )
-    return _steered(view)
+    return _steered(call, view)
 
 
 def _key(call: Call) -> str | None:
     return call.idempotency_key(call.owner, call.goal_id)
 
 
-def _steered(view: GoalView) -> Response:
-    return json_response(goal_document(view), status=200 if view.is_acknowledged else 202)
+def _steered(call: Call, view: GoalView) -> Response:
+    return json_response(goal_document(call.shown(view)), status=200 if view.is_acknowledged else 202)
 
 
 _REPLIES = (
@@ -76,6 +77,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/goals/{owner}/{id}/suspend",
         operation="suspend",
+        needs=Need.STEER,
         summary="Stop acting; observation goes on",
         handle=suspend,
         body=SuspendRequest,
@@ -87,6 +89,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/goals/{owner}/{id}/resume",
         operation="resume",
+        needs=Need.STEER,
         summary="Act again, with fresh counters where the goal had stopped",
         handle=resume,
         body=ResumeRequest,
@@ -98,6 +101,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/goals/{owner}/{id}/stop",
         operation="stop",
+        needs=Need.STEER,
         summary="End acting and observing; apply revives",
         handle=stop,
         replies=_REPLIES,
@@ -108,6 +112,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/goals/{owner}/{id}/reconcile",
         operation="reconcile",
+        needs=Need.STEER,
         summary="Wake it: look again now",
         handle=reconcile,
         replies=_REPLIES,
@@ -118,6 +123,7 @@ ENDPOINTS = (
         method="DELETE",
         path="/v1/goals/{owner}/{id}",
         operation="delete",
+        needs=Need.STEER,
         summary="Stop it and forget its spec; events stay for retention",
         handle=delete,
         replies=_REPLIES,

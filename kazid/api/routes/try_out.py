@@ -15,6 +15,7 @@ from kazid.api.streams import while_connected
 from kazid.api.submission import load_submitted, load_to_check
 from kazid.api.translate import finding_item
 from kazid.core.goal import Goal, Predicate
+from kazid.core.roles import Need
 from kazid.runtime.try_out import Tried
 from kazid.wire import exit_codes
 from kazid.wire.messages import AnswerItem, TriedItem, TryReport, TryRequest
@@ -85,6 +86,7 @@ ENDPOINTS = (
         method="POST",
         path="/v1/try",
         operation="try",
+        needs=Need.SUBMIT,
         summary="Look at predicates once, raw answers included; store nothing, act never",
         handle=try_out,
         body=TryRequest,

@@ -14,6 +14,7 @@ from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply, json_r
 from kazid.api.streams import while_connected
 from kazid.api.translate import goal_document
 from kazid.core.errors import UnknownGoal
+from kazid.core.roles import Need
 from kazid.core.status import GoalStatus
 from kazid.wire import exit_codes
 from kazid.wire.messages import GoalDocument
@@ -49,7 +50,9 @@ async def wait(call: Call) -> Response:
             problem = waited.outcome
         case _:
             raise AssertionError(f"no such end of a wait: {waited.outcome}")
-    document = goal_document(waited.view, problem=problem, exit_code=exit_code, is_agent=call.is_redacted)
+    document = goal_document(
+        call.shown(waited.view), problem=problem, exit_code=exit_code, is_agent=call.is_redacted
+    )
     return json_response(document)
 
 
@@ -58,6 +61,7 @@ ENDPOINTS = (
         method="GET",
         path="/v1/goals/{owner}/{id}/wait",
         operation="wait",
+        needs=Need.READ,
         summary="Wait for a status; converged and holding satisfy each other",
         handle=wait,
         query=WaitQuery,

@@ -36,6 +36,7 @@ from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, m
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
+from kazid.adapters.system.scratch import Scratch
 from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.api.app import ApiContext, build_app
@@ -193,6 +194,7 @@ class _Daemon:
         self._lock = StateLock(self._state_dir)
         self._clock = SystemClock()
         self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)
+        self._scratch = Scratch(state_id=_state_id(str(self._state_dir)))
         activated = activated_socket(os.environ)
         self._own_socket = None if activated is not None else ApiSocket(place.socket)
         self._socket: socket.socket = activated if activated is not None else self._listener()
@@ -212,6 +214,7 @@ class _Daemon:
                 await parts.commands.sweep_leaked_checks()
                 await parts.runner.sweep_leftovers()
                 await parts.repositories.sweep()
+                self._scratch.sweep()
                 await run_tree(self._children(journal, parts), lambda: self._until_stopped(parts))
                 group.cancel_scope.cancel()
 
@@ -239,6 +242,7 @@ class _Daemon:
             repositories=repositories,
             clock=self._clock,
             private_folder=self._private_folder,
+            scratch=self._scratch.folder,
             limits=ObserverLimits(
                 network=concurrency.network_looks,
                 process=concurrency.process_looks,
@@ -322,7 +326,7 @@ class _Daemon:
             roles=lambda: given_roles(self.settings),
             own_uid=os.geteuid(),
             read_text=_read_source,
-            trials=SystemTrials(parts.commands),
+            trials=SystemTrials(parts.commands, self._scratch),
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer
             ),
@@ -413,6 +417,7 @@ class _Daemon:
             self._own_socket.close()
         else:
             self._socket.close()
+        self._scratch.close()
         self._lock.release()
 
     def replace_process(self, argv: Sequence[str]) -> None:

@@ -45,6 +45,8 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """Where somebody wants the raw answer (`kazictl try`): what was asked, and what came. Commands show themselves."""
     reference: str | None = None
     """A checkout of the commit that the authored `baseline` names, for as long as the look lasts."""
+    scratch: str | None = None
+    """Where a look may put what it needs while it lasts; a killed daemon's is swept. None: the system's own."""
     moment: Moment | None = None
     """None where nobody says: then nothing is shared with other looks."""
 

@@ -83,7 +83,11 @@ class FreshClone:
         if bool(read.readme) == bool(read.commands):
             return errored("invalid_config", "readme or commands says what to run: one of the two")
         ends_s = anyio.current_time() + allowed_s(read.timeout_ms, look)
-        root = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, None, "kazi-fresh-"))
+        try:
+            made = await anyio.to_thread.run_sync(tempfile.mkdtemp, None, "kazi-fresh-", look.scratch)
+        except OSError as error:
+            return errored("clone_failed", f"{error}")
+        root = Path(made)
         try:
             return await self._look(read, Clone(root=root), look, commands, ends_s=ends_s)
         except OSError as error:

@@ -1,13 +1,14 @@
 """A query to PostgreSQL in a read-only transaction, through psycopg: the extra `kazi[postgres]`.
 
-Rows come through a cursor of the server, so that a query of a million rows sends two. The server is told to end the
+The server cuts long values before it sends them, and sends two rows of a million: the query is put to it once for its
+columns, which runs nothing, and once within an outer query that takes what fits. The server is told to end the
 statement itself (`statement_timeout`) should nobody be left to cancel it. Passwords come from where libpq takes them
 (`~/.pgpass`, a service file, the daemon's environment), never from a goal-file.
 """
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
@@ -24,6 +25,13 @@ CONNECT_S_MIN = 2
 """libpq's own least."""
 
 INSTALL = "install kazi[postgres] (psycopg) where the daemon runs"
+ROWS_MAX = 2
+"""Enough to tell one row from several."""
+
+BYTES_SHOWN = 64
+_BYTEA, _NUMERIC = 17, 1700
+"""Type ids that PostgreSQL fixed for ever; a numeric has 131,072 digits at most and is a number, not a text."""
+
 _NOT_SERVING = (
     "starting up",
     "shutting down",
@@ -37,6 +45,12 @@ _UNREACHABLE = (
     "no such file or directory",
     "server closed the connection",
 )
+
+
+class _Column(NamedTuple):
+    type_oid: int
+    size: int | None
+    """None: as long as its value."""
 
 
 async def ask_postgres(url: str, query: str, *, deadline_s: float) -> Answer:
@@ -56,10 +70,14 @@ async def ask_postgres(url: str, query: str, *, deadline_s: float) -> Answer:
                 options=f"-c statement_timeout={statement_ms} -c default_transaction_read_only=on",
             )
             await connection.set_read_only(True)
+            query = query.rstrip().rstrip(";")
+            async with connection.cursor(name="kazid_shape") as shape:
+                await shape.execute(query.encode())
+                columns = [_Column(c.type_code, c.internal_size) for c in shape.description or ()]
             async with connection.cursor(name="kazid") as cursor:
-                await cursor.execute(query.encode())
-                rows: Sequence[Sequence[object]] = await cursor.fetchmany(2)
-        first = [_cell(value) for value in rows[0][:COLUMNS_MAX]] if rows else None
+                await cursor.execute(bounded(query, columns).encode())
+                rows: Sequence[Sequence[object]] = await cursor.fetchmany(ROWS_MAX)
+        first = [_cell(value) for value in rows[0]] if rows else None
         return Rows(first=first, has_more=len(rows) > 1)
     except TimeoutError:
         if connection is None:
@@ -81,6 +99,24 @@ async def ask_postgres(url: str, query: str, *, deadline_s: float) -> Answer:
         if connection is not None:
             with anyio.move_on_after(CLOSE_S, shield=True):
                 await connection.close()
+
+
+def bounded(query: str, columns: Sequence[_Column]) -> str:
+    """The query within one that sends ROWS_MAX rows of COLUMNS_MAX values, each cut by the server."""
+    names = [f"c{number}" for number in range(len(columns))]
+    taken = ", ".join(
+        _taken(name, column) for name, column in list(zip(names, columns, strict=True))[:COLUMNS_MAX]
+    )
+    called = f"({', '.join(names)})" if names else ""
+    return f"SELECT {taken} FROM (\n{query}\n) AS kazid{called} LIMIT {ROWS_MAX}"  # noqa: S608 - the author's own query; alone it was read before
+
+
+def _taken(name: str, column: _Column) -> str:
+    if column.size is not None or column.type_oid == _NUMERIC:
+        return name
+    if column.type_oid == _BYTEA:
+        return f"substring({name} FROM 1 FOR {BYTES_SHOWN})"
+    return f"left({name}::text, {VALUE_BYTES_MAX})"
 
 
 def _unconnected(words: str) -> Verdict:
@@ -112,6 +148,6 @@ def _cell(value: object) -> Cell:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case bytes():
-            return f"0x{value[:64].hex()}"
+            return f"0x{value[:BYTES_SHOWN].hex()}"
         case _:
             return str(value)[:VALUE_BYTES_MAX]

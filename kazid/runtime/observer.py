@@ -81,6 +81,7 @@ class Observer:
         clock: Clock,
         private_folder: Callable[[GoalUid], str],
         limits: ObserverLimits,
+        scratch: Callable[[], str | None] = lambda: None,
         redact: Redact = redact,
     ) -> None:
         self._providers = providers
@@ -90,6 +91,7 @@ class Observer:
         self._grading = Grading(workspaces=workspaces, repositories=repositories)
         self._clock = clock
         self._private_folder = private_folder
+        self._scratch = scratch
         self._network = FairSlots(limits.network)
         self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
         self._redact = redact
@@ -204,6 +206,7 @@ class Observer:
             carry=state.carry,
             show=self._show,
             reference=place.reference,
+            scratch=self._scratch(),
             moment=moment,
         )
         verdict: Verdict | None = None

@@ -1,13 +1,13 @@
 """Trials run in an empty folder that is gone afterwards, and end in time."""
 
 import os
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from kazid.adapters.system import trial
 from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.adapters.system.scratch import Scratch
 from kazid.adapters.system.trial import SystemTrials
 
 pytestmark = pytest.mark.anyio
@@ -19,9 +19,13 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture
-def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SystemTrials:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return SystemTrials(SystemCommandRunner(state_id="trial", environ=os.environ))
+def scratch(tmp_path: Path) -> Scratch:
+    return Scratch(state_id="trial", below=str(tmp_path))
+
+
+@pytest.fixture
+def trials(scratch: Scratch) -> SystemTrials:
+    return SystemTrials(SystemCommandRunner(state_id="trial", environ=os.environ), scratch)
 
 
 @pytest.mark.parametrize(
@@ -33,10 +37,10 @@ def trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SystemTrials:
     ],
 )
 async def test_a_check_meets_an_empty_folder(
-    trials: SystemTrials, tmp_path: Path, script: str, expected: int
+    trials: SystemTrials, scratch: Scratch, script: str, expected: int
 ) -> None:
     assert await trials.exit_code_on_nothing(["sh", "-c", script]) == expected
-    assert list(tmp_path.iterdir()) == []
+    assert os.listdir(scratch.folder()) == []
 
 
 async def test_what_does_not_end_says_nothing(trials: SystemTrials, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,7 @@ from kazid.core.verdict import Status, Verdict
 from kazid.providers.catalog import KINDS
 from kazid.providers.sql import Sql, SqlOptions, interpret, problem_of
 from kazid.providers.sql_answer import Rows
+from tests.memory import MIB, bounded_memory
 from tests.providers.provider_contract import ProviderContract, a_look
 
 pytestmark = pytest.mark.anyio
@@ -267,6 +268,22 @@ def postgres() -> Iterator[str]:
         pytest.param("SELECT nextval('numbers')", {}, "error", "invalid_config", id="a-write-in-a-select"),
         pytest.param("SELECT pg_sleep(30)", {"timeout_ms": 400}, "error", "timeout", id="too-slow"),
         pytest.param("SELECT 100 % 7", {"equals": 2}, "pass", None, id="a-percent-sign"),
+        pytest.param("SELECT 7 -- days", {"equals": 7}, "pass", None, id="a-comment-at-the-end"),
+        pytest.param("SELECT 7;\n", {"equals": 7}, "pass", None, id="a-semicolon-at-the-end"),
+        pytest.param("VALUES (7)", {"equals": 7}, "pass", None, id="values"),
+        pytest.param("TABLE jobs", {}, "pass", None, id="a-table"),
+        pytest.param("SELECT id, id, age AS id FROM jobs LIMIT 1", {}, "pass", None, id="names-twice"),
+        pytest.param("WITH a AS (SELECT 3 AS x) SELECT x FROM a", {"equals": 3}, "pass", None, id="with"),
+        pytest.param(
+            "SELECT id FROM jobs ORDER BY id DESC LIMIT 1", {"equals": 5}, "pass", None, id="in-order"
+        ),
+        pytest.param("SELECT FROM jobs WHERE id = 1", {}, "pass", None, id="no-column"),
+        pytest.param("SELECT '{\"a\": 1}'::jsonb", {"equals": '{"a": 1}'}, "pass", None, id="json"),
+        pytest.param("SELECT ARRAY[1, 2]", {"equals": "{1,2}"}, "pass", None, id="an-array"),
+        pytest.param("SELECT '\\x00ff'::bytea", {"equals": "0x00ff"}, "pass", None, id="bytes"),
+        pytest.param("SELECT 10::numeric ^ 40", {"pass_when": ">= 1"}, "pass", None, id="a-long-number"),
+        pytest.param("SELECT 1; SELECT 2", {}, "error", "query_failed", id="two-statements"),
+        pytest.param("SELECT 1) AS a(b), (SELECT 2", {}, "error", "query_failed", id="out-of-the-brackets"),
     ],
 )
 async def test_a_real_postgres(
@@ -275,6 +292,22 @@ async def test_a_real_postgres(
     verdict = await look(Path("/"), query, url=postgres, **options)
     assert (verdict.status.value, verdict.reason) == (status, reason), verdict
     assert verdict.is_green or verdict.detail
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("SELECT repeat('x', 300000000)", id="a-text"),
+        pytest.param("SELECT decode(repeat('78', 100000000), 'hex')", id="bytes"),
+        pytest.param("SELECT array_agg(repeat('x', 30000000)) FROM jobs", id="an-array"),
+        pytest.param("SELECT " + ", ".join(["repeat('x', 5000000)"] * 40), id="many-columns"),
+    ],
+)
+async def test_a_value_of_hundreds_of_megabytes_stays_with_the_server(postgres: str, query: str) -> None:
+    await look(Path("/"), "SELECT 1", url=postgres)
+    with bounded_memory(growth_max=100 * MIB):
+        verdict = await look(Path("/"), query, url=postgres, deadline_s=30)
+    assert verdict.status is Status.PASS, verdict
 
 
 async def test_a_server_that_lets_us_not_in_is_an_error_and_one_that_is_gone_is_red(postgres: str) -> None:

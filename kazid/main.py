@@ -47,9 +47,9 @@ from kazid.core.window import DAY_S
 from kazid.goalfile.load import Defaults
 from kazid.registry import (
     NETWORK_KINDS,
+    Harnesses,
     Kinds,
     build_prompt,
-    builtin_harnesses,
     builtin_providers,
     installed_plugins,
 )
@@ -185,6 +185,7 @@ class _Daemon:
         self.place = place
         self.settings = settings
         self._kinds = Kinds(installed_plugins(), settings)
+        self._harnesses = Harnesses(settings)
         self.wants_restart = False
         self.has_ended_well = False
         self._stop: anyio.Event | None = None
@@ -252,7 +253,7 @@ class _Daemon:
         executor = Executor(
             runner=runner,
             leases=leases,
-            harnesses=builtin_harnesses(),
+            harnesses=self._harnesses.profiles,
             build_prompt=build_prompt,
             private_folder=self._private_folder,
             limits=ExecutorLimits(remedies=concurrency.remedies, dispatches=concurrency.agents),
@@ -377,6 +378,7 @@ class _Daemon:
         try:
             settings = load_settings(self.place.settings_file)
             self._kinds.take(settings)
+            self._harnesses.take(settings)
         except StartRefused as error:
             log.error("settings.refused", reason=str(error))
         else:
@@ -396,6 +398,7 @@ class _Daemon:
     def _defaults(self) -> Defaults:
         return Defaults(
             harness=self.settings.harness.default,
+            harness_ids=tuple(sorted(self._harnesses.profiles)),
             dispatches_per_episode_max=self.settings.ceilings.dispatches_per_episode,
             dispatches_per_day_max=self.settings.ceilings.dispatches_per_day,
             tokens_per_dispatch=self.settings.ceilings.tokens_per_dispatch,

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from kazid.core.errors import StartRefused
+from kazid.harness_plugins import find_harnesses
 from kazid.harnesses.builtin import BUILTIN as HARNESSES
+from kazid.harnesses.profile import Profile
 from kazid.harnesses.prompt import build_prompt
+from kazid.named_harnesses import named_harnesses
 from kazid.named_kinds import named_kinds
 from kazid.plugins import Plugins, find_plugins
 from kazid.ports.catalog import KindSpec
-from kazid.ports.harness import Harness
 from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
 from kazid.providers.catalog import KINDS, BuiltinCatalog
@@ -20,9 +23,9 @@ NETWORK_KINDS = frozenset({"http_probe", "metrics"}) | OPERATIONS_ON_THE_NETWORK
 
 __all__ = [
     "NETWORK_KINDS",
+    "Harnesses",
     "Kinds",
     "build_prompt",
-    "builtin_harnesses",
     "builtin_providers",
     "installed_plugins",
 ]
@@ -33,9 +36,28 @@ def builtin_providers() -> Mapping[str, Provider]:
     return {name: make() for name, make in PROVIDERS.items()}
 
 
-def builtin_harnesses() -> Mapping[str, Harness]:
-    """One harness per built agent CLI."""
-    return HARNESSES
+class Harnesses:
+    """The agents of this daemon: what is built in, what plugins add, and what the settings declare."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises StartRefused where the settings declare what cannot be."""
+        self._fixed = {**HARNESSES, **find_harnesses(HARNESSES.keys())}
+        self._named = self._with_named(settings)
+        self.profiles: Mapping[str, Profile] = MappingProxyType(self._named)
+        """A view that follows what is taken."""
+
+    def take(self, settings: Settings) -> None:
+        """From now on, the agents of these settings. Raises StartRefused, and then nothing changed."""
+        named = self._with_named(settings)
+        self._named.clear()
+        self._named.update(named)
+
+    def _with_named(self, settings: Settings) -> dict[str, Profile]:
+        profiles = {**self._fixed, **named_harnesses(settings.harnesses, self._fixed)}
+        default = settings.harness.default
+        if default not in profiles:
+            raise StartRefused(f'settings: harness.default: there is no harness "{default}"')
+        return profiles
 
 
 def installed_plugins() -> Plugins:

@@ -29,6 +29,25 @@ class HarnessSettings(_Table):
     total_timeout_s: float = Field(default=3600.0, gt=0)
 
 
+class DeclaredHarness(_Table):
+    """An agent of one's own: a command line and how its output reads (`docs/add-a-harness.md`)."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
+    command: str = Field(min_length=1)
+    base: str | None = None
+    args: list[str] = []
+    model_args: list[str] = []
+    effort_args: list[str] = []
+    prompt: Literal["stdin", "file", "argument"] = "stdin"
+    output: Literal["text", "json", "jsonl"] = "text"
+    report: dict[str, str] = {}
+    env: dict[str, str] = {}
+    env_names: list[str] = []
+    credentials: list[str] = []
+    config_homes: list[str] = []
+    version_args: list[str] = ["--version"]
+
+
 class CeilingSettings(_Table):
     """Applied to goals that can dispatch an agent and author no ceiling of their own; and what is reserved for one."""
 
@@ -106,6 +125,8 @@ class Settings(_Table):
     log: LogSettings = LogSettings()
     kind: list[KindSettings] = []
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
+    harnesses: list[DeclaredHarness] = []
+    """`[[harness]]` tables with an `id`."""
 
 
 def given_roles(settings: Settings) -> Sequence[Given]:
@@ -136,11 +157,22 @@ def load_settings(path: str | None) -> Settings:
         raise StartRefused(f"settings {path}: {error}") from error
     if isinstance(table.get("admins"), list):
         table["admins"] = tuple(table["admins"])
+    _part_harnesses(table)
     try:
         return Settings.model_validate(table)
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise StartRefused(f"settings {path}: {problems}") from error
+
+
+def _part_harnesses(table: dict[str, Any]) -> None:
+    """`[[harness]]` tables with an `id` declare agents; one without says what `[harness]` says."""
+    if not isinstance(table.get("harness"), list):
+        return
+    entries: list[dict[str, Any]] = table["harness"]  # TOML has no other elements under `[[…]]`
+    table["harnesses"] = [e for e in entries if "id" in e]
+    own = [e for e in entries if "id" not in e]
+    table["harness"] = own[0] if len(own) == 1 else own or {}
 
 
 def settings_path(flag: str | None, *, is_system: bool, config_home: str) -> str | None:

@@ -18,6 +18,8 @@ from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Table
 
 HARNESS_FLAG = "--harness"
+ANY_COMMAND = "command"
+"""The harness that is whatever program the goal-file names."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +28,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     flag: str | None
     model_flag: str | None
     default: str
+    known: Sequence[str] = vocabulary.HARNESS_IDS
     idle_timeout_s: float
     total_timeout_s: float
 
@@ -66,11 +69,20 @@ def choose_harness(
     _check_wanted(wanted, problems)
     named = _named(table, {p.id for p in predicates}, problems, what="harness")
     check_env(table.text_table("env"), problems, path=(*table.path, "env"), what="harness: env")
-    harness_id = wanted.flag or table.text("id")
+    authored_id = table.text("id")
+    if authored_id is not None and authored_id not in wanted.known:
+        problems.add_unknown(
+            (*table.path, "id"), "harness: unknown id", authored_id, wanted.known, label="known"
+        )
+    harness_id = wanted.flag or authored_id
     if harness_id is None:
         if has_remedies or not any(agent_could(p, mode) for p in predicates):
             return None
         harness_id = wanted.default
+    if harness_id == ANY_COMMAND and (harness_id != authored_id or not table.text("command")):
+        problems.add(
+            (*table.path, "command"), f'harness "{ANY_COMMAND}" needs a command', hint="name the program"
+        )
     # What a table says about one agent's command line means nothing to another.
     own = table if harness_id == table.text("id") else Table({})
     return HarnessChoice(
@@ -106,6 +118,6 @@ def _named(
 
 def _check_wanted(wanted: Wanted, problems: Problems) -> None:
     for option, name in ((HARNESS_FLAG, wanted.flag), ("settings: harness", wanted.default)):
-        if name is not None and name not in vocabulary.HARNESS_IDS:
-            message = f"{option}: unknown harness {shown(name)}; known: {listed(vocabulary.HARNESS_IDS)}"
-            problems.add_option(option, message, hint=did_you_mean(name, vocabulary.HARNESS_IDS))
+        if name is not None and name not in wanted.known:
+            message = f"{option}: unknown harness {shown(name)}; known: {listed(wanted.known)}"
+            problems.add_option(option, message, hint=did_you_mean(name, wanted.known))

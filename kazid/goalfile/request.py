@@ -1,12 +1,13 @@
 """What the loader is asked and what it answers: who submits a text with which defaults, and the goal it means."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from kazid.core.errors import Problem
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
+from kazid.goalfile import vocabulary
 from kazid.goalfile.lint import LintFinding
 from kazid.ports.catalog import Catalog
 
@@ -15,6 +16,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     """What a goal-file leaves open, from the settings."""
 
     harness: str = "claude"
+    harness_ids: Sequence[str] = vocabulary.HARNESS_IDS
+    """Every agent that there is, built in or declared."""
     dispatches_per_episode_max: int = 10
     dispatches_per_day_max: int = 20
     tokens_per_dispatch: int = 200_000

@@ -68,7 +68,7 @@ def read_goal(
     return Loaded(
         goal=goal,
         notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(parts, request)),
-        unbuilt=tuple(unbuilt_of(parts.sections, parts.read, parts.harness, problems)),
+        unbuilt=tuple(unbuilt_of(parts.sections, parts.read, problems)),
         findings=_placed(lint(goal, kinds=request.catalog.kinds()), lines),
         lines=lines,
     )
@@ -114,6 +114,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
             flag=source.harness_flag,
             model_flag=source.model_flag,
             default=defaults.harness,
+            known=defaults.harness_ids,
             idle_timeout_s=defaults.idle_timeout_s,
             total_timeout_s=defaults.total_timeout_s,
         ),

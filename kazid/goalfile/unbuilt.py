@@ -8,10 +8,8 @@ is built.
 from collections.abc import Iterator, Sequence
 
 from kazid.core.errors import Problem
-from kazid.core.goal import Goal, HarnessChoice
+from kazid.core.goal import Goal
 from kazid.core.ratchet import BASELINE_KEYS, STORED
-from kazid.goalfile import vocabulary
-from kazid.goalfile.executors import HARNESS_FLAG
 from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import LIVE_ONLY_KEYS, Read
 from kazid.goalfile.problems import Problems
@@ -23,21 +21,10 @@ REF_KINDS = ("ratchet", "static", "coverage")
 INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
 
 
-def unbuilt_of(
-    sections: Sections, read: Sequence[Read], harness: HarnessChoice | None, problems: Problems
-) -> list[Problem]:
+def unbuilt_of(sections: Sections, read: Sequence[Read], problems: Problems) -> list[Problem]:
     """Everything `apply` has to refuse, each with its place."""
     found = [*_in_tables(sections), *_in_predicates(read)]
     refused = [problems.located(path, f"{what} is {NOT_BUILT}") for path, what in found]
-    if harness is not None and harness.id not in vocabulary.HARNESS_IDS_BUILT:
-        what = f'harness "{harness.id}" is {NOT_BUILT}; built: {", ".join(vocabulary.HARNESS_IDS_BUILT)}'
-        table = sections.tables["harness"]
-        named_here = table.text("id") == harness.id
-        refused.append(
-            problems.located((*table.path, "id"), what)
-            if named_here
-            else Problem(message=what, key=HARNESS_FLAG)
-        )
     return sorted(refused, key=lambda p: p.line or 0)
 
 

@@ -14,9 +14,11 @@ Fields = Mapping[str, KeySpec]
 
 GHERKIN = "gherkin"
 """The kind whose entries become one predicate for each scenario, each with an id of its own."""
-HARNESS_IDS = ("antigravity", "claude", "claw", "codex", "gemini_cli", "opencode")
-"""Agents a goal-file may name."""
-HARNESS_IDS_BUILT = ("claude",)
+HARNESS_IDS = (
+    "aider", "antigravity", "claude", "claw", "codex", "command", "copilot", "gemini_cli", "mini", "opencode",
+    "pi", "qwen",
+)  # fmt: skip
+"""Agents a goal-file may name, besides those that the settings and plugins declare."""
 INTEGRATION_MODES = ("none", "commit", "branch", "pr", "merge")
 ESCALATION_LADDER = ("claude-haiku-4-5", "claude-sonnet-5", "claude-opus-4-8")
 """What an `[escalation]` without a ladder means."""
@@ -75,7 +77,7 @@ SCOPE: Fields = {
 
 HARNESS: Fields = {
     "id": KeySpec(
-        type=KeyType.NON_EMPTY_STRING, required=True, choices=HARNESS_IDS, help="which coding agent"
+        type=KeyType.NON_EMPTY_STRING, required=True, help=f"which coding agent: {', '.join(HARNESS_IDS)}"
     ),
     "model": KeySpec(type=KeyType.STRING, help="the agent's model"),
     "command": KeySpec(type=KeyType.STRING, help="its executable, when not the usual one"),

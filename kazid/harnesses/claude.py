@@ -4,15 +4,22 @@ Measured against 2.1.197 and 2.1.329. Exit code and `subtype` do not tell succes
 errors, a refused tool exits 0, an interrupt exits 0): `is_error` does, and only for the conversation, not the work.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeGuard
-
-import msgspec
+from collections.abc import Mapping
 
 from kazid.core.event import Usage
 from kazid.core.goal import HarnessChoice
 from kazid.core.json import Json, JsonObject
-from kazid.harnesses.profile import Profile
+from kazid.harnesses import trouble
+from kazid.harnesses.profile import Profile, Tier
+from kazid.harnesses.reading import (
+    ERROR_CHARS_MAX,
+    amount,
+    count,
+    is_list,
+    known,
+    objects_from_the_end,
+    text,
+)
 from kazid.ports.harness import Report
 
 PERMISSION_MODE = "acceptEdits"
@@ -27,7 +34,6 @@ RETRIES_MAX = 3
 
 DENIALS_MAX = 20
 DENIAL_CHARS_MAX = 200
-ERROR_CHARS_MAX = 2000
 
 
 def arguments(choice: HarnessChoice) -> tuple[str, ...]:
@@ -55,53 +61,39 @@ def read(stdout: str) -> Report:
     """
     last: JsonObject | None = None
     session_id: str | None = None
-    for message in _messages_from_the_end(stdout):
-        session_id = session_id or _text(message.get("session_id"))
+    for message in objects_from_the_end(stdout):
+        session_id = session_id or text(message.get("session_id"))
         if message.get("type") == "result":
             last = message
             break
     if last is None:
         return Report(session_id=session_id)
     is_error = last.get("is_error") is True
-    said = _text(last.get("result"))
+    said = text(last.get("result"))
     return Report(
         text=None if is_error else said,
-        session_id=_text(last.get("session_id")) or session_id,
+        session_id=text(last.get("session_id")) or session_id,
         usage=_usage(last),
         is_error=is_error,
         error=_error(last, said)[:ERROR_CHARS_MAX] if is_error else None,
         denials=_denials(last.get("permission_denials")),
-        turns=_count(last.get("num_turns")),
+        turns=count(last.get("num_turns")),
+        trouble=trouble.by_status(count(last.get("api_error_status")), said) if is_error else None,
     )
-
-
-def _messages_from_the_end(stdout: str) -> Iterator[JsonObject]:
-    """Every line that is a JSON object, last first; what is torn or is not JSON is skipped."""
-    end = len(stdout)
-    while end > 0:
-        start = stdout.rfind("\n", 0, end) + 1
-        line = stdout[start:end].strip()
-        end = start - 1
-        if not line.startswith("{") or not line.endswith("}"):
-            continue
-        try:
-            yield msgspec.json.decode(line, type=dict[str, Json])
-        except (msgspec.DecodeError, RecursionError):
-            continue
 
 
 def _error(result: JsonObject, said: str | None) -> str:
     """What went wrong, in the agent's words where it has any; limits come as `errors` without a `result`."""
     errors = result.get("errors")
-    listed = "; ".join(e for e in errors if isinstance(e, str)) if _is_list(errors) else ""
+    listed = "; ".join(e for e in errors if isinstance(e, str)) if is_list(errors) else ""
     words = (
         said
         or listed
-        or _text(result.get("terminal_reason"))
-        or _text(result.get("subtype"))
+        or text(result.get("terminal_reason"))
+        or text(result.get("subtype"))
         or "no reason given"
     )
-    status = _count(result.get("api_error_status"))
+    status = count(result.get("api_error_status"))
     return words if status is None or str(status) in words else f"API error {status}: {words}"
 
 
@@ -110,48 +102,30 @@ def _usage(result: JsonObject) -> Usage | None:
     reported = result.get("usage")
     classes: Mapping[str, Json] = reported if isinstance(reported, Mapping) else {}
     usage = Usage(
-        input_tokens=_count(classes.get("input_tokens")),
-        cached_input_tokens=_count(classes.get("cache_read_input_tokens")),
-        cache_write_tokens=_count(classes.get("cache_creation_input_tokens")),
-        output_tokens=_count(classes.get("output_tokens")),
-        cost_usd=_amount(result.get("total_cost_usd")),
+        input_tokens=count(classes.get("input_tokens")),
+        cached_input_tokens=count(classes.get("cache_read_input_tokens")),
+        cache_write_tokens=count(classes.get("cache_creation_input_tokens")),
+        output_tokens=count(classes.get("output_tokens")),
+        cost_usd=amount(result.get("total_cost_usd")),
     )
-    return None if usage == Usage() else usage
+    return known(usage)
 
 
 def _denials(listed: Json) -> tuple[str, ...]:
     """Each refused tool call as `Bash: the command`, bounded."""
-    if not _is_list(listed):
+    if not is_list(listed):
         return ()
     denials: list[str] = []
     for entry in listed[:DENIALS_MAX]:
         if not isinstance(entry, Mapping):
             continue
-        tool = _text(entry.get("tool_name")) or "a tool"
+        tool = text(entry.get("tool_name")) or "a tool"
         given = entry.get("tool_input")
         subject: Json = None
         if isinstance(given, Mapping):
             subject = given.get("command") or given.get("file_path")
         denials.append(f"{tool}: {subject}"[:DENIAL_CHARS_MAX] if isinstance(subject, str) else tool)
     return tuple(denials)
-
-
-def _is_list(value: Json) -> TypeGuard[Sequence[Json]]:
-    return isinstance(value, list)
-
-
-def _text(value: Json) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _count(value: Json) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _amount(value: Json) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        return None
-    return float(value)
 
 
 CLAUDE = Profile(
@@ -171,7 +145,14 @@ CLAUDE = Profile(
         "GOOGLE_APPLICATION_CREDENTIALS", "ANTHROPIC_VERTEX_PROJECT_ID", "CLOUD_ML_REGION",
         "IS_SANDBOX",
     ),
+    credentials=(
+        "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK",
+        "CLAUDE_CODE_USE_VERTEX",
+    ),
     config_homes=("CLAUDE_CONFIG_DIR", "XDG_CONFIG_HOME"),
+    config_folders=(".claude", ".claude.json"),
     cost_flag="--max-budget-usd",
+    tier=Tier.FULL,
+    takes=("model", "effort", "permission_mode", "allowed_tools"),
 )  # fmt: skip
 """The first agent. Its retries of an HTTP 400 cannot be turned off (six requests in 2.1.329)."""

@@ -4,6 +4,7 @@ Contract: `build` and `parse` are pure; the prompt is not in argv where the CLI 
 only, tolerates noise, and leaves absent what was not reported.
 """
 
+import enum
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -22,6 +23,25 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     env_names: Sequence[str] = ()
 
 
+class TroubleKind(enum.Enum):
+    """What keeps an agent from working that another dispatch would meet again."""
+
+    QUOTA = "quota"
+    """A usage limit or too many requests: it passes by itself."""
+    AUTH = "auth"
+    """No credential, or one that is refused: a person has to act."""
+    UNSEEN_PROMPT = "unseen_prompt"
+    """It asks something, and nobody is there to answer."""
+
+
+class Trouble(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One of them, and when a quota is over: seconds after the end, or a wall-clock time. Absent: unknown."""
+
+    kind: TroubleKind
+    after_s: float | None = None
+    at_wall_s: float | None = None
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the agent said about itself. Absent is absent."""
 
@@ -32,6 +52,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str | None = None
     denials: Sequence[str] = ()
     turns: int | None = None
+    tools: Mapping[str, int] = {}
+    """How often it called each of its tools, where it says so."""
+    model: str | None = None
+    trouble: Trouble | None = None
+    cost_by_table: str | None = None
+    """The day of the price table that `usage.cost_usd` was worked out with; None: the agent's own figure, or none."""
 
 
 class Harness(Protocol):

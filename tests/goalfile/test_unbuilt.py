@@ -27,7 +27,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
             'group "b": needs',
             id="needs",
         ),
-        pytest.param('[harness]\nid = "codex"\n', 7, "harness.id", '"codex"', id="harness"),
         pytest.param(
             '[[predicate]]\nid = "q"\nprovider = "oss_hygiene"\n',
             8,
@@ -42,11 +41,6 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
     assert (refused.line, refused.key) == (line, key)
     assert says in refused.message
     assert "not built yet" in refused.message
-
-
-def test_a_harness_by_flag_that_is_not_built_is_named_without_a_line() -> None:
-    (refused,) = loaded(f'id = "g"\n{PREDICATE}', harness_flag="codex").unbuilt
-    assert (refused.line, refused.key) == (None, "--harness")
 
 
 @pytest.mark.parametrize(

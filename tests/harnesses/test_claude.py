@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from kazid.core.event import Usage
 from kazid.core.goal import HarnessChoice
 from kazid.harnesses.builtin import BUILTIN, DEFAULT_ID
-from kazid.harnesses.claude import CLAUDE, DENIALS_MAX, ERROR_CHARS_MAX
-from kazid.ports.harness import Harness, Report
+from kazid.harnesses.claude import CLAUDE, DENIALS_MAX
+from kazid.harnesses.reading import ERROR_CHARS_MAX
+from kazid.ports.harness import Harness, Report, Trouble, TroubleKind
 
 TRANSCRIPTS = Path(__file__).parent / "transcripts" / "claude"
 FIXED = "Fixed: add() subtracted; it now adds. The test passes."
@@ -50,6 +51,7 @@ EXPECTED = {
         error="Failed to authenticate. API Error: 401 scripted failure 401",
         usage=NOTHING,
         turns=1,
+        trouble=Trouble(kind=TroubleKind.AUTH),
     ),
     "mr_e500": Report(
         is_error=True,

@@ -20,6 +20,7 @@ BROAD_CATCHES_ALLOWED = {
     ),
     "kazid/runtime/observer.py": (1, "provider call: whatever a provider raises is the verdict `error`"),
     "kazid/plugins.py": (1, "plugin load: whatever a plugin raises costs its kind, not the daemon"),
+    "kazid/harness_plugins.py": (1, "plugin load: whatever a plugin raises costs its agent, not the daemon"),
     "kazid/api/server.py": (1, "API connection: a broken request ends that connection, not the daemon"),
 }
 

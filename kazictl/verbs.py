@@ -168,6 +168,20 @@ VERBS = (
         details="Exit 0; 1 where the goal has left none yet.",
     ),
     Verb(
+        "audit",
+        "check, copy or read the trail of who did what",
+        words=(
+            Word("ACTION", "verify, export or show"),
+            Word("WHAT", "verify: an exported file; show: the goal", required=False),
+        ),
+        options=(
+            Option("--output", "export: the file; default: standard output", kind=TEXT, value="FILE"),
+            Option("--after", "export: only records after this number", kind=NUMBER, value="NUMBER"),
+            Option("--head", "verify: a hash that was written down", kind=TEXT, value="NUMBER:HASH"),
+        ),
+        details="verify: exit 0 when every record is there, unchanged and in its place; 1 where one is not.",
+    ),
+    Verb(
         "export-incident",
         "write a goal's journal to a file that can be replayed",
         words=(_REF,),

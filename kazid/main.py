@@ -53,6 +53,7 @@ from kazid.registry import (
     builtin_providers,
     installed_plugins,
 )
+from kazid.runtime.audit_head import AuditHead
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
@@ -296,6 +297,8 @@ class _Daemon:
         """The supervision tree, in starting order."""
         goals, service = parts.goals, parts.service
 
+        audit_head = AuditHead(journal, self._clock)
+
         async def keep_house() -> None:
             await parts.commands.sweep_leaked_checks()
             await journal.maintain()
@@ -304,6 +307,7 @@ class _Daemon:
                 await parts.runner.discard(state.uid, keep=self.settings.retention.attempts_per_goal)
             await self._drop_deleted(journal, parts)
             parts.runner.reap()
+            await audit_head.say()
 
         pulse = Pulse(
             clock=self._clock,
@@ -327,6 +331,7 @@ class _Daemon:
             roles=lambda: given_roles(self.settings),
             own_uid=os.geteuid(),
             read_text=_read_source,
+            audit=journal,
             trials=SystemTrials(parts.commands, self._scratch),
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer

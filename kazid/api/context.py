@@ -11,6 +11,7 @@ import msgspec
 from kazid.core.goal import Goal, Predicate
 from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
+from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.trial import Trials
 from kazid.runtime.service import Service
@@ -40,6 +41,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     read_text: Callable[[str], str]
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
     """Looks at these predicates of a goal once."""
+    audit: AuditTrail
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

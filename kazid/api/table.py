@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from kazid.api.endpoint import Endpoint
 from kazid.api.routes import (
     apply,
+    audit,
     bundle,
     events,
     explain,
@@ -36,6 +37,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *logs.ENDPOINTS,
     *events.ENDPOINTS,
     *incident.ENDPOINTS,
+    *audit.ENDPOINTS,
     *lint.ENDPOINTS,
     *try_out.ENDPOINTS,
     *schema.ENDPOINTS,

@@ -377,6 +377,24 @@ class BundleReply(_Reply, frozen=True, kw_only=True):
     bundle: Mapping[str, Json] | None
 
 
+class AuditProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One damage of the audit trail, at its place."""
+
+    number: int
+    what: str
+
+
+class AuditReport(_Reply, frozen=True, kw_only=True):
+    """A walk along the audit trail. `head`: NUMBER:HASH of its last record, to be written down elsewhere."""
+
+    records: int
+    head: str
+    problems: Sequence[AuditProblem]
+    """The first hundred."""
+    problems_total: int
+    exit_code: int
+
+
 class HealthReply(_Reply, frozen=True, kw_only=True):
     """`ok`, or `degraded` with why: it answers and observes, and nothing acts."""
 

@@ -259,13 +259,14 @@ def test_a_migration_happens_once_and_step_by_step(tmp_path: Path) -> None:
         ("UPDATE goals SET node = 'here'",),
     )
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as connection:
+        base = len(schema.MIGRATIONS)
         schema.migrate(connection, 0)
         connection.execute("INSERT INTO goals VALUES ('uid', 'ada', 'web', 0, 0)")
-        assert schema.check_ours(connection, "journal.db", newest=3) == 1
-        schema.migrate(connection, 1, steps)
+        assert schema.check_ours(connection, "journal.db", newest=base + 2) == base
+        schema.migrate(connection, base, steps)
         assert connection.execute("SELECT node FROM goals").fetchall() == [("here",)]
-        assert schema.check_ours(connection, "journal.db", newest=3) == 3
-        schema.migrate(connection, 3, steps)
+        assert schema.check_ours(connection, "journal.db", newest=base + 2) == base + 2
+        schema.migrate(connection, base + 2, steps)
 
 
 def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> None:
@@ -273,7 +274,7 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(tmp_path: Path) -> Non
     with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError, match="nowhere"):
             schema.migrate(connection, 0, steps)
-        assert schema.check_ours(connection, "journal.db") == 1
+        assert schema.check_ours(connection, "journal.db") == schema.SCHEMA_VERSION
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master")]
         assert "events" in tables
         assert "nodes" not in tables

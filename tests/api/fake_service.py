@@ -19,11 +19,13 @@ from kazid.core.instant import Now
 from kazid.core.progress import Frozen, Progress
 from kazid.core.status import GoalStatus
 from kazid.core.vector import assess
+from kazid.ports.audit import AuditRecord
 from kazid.runtime.callers import Standing
 from kazid.runtime.freezing import FleetView
 from kazid.runtime.service import LogChunk
 from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
 from kazid.runtime.wakeup import Change
+from kazid.wire.chain import GENESIS, link
 from tests.builders import PASS, WALL_0, a_goal, a_progress, a_state
 
 NOW = Now(boot_s=100.0, wall_s=WALL_0 + 100.0, boot_id="boot-1")
@@ -280,6 +282,26 @@ class FakeService:
 REFUSED = AdmissionRefused([Problem(message="overlaps with ada/other", key="scope.owns")])
 UNAVAILABLE = JournalUnavailable("disk full")
 CONFLICT = Conflict(uid="u", expected_seq=1, actual_seq=2)
+
+
+class FakeTrail:
+    """An audit trail with a record of each of two goals."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[str, AuditRecord]] = []
+        digest = GENESIS
+        for number, goal in enumerate(("ada/web", "eve/web"), start=1):
+            record = b'{"number":%d,"goal":"%b"}' % (number, goal.encode())
+            digest = link(digest, record)
+            self.records.append((goal, AuditRecord(number=number, record=record, digest=digest)))
+
+    async def audit_page(self, *, after: int, limit: int, goal: str | None = None) -> Sequence[AuditRecord]:
+        await anyio.lowlevel.checkpoint()
+        return [r for of, r in self.records if r.number > after and goal in (None, of)][:limit]
+
+    async def audit_last(self) -> int:
+        await anyio.lowlevel.checkpoint()
+        return self.records[-1][1].number
 
 
 class FakeFreezing:

@@ -22,7 +22,7 @@ from kazid.core.goal import Goal
 from kazid.core.ids import Owner
 from kazid.goalfile.load import Defaults
 from kazid.providers.catalog import BuiltinCatalog
-from tests.api.fake_service import FakeService
+from tests.api.fake_service import FakeService, FakeTrail
 
 ME = login_of(os.getuid())
 """Whoever runs the tests owns the goals."""
@@ -104,6 +104,7 @@ class House:
                 "settings_file": lambda: None,
                 "roles": lambda: (),
                 "own_uid": os.getuid(),
+                "audit": FakeTrail(),
                 "read_text": _no_files,
                 "try_out": _no_looks,
                 **context,

@@ -49,13 +49,23 @@ READERS = {"viewer", "operator", "approver", "admin"}
 
 GOALS = {"own": (BOB, {}), "web": (EVE, WEB), "others": (EVE, {"team": "db"})}
 """Whose goal a verb is about, and its labels."""
-PRESENT = {"health", "info", "list", "events", "schema", "schema_of_kind", "metrics", "openapi"}
+PRESENT = {
+    "health",
+    "info",
+    "list",
+    "events",
+    "schema",
+    "schema_of_kind",
+    "metrics",
+    "openapi",
+    "audit_verify",
+}
 READS = {"status", "explain", "follow", "wait"}
 STEERS = {"suspend", "resume", "stop", "delete", "reconcile"}
 OF_THE_OWNER = {"logs", "bundle", "export_incident"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
 FLEET = {"freeze", "thaw"}
-ADMIN = {"restart"}
+ADMIN = {"restart", "audit"}
 
 
 def _allowed(operation: str, goal: str) -> set[str]:
@@ -265,3 +275,22 @@ def test_submitting_needs_the_role_for_the_labels_of_the_file_and_of_what_stands
     assert status == 403, "a label in a file does not hand over a goal that is not so labelled"
     assert isinstance(answer, dict)
     assert "needs the role operator for goals of your own" in answer["detail"]
+
+
+def test_an_owner_reads_the_audit_of_their_goals_and_an_admin_the_whole(
+    tmp_path: Path, portal: BlockingPortal
+) -> None:
+    (tmp_path / "a").mkdir()
+    viewer = Town(tmp_path, GRANTS["viewer"], portal)
+    assert viewer.ask("GET", f"/v1/audit?goal={BOB}/own")[0] == 200
+    assert viewer.ask("GET", f"/v1/audit?goal={EVE}/web")[0] == 403
+    assert viewer.ask("GET", "/v1/audit")[0] == 403
+    _, report = viewer.ask("GET", "/v1/audit/verify")
+    assert isinstance(report, dict)
+    assert (report["records"], report["problems"], report["exit_code"]) == (2, [], 0)
+    admin = Town(tmp_path / "a", GRANTS["admin"], portal)
+    status, lines = admin.ask("GET", "/v1/audit")
+    assert status == 200
+    assert len(str(lines).splitlines()) == 2
+    assert admin.ask("GET", "/v1/audit/verify?head=1:" + "0" * 64)[1]["exit_code"] == 1  # type: ignore[index]
+    assert admin.ask("GET", "/v1/audit/verify?head=0:" + "0" * 64)[0] == 400

@@ -345,3 +345,36 @@ def test_under_json_a_failure_isone_document_too(kazictl: Kazictl, argv: list[st
     people = kazictl(*argv)
     assert (people.returncode, people.stdout) == (code, "")
     assert people.stderr.startswith("kazictl: ")
+
+
+def test_audit_checks_an_export_by_its_bytes_without_a_daemon(kazictl: Kazictl, folder: Path) -> None:
+    from kazid.wire.chain import GENESIS, exported_line, link
+
+    digest, lines = GENESIS, []
+    for number in range(1, 4):
+        record = b'{"number":%d,"type":"goal.stopped","event":{"by":"ada"}}' % number
+        digest = link(digest, record)
+        lines.append(exported_line(record, digest) + b"\n")
+    file = folder / "trail"
+    file.write_bytes(b"".join(lines))
+    run = kazictl("audit", "verify", str(file), "--head", f"3:{digest.hex()}")
+    assert (run.returncode, run.stdout) == (0, f"3 records, sound; head 3:{digest.hex()}\n")
+    file.write_bytes(b"".join(lines).replace(b"ada", b"eve", 1))
+    run = kazictl("audit", "verify", str(file), "--json")
+    assert (run.returncode, one_document(run)["problems"]) == (1, [{"number": 1, "what": "was changed"}])
+    assert kazictl("audit", "forge").returncode == exit_codes.USAGE
+
+
+def test_audit_shows_what_a_new_generation_changed(kazictl: Kazictl, daemon: FakeDaemon) -> None:
+    records = [
+        {"number": n, "type": "goal.applied", "event": {"by": "ada", "goal": {"budget": budget, "id": "web"}}}
+        for n, budget in ((1, "5 USD"), (2, "9 USD"))
+    ]
+    body = "".join(f'{{"hash":"{"0" * 64}","record":{json.dumps(r)}}}\n' for r in records).encode()
+    daemon.on("GET", "/v1/audit", Answer(body, is_stream=True))
+    run = kazictl("audit", "show", "web")
+    assert run.stdout.splitlines() == [
+        "1  goal.applied  by ada",
+        "2  goal.applied  by ada",
+        "      budget: 5 USD -> 9 USD",
+    ]

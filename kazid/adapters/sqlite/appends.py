@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from kazid.core.audit import record_bytes
 from kazid.core.errors import Conflict
 from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
 from kazid.ports.journal import GoalHeader, Receipt
+from kazid.wire import chain
 
 KEY_TTL_S = 24 * 3600.0
 """How long an idempotency key is remembered: a client that retries a day later asks anew."""
@@ -35,6 +37,12 @@ _KEYS_AGAIN = f"""
     uid = excluded.uid, seq = excluded.seq, offset = excluded.offset, at_wall_s = excluded.at_wall_s
     WHERE at_wall_s < excluded.at_wall_s - {KEY_TTL_S}
 """
+_AUDIT = "INSERT INTO audit (number, goal, record, hash) VALUES"
+_AUDIT_HEAD = """
+    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0),
+    (SELECT hash FROM audit ORDER BY number DESC LIMIT 1),
+    (SELECT json_group_object(uid, owner || '/' || id) FROM goals WHERE uid IN (SELECT value FROM json_each(?)))
+"""
 _PRUNE_KEYS = """
     DELETE FROM keys WHERE idempotency_key IN
     (SELECT idempotency_key FROM keys WHERE at_wall_s < ? LIMIT ?)
@@ -55,9 +63,13 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     uid: GoalUid
     expected_seq: Seq
     types: Sequence[str]
+    audited: Sequence[bytes | None]
+    """What the audit trail keeps of each event."""
     bodies: Sequence[bytes]
     at: str
     wall_s: float
+    ran_as_uid: int
+    """Whose rights everything that is run has."""
     header: GoalHeader | None
     idempotency_key: str | None
 
@@ -73,6 +85,7 @@ def append_all(appends: Sequence[Append], connection: sqlite3.Connection) -> lis
     outcomes = [plan.add(append) for append in appends]
     _insert(connection, _EVENTS, plan.events)
     _insert(connection, _GOALS, plan.goals, _GOALS_AGAIN)
+    _insert(connection, _AUDIT, plan.audit)
     if plan.keys:
         newest_wall_s = max(append.wall_s for append in appends)
         connection.execute(_PRUNE_KEYS, (newest_wall_s - KEY_TTL_S, KEYS_PRUNED_MAX))
@@ -87,12 +100,19 @@ class _Plan:
         self.events: list[_Row] = []
         self.goals: list[_Row] = []
         self.keys: list[_Row] = []
+        self.audit: list[_Row] = []
         self._connection = connection
         self._planned: dict[tuple[GoalUid, int], tuple[Offset, bytes]] = {}
         offset, seqs = connection.execute(_HEADS, (_json({append.uid for append in appends}),)).fetchone()
         self._offset: int = offset
         self._seqs: dict[GoalUid, int] = msgspec.json.decode(seqs)
         self._live = self._live_names(append.header for append in appends)
+        number, digest, goals = connection.execute(
+            _AUDIT_HEAD, (_json({append.uid for append in appends}),)
+        ).fetchone()
+        self._audit_number: int = number
+        self._audit_digest: bytes = digest or chain.GENESIS
+        self._names: dict[GoalUid, str] = msgspec.json.decode(goals)
 
     def add(self, append: Append) -> Receipt | Conflict:
         """Plan one append, after those before it."""
@@ -106,9 +126,11 @@ class _Plan:
             if not header.is_deleted and holder != header.uid:
                 return Conflict(uid=holder, expected_seq=append.expected_seq, actual_seq=self._seq_of(holder))
             self._plan_header(header)
-        for type_, body in zip(append.types, append.bodies, strict=True):
+        for type_, body, kept in zip(append.types, append.bodies, append.audited, strict=True):
             seq += 1
             self._offset += 1
+            if kept is not None:
+                self._plan_audit(append, kept, seq=seq)
             self.events.append((self._offset, append.uid, seq, type_, append.at, body))
             self._planned[append.uid, seq] = (Offset(self._offset), body)
         assert seq == append.last_seq
@@ -118,7 +140,24 @@ class _Plan:
             self.keys.append((append.idempotency_key, append.uid, seq, self._offset, append.wall_s))
         return receipt
 
+    def _plan_audit(self, append: Append, content: bytes, *, seq: int) -> None:
+        self._audit_number += 1
+        goal = self._names.get(append.uid)
+        record = record_bytes(
+            content,
+            number=self._audit_number,
+            offset=self._offset,
+            uid=append.uid,
+            seq=seq,
+            goal=goal,
+            at_wall_s=append.wall_s,
+            ran_as_uid=append.ran_as_uid,
+        )
+        self._audit_digest = chain.link(self._audit_digest, record)
+        self.audit.append((self._audit_number, goal, record, self._audit_digest))
+
     def _plan_header(self, header: GoalHeader) -> None:
+        self._names[header.uid] = f"{header.owner}/{header.id}"
         self.goals.append((header.uid, header.owner, header.id, int(header.is_deleted), header.snapshot_seq))
         name = (header.owner, header.id)
         if not header.is_deleted:

@@ -17,10 +17,12 @@ from anyio.abc import TaskStatus
 from kazid.adapters.sqlite.appends import Append
 from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
 from kazid.adapters.sqlite.group_commit import GroupCommit
+from kazid.core.audit import audited
 from kazid.core.errors import JournalUnavailable, JournalUnusable
 from kazid.core.event import Event, Recorded, event_type
 from kazid.core.ids import GoalUid, Offset, Seq
 from kazid.core.instant import Now
+from kazid.ports.audit import RECORDS_PER_PAGE_MAX, AuditRecord
 from kazid.ports.journal import EVENTS_PER_APPEND_MAX, READ_LIMIT_MAX, GoalHeader, Receipt
 
 DISCARD_MAX = 1000
@@ -59,6 +61,8 @@ _DISCARD = """
     (SELECT offset FROM events WHERE uid = ? AND seq < ? ORDER BY seq LIMIT ?)
 """
 
+_AS_BYTES = "coalesce(CAST(record AS BLOB), x''), coalesce(CAST(hash AS BLOB), x'')"
+"""Whatever somebody else's hand put there."""
 _FORGOTTEN = """
     SELECT e.uid, json_extract(e.at, '$[1]') FROM events AS e JOIN
     (SELECT max(offset) AS newest FROM events WHERE uid NOT IN (SELECT uid FROM goals) GROUP BY uid)
@@ -132,6 +136,8 @@ class SqliteJournal:
             expected_seq=expected_seq,
             types=tuple(event_type(event) for event in events),
             bodies=bodies,
+            audited=tuple(audited(event) for event in events),
+            ran_as_uid=os.geteuid(),
             at=_encode((at.boot_s, at.wall_s, at.boot_id)).decode(),
             wall_s=at.wall_s,
             header=header,
@@ -191,6 +197,15 @@ class SqliteJournal:
         except JournalUnavailable:
             return 0
 
+    async def audit_page(self, *, after: int, limit: int, goal: str | None = None) -> Sequence[AuditRecord]:
+        """See ports/audit.py."""
+        assert 1 <= limit <= RECORDS_PER_PAGE_MAX
+        return await self._read(partial(_read_audit, after, limit, goal))
+
+    async def audit_last(self) -> int:
+        """See ports/audit.py."""
+        return await self._read(_read_audit_last)
+
     async def _page(self, query: str, *arguments: object, limit: int) -> Sequence[Recorded]:
         assert 1 <= limit <= READ_LIMIT_MAX
         return await self._read(partial(_read_page, query, (*arguments, limit)))
@@ -224,6 +239,24 @@ def _read_page(query: str, arguments: Sequence[object], connection: sqlite3.Conn
         Recorded(offset=row.offset, uid=row.uid, seq=row.seq, at=Now(*row.at), event=row.event)
         for row in stored
     ]
+
+
+def _read_audit(
+    after: int, limit: int, goal: str | None, connection: sqlite3.Connection
+) -> Sequence[AuditRecord]:
+    query = "SELECT number, {} FROM audit WHERE {} number > ? ORDER BY number LIMIT ?"
+    if goal is None:
+        rows = connection.execute(query.format(_AS_BYTES, ""), (after, limit))
+    else:
+        rows = connection.execute(query.format(_AS_BYTES, "goal = ? AND"), (goal, after, limit))
+    return [AuditRecord(number=number, record=record, digest=digest) for number, record, digest in rows]
+
+
+def _read_audit_last(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute(
+        "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0)"
+    ).fetchone()
+    return int(last)
 
 
 def _read_head(connection: sqlite3.Connection) -> Offset:

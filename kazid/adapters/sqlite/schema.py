@@ -54,6 +54,26 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE TABLE meta (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
         "INSERT INTO meta (name, value) VALUES ('heartbeat', 0), ('is_clean', 1)",
     ),
+    (
+        # What is in it is written down in `core/audit.py`, what `hash` covers in `wire/chain.py`.
+        """
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            goal TEXT,
+            record BLOB NOT NULL,
+            hash BLOB NOT NULL
+        )
+        """,
+        "CREATE INDEX audit_by_goal ON audit (goal)",
+        """
+        CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+        """,
+        """
+        CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit
+        BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+        """,
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

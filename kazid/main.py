@@ -257,7 +257,13 @@ class _Daemon:
             harnesses=self._harnesses.profiles,
             build_prompt=build_prompt,
             private_folder=self._private_folder,
-            limits=ExecutorLimits(remedies=concurrency.remedies, dispatches=concurrency.agents),
+            limits=ExecutorLimits(
+                remedies=concurrency.remedies,
+                remedies_per_owner=concurrency.remedies_per_owner,
+                dispatches=concurrency.agents,
+                dispatches_per_owner=concurrency.agents_per_owner,
+                dispatches_per_harness=concurrency.agents_per_harness,
+            ),
         )
         world = World(
             clock=self._clock,

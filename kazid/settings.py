@@ -64,7 +64,10 @@ class ConcurrencySettings(_Table):
     process_looks: int = Field(default=16, ge=4, le=256)
     process_looks_per_goal: int = Field(default=4, ge=1, le=64)
     remedies: int = Field(default=8, ge=1, le=64)
+    remedies_per_owner: int | None = Field(default=None, ge=1, le=64)
     agents: int = Field(default=2, ge=1, le=64)
+    agents_per_owner: int | None = Field(default=None, ge=1, le=64)
+    agents_per_harness: int | None = Field(default=None, ge=1, le=64)
 
 
 class RetentionSettings(_Table):

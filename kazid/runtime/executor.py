@@ -16,11 +16,13 @@ from kazid.core.instant import Now
 from kazid.core.progress import Progress, RunningAct
 from kazid.core.rungs import remedy_of
 from kazid.core.status import Cause
+from kazid.core.turns import Limits, Seat
 from kazid.core.vector import VerdictVector
 from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
+from kazid.runtime.turns import Turns
 from kazid.shim.redaction import redact
 
 LOG_PARSED_BYTES_MAX = 4 * 1024 * 1024
@@ -33,10 +35,9 @@ PromptBuilder = Callable[[Goal, Progress, VerdictVector, tuple[PredicateId, ...]
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
-    """What an act under way holds: whose it is, its slot's kind, and the trees that are leased to it."""
+    """What an act under way holds: whose it is, and the trees that are leased to it."""
 
     ref: str
-    is_dispatch: bool
     trees: Sequence[str]
 
 
@@ -44,7 +45,10 @@ class ExecutorLimits(msgspec.Struct, frozen=True, kw_only=True):
     """How many executors run at once over all goals."""
 
     remedies: int = REMEDIES_MAX
+    remedies_per_owner: int | None = None
     dispatches: int = DISPATCHES_MAX
+    dispatches_per_owner: int | None = None
+    dispatches_per_harness: int | None = None
 
 
 class Executor:
@@ -65,25 +69,32 @@ class Executor:
         self._harnesses = harnesses
         self._build_prompt = build_prompt
         self._private_folder = private_folder
-        self._limits = limits
+        self._remedies = Turns(
+            "remedies",
+            Limits(total=limits.remedies, per_owner=limits.remedies_per_owner),
+        )
+        self._dispatches = Turns(
+            "agents",
+            Limits(
+                total=limits.dispatches,
+                per_owner=limits.dispatches_per_owner,
+                per_harness=limits.dispatches_per_harness,
+            ),
+        )
         self._places: dict[GoalUid, _Place] = {}
         """Incarnations with an act under way."""
         self._attempts: dict[GoalUid, Attempt] = {}
         self.acts_total = 0
 
     def waits_for(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
-        """(what an act would wait for, who holds it); None when it could begin now. Takes nothing, wakes nobody."""
-        is_dispatch = rung.startswith("harness:")
-        if uid not in self._places:
-            limit = self._limits.dispatches if is_dispatch else self._limits.remedies
-            if sum(1 for place in self._places.values() if place.is_dispatch is is_dispatch) >= limit:
-                return ("slots", f"{limit} {'agents' if is_dispatch else 'remedies'} already running")
+        """(what an act would wait for, who holds it); None when it could begin now. Takes only a place in the line."""
         for tree in trees_of(goal):
             holder = self._leases.blocker(tree=tree, holder=uid)
             if holder is not None:
                 place = self._places.get(GoalUid(holder))
                 return ("lease", holder if place is None else place.ref)
-        return None
+        waits = self._turns(rung).waits_for(uid, _seat(goal, rung))
+        return None if waits is None else ("slots", waits)
 
     def reserve(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
         """Take leases and slot for an act, all or none; None when taken, else what `waits_for` says."""
@@ -100,12 +111,17 @@ class Executor:
     def _take(self, uid: GoalUid, goal: Goal, rung: str, trees: Sequence[str]) -> None:
         for tree in trees:
             self._leases.acquire(tree=tree, holder=uid)
-        is_dispatch = rung.startswith("harness:")
-        self._places[uid] = _Place(ref=f"{goal.owner}/{goal.id}", is_dispatch=is_dispatch, trees=trees)
+        self._turns(rung).begin(uid, _seat(goal, rung))
+        self._places[uid] = _Place(ref=f"{goal.owner}/{goal.id}", trees=trees)
+
+    def _turns(self, rung: str) -> Turns:
+        return self._dispatches if _is_dispatch(rung) else self._remedies
 
     def release(self, uid: GoalUid) -> None:
         """Give back what was taken, whatever the goal says by now; harmless when nothing is held."""
         self._attempts.pop(uid, None)
+        for turns in (self._remedies, self._dispatches):
+            turns.end(uid)
         place = self._places.pop(uid, None)
         for tree in () if place is None else place.trees:
             self._leases.release(tree=tree, holder=uid)
@@ -195,6 +211,15 @@ class Executor:
     ) -> tuple[bytes, int, int]:
         """See ports/runner.py."""
         return await self._runner.read_log(uid, attempt_id, stream=stream, offset=offset)
+
+
+def _is_dispatch(rung: str) -> bool:
+    return rung.startswith("harness:")
+
+
+def _seat(goal: Goal, rung: str) -> Seat:
+    harness = goal.harness if _is_dispatch(rung) else None
+    return Seat(goal.owner, None if harness is None else harness.id)
 
 
 def trees_of(goal: Goal) -> tuple[str, ...]:

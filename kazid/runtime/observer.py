@@ -104,7 +104,7 @@ class Observer:
         """One look, timed from its real start; never raises for what it finds."""
         asked_s = self._clock.now().boot_s
         slots = self._network if predicate.provider in self._network_kinds else self._process
-        async with slots.hold(uid, is_slow=_was_slow(predicate, progress)):
+        async with slots.hold(uid, owner=goal.owner, is_slow=_was_slow(predicate, progress)):
             self.looks_total += 1
             if predicate.live or goal.workspace is None:
                 return await self._look_once(uid, goal, predicate, progress, self._moment(asked_s))

@@ -111,6 +111,7 @@ VERBS = (
             Option("--standing", "hold the goal for ever, not only until it converges once"),
             Option("--harness", "the coding agent to drive", kind=TEXT, value="H"),
             Option("--model", "the model that the agent uses", kind=TEXT, value="M"),
+            Option("--env", "deploy to [deploy.env.NAME]", kind=TEXT, value="NAME"),
             Option("--detach", "submit and return at once (exit 0)"),
             Option("--check", "observe once, store nothing, never act: exit 0 all pass, 1 otherwise"),
             Option("--allow-vacuous", "take predicates that can never be red; recorded with the goal"),

@@ -75,7 +75,7 @@ def _request(session: Session) -> "Document":
     request["standing"] = "standing" in arguments.flags
     if "allow-vacuous" in arguments.flags:
         request["allow_vacuous"] = True
-    for name in ("harness", "model"):
+    for name in ("harness", "model", "env"):
         if name in arguments.texts:
             request[name] = arguments.texts[name]
     search_path = os.environ.get("PATH", "")

@@ -94,5 +94,6 @@ def _source(call: Call, request: ApplyRequest | LintRequest) -> Source:
         standing_flag=request.standing,
         harness_flag=request.harness,
         model_flag=request.model,
+        env_flag=request.env,
         caller_path=request.path or "",
     )

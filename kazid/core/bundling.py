@@ -68,6 +68,15 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "another folder has the workspace's name: put the old one back, or apply it again",
         _RESUME,
     ),
+    Cause.UNLANDED: (
+        "the reason names what is in the way; nothing of yours was changed: clear it in the repository",
+        _RESUME,
+    ),
+    Cause.UNDEPLOYED: ("read the log of the last deploy (kazictl logs REF), mend what it names", _RESUME),
+    Cause.ROLLED_BACK: (
+        "find out why the deployed commit turned it red; what serves is the old one",
+        _RESUME,
+    ),
     Cause.UNSATISFIABLE: ("the predicates contradict each other: change the goal-file",),
     Cause.VACUOUS: (
         "nothing was red, so nothing was shown: check the predicates, or use --check to only look",

@@ -31,7 +31,7 @@ from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Episode, Progress
-from kazid.core.rungs import Choice, Options, actionable, half_open, options
+from kazid.core.rungs import DELIVERY, Choice, Options, actionable, half_open, options
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, Cause, GoalStatus
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
@@ -220,6 +220,14 @@ def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) 
             return _watching(goal, progress, vector, now, guards=(_incomplete_guard(vector),))
     if possible.choice is not None:
         return _act_on(goal, progress, vector, possible.choice, now)
+    if possible.end is not None and vector.is_complete:
+        return possible.end
+    if possible.end is not None:
+        return _watching(goal, progress, vector, now, guards=(_incomplete_guard(vector),))
+    if wedged is not None and possible.guards and all(g.name == DELIVERY for g in possible.guards):
+        return Conclude(
+            status=GoalStatus.STUCK, cause=wedged.cause, reason=wedged.reason, proof=_proof(vector)
+        )
     if possible.guards:
         return _watching(goal, progress, vector, now, guards=possible.guards)
     return _nobody_left(goal, progress, vector, possible, now)

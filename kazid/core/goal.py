@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from kazid.core.delivery import Deploy, Integration
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
 
@@ -162,6 +163,9 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Authored tables whose behaviour is not built yet, verbatim."""
     vacuous_allowed: Sequence[PredicateId] = ()
     """What cannot be red and was taken all the same, because who applied it said so."""
+    integration: Integration | None = None
+    """None: what is done stays where it was done."""
+    deploy: Deploy | None = None
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

@@ -6,16 +6,20 @@ Pure. Answers with the act that may start now, or with what holds it; `decide` t
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
-from kazid.core import backoff, fight, oscillation, stuck, withheld
-from kazid.core.decision import Guard
+from kazid.core import backoff, fight, landing, oscillation, stuck, withheld
+from kazid.core.decision import Conclude, Guard
+from kazid.core.delivery import ROLLBACK
 from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
-from kazid.core.vector import VerdictVector
+from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
 
+DELIVERY = "delivery"
+"""The guard of a red that waits for something lower: the code, the landing, the deploy, or a needed group."""
 HALF_OPEN_S = 3600.0
 """After the last attempt a standing goal tries one remedy an hour (SEMANTICS §4)."""
 
@@ -41,6 +45,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     orphaned: Sequence[PredicateId]
     is_dispatch: bool = False
     """Nothing but a dispatch comes next, now or when its backoff is over."""
+    end: Conclude | None = None
+    """How it ends where nobody but landing or deploying could go on, and that is used up."""
 
 
 def remedy_rung(index: int) -> str:
@@ -54,22 +60,37 @@ def remedy_of(goal: Goal, rung: str) -> Remedy:
 
 
 def actionable(goal: Goal, vector: VerdictVector) -> tuple[PredicateId, ...]:
-    """Reds, and errors that some remedy may act on (`on_error = true`)."""
-    on_error = [r for r in goal.remedies if r.on_error]
+    """Reds, and errors that some remedy may act on (`on_error = true`), but for what waits for something lower."""
+    waits = landing.waiting(goal, vector)
+    grouped = {p for p, why in waits.items() if "group" in why}
     return tuple(
         r.predicate_id
         for r in vector.readings
-        if r.is_red or (r.is_error and any(m.covers(r.predicate_id) for m in on_error))
+        if (r.predicate_id not in waits and r.is_red)
+        or (r.predicate_id not in grouped and _has_remedy(goal, r))
     )
 
 
 def agent_may(goal: Goal, predicate: Predicate) -> bool:
-    """Whether the goal's agent may work on this predicate: code always, live only when named or accepted."""
-    if goal.harness is None:
+    """Whether the goal's agent may work on this predicate: code always, live only when named, accepted or deployed."""
+    if goal.harness is None or predicate.id in landing.own_predicates(goal):
         return False
     if not predicate.live:
         return True
-    return predicate.id in goal.harness.predicates or (goal.mode is Mode.CREATE and predicate.acceptance)
+    is_accepted = goal.mode is Mode.CREATE and predicate.acceptance
+    return predicate.id in goal.harness.predicates or is_accepted or landing.may_mend_live(goal, predicate)
+
+
+def _has_remedy(goal: Goal, reading: Reading) -> bool:
+    """Whether a remedy may act on it now, whatever lower step does not hold."""
+    may = [r for r in goal.remedies if r.on_error or reading.is_red]
+    return (reading.is_red or reading.is_error) and any(_covers(goal, r, reading.predicate_id) for r in may)
+
+
+def _covers(goal: Goal, remedy: Remedy, predicate_id: PredicateId) -> bool:
+    """What landing and deploying are for is a remedy's only by name."""
+    is_own = predicate_id in landing.own_predicates(goal)
+    return predicate_id in remedy.predicates if is_own else remedy.covers(predicate_id)
 
 
 def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Options:
@@ -78,10 +99,14 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     assert episode is not None, "reds are acted on within an episode"
     fought = fight.contested(progress, vector, now)
     left = [p for p in actionable(goal, vector) if p not in fought]
+    waits = landing.waiting(goal, vector)
+    step = landing.next_step(goal, progress, vector, [p for p in left if p not in waits])
+    if step is not None and step.rung == ROLLBACK:
+        return _delivery(goal, progress, step, now)
     guards: list[Guard] = []
     spent: list[PredicateId] = []
     for index, remedy in enumerate(goal.remedies):
-        matched = [p for p in left if _remedy_takes(remedy, p, vector)]
+        matched = [p for p in left if _remedy_takes(goal, remedy, p, vector)]
         if not matched:
             continue
         if episode.attempts.get(remedy_rung(index), 0) >= remedy.attempts:
@@ -98,7 +123,29 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
         guards.extend(held)
         left = [p for p in left if p not in matched]
         spent = [p for p in spent if p not in matched]
-    return _agent_options(goal, progress, vector, left, guards, spent, now)
+    guards.extend(
+        Guard(name=DELIVERY, reason=why, predicates=(p,))
+        for p, why in waits.items()
+        if vector.reading(p).is_red
+    )
+    own = landing.own_predicates(goal)
+    left = [p for p in left if p not in waits and p not in own]
+    if step is None or left:
+        spent = [p for p in spent if p not in waits]
+        return _agent_options(goal, progress, vector, left, guards, spent, now)
+    possible = _delivery(goal, progress, step, now)
+    return replace(possible, guards=(*guards, *possible.guards))
+
+
+def _delivery(goal: Goal, progress: Progress, step: landing.Step, now: Now) -> Options:
+    """Landing, deploying or rolling back as the one choice, when its backoff is over; or its end."""
+    if step.end is not None:
+        return Options(choice=None, guards=(), spent=(), orphaned=(), end=step.end)
+    ready, held = _split_by_backoff(goal, progress, step.predicates, now)
+    if step.rung != ROLLBACK and held:
+        ready = []  # it serves all of them with one act
+    choice = Choice(rung=step.rung, predicates=tuple(ready), title=step.title) if ready else None
+    return Options(choice=choice, guards=tuple(held), spent=(), orphaned=())
 
 
 def half_open(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Choice | Guard | None:
@@ -109,7 +156,7 @@ def half_open(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -
     due_s = since_s + HALF_OPEN_S
     reds = actionable(goal, vector)
     for index, remedy in enumerate(goal.remedies):
-        matched = tuple(p for p in reds if _remedy_takes(remedy, p, vector))
+        matched = tuple(p for p in reds if _remedy_takes(goal, remedy, p, vector))
         if not matched:
             continue
         if now.boot_s >= due_s:
@@ -159,8 +206,8 @@ def _agent_options(
     )
 
 
-def _remedy_takes(remedy: Remedy, predicate_id: PredicateId, vector: VerdictVector) -> bool:
-    if not remedy.covers(predicate_id):
+def _remedy_takes(goal: Goal, remedy: Remedy, predicate_id: PredicateId, vector: VerdictVector) -> bool:
+    if not _covers(goal, remedy, predicate_id):
         return False
     return remedy.on_error or vector.reading(predicate_id).verdict.status is Status.FAIL
 

@@ -66,3 +66,6 @@ class Cause(enum.Enum):
     SEAL_BROKEN = "seal_broken"
     READ_ONLY_WRITE = "read_only_write"
     FLAPPING = "flapping"
+    UNLANDED = "unlanded"
+    UNDEPLOYED = "undeployed"
+    ROLLED_BACK = "rolled_back"

@@ -36,6 +36,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     standing_flag: bool = False
     harness_flag: str | None = None
     model_flag: str | None = None
+    env_flag: str | None = None
+    """Which `[deploy.env.NAME]`."""
     caller_path: str = ""
 
 

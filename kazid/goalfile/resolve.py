@@ -1,6 +1,6 @@
 """The tables of a goal-file as one `Goal`: everything read, all problems gathered, defaults and references resolved.
 
-The order of the vector is made here: predicates as written, `landed` when the result is to be landed, then guards.
+The order of the vector is made here: predicates as written, what shows that they are landed and deployed, then guards.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ import msgspec
 from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
+from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
@@ -28,7 +29,7 @@ from kazid.goalfile.problems import Problems
 from kazid.goalfile.request import Defaults, Loaded, Request
 from kazid.goalfile.sections import Sections, read_sections
 from kazid.goalfile.shapes import shown
-from kazid.goalfile.synthesized import LANDED, SCOPE_GUARD, enforcement_guards, landed
+from kazid.goalfile.synthesized import SCOPE_GUARD, enforcement_guards
 from kazid.goalfile.table import Table
 from kazid.goalfile.unbuilt import notices_of, unbuilt_of
 
@@ -51,6 +52,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     remedies: Sequence[Remedy]
     harness: HarnessChoice | None
     predicates: Sequence[Predicate]
+    delivery: Delivery
     mode: Mode
     standing: bool
 
@@ -104,8 +106,12 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
     )
     read = read_predicates(values.get("predicate"), problems, context, path=(*base, "predicate"))
     groups = _grouped(sections, read, problems)
-    predicates = _vector(read, sections, standing=standing)
-    _check_ids(read, sections, problems)
+    has_code = any(not r.predicate.live for r in read)
+    delivery = read_delivery(
+        values, sections, problems, context, env_flag=source.env_flag, has_code=has_code, base=base
+    )
+    predicates = _vector(read, sections, delivery, standing=standing)
+    _check_ids(read, sections, delivery, problems)
     _check_captures(read, sections, problems)
     remedies = read_remedies(sections.remedies, {p.id for p in predicates}, problems)
     harness = choose_harness(
@@ -131,6 +137,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         remedies=remedies,
         harness=harness,
         predicates=predicates,
+        delivery=delivery,
         mode=mode,
         standing=standing,
     )
@@ -163,21 +170,18 @@ def _grouped(sections: Sections, read: Sequence[Read], problems: Problems) -> Gr
     return groups
 
 
-def _vector(read: Sequence[Read], sections: Sections, *, standing: bool) -> list[Predicate]:
+def _vector(
+    read: Sequence[Read], sections: Sections, delivery: Delivery, *, standing: bool
+) -> list[Predicate]:
     predicates = [r.predicate for r in read if not r.predicate.guard]
     guards = [r.predicate for r in read if r.predicate.guard]
-    integration = sections.tables["integration"]
-    if (integration.text("mode") or "none") != "none":
-        predicates.append(landed(integration, goal_id=sections.top.text("id") or "", standing=standing))
-    return [*predicates, *guards, *enforcement_guards(sections, standing=standing)]
+    return [*predicates, *delivery.predicates, *guards, *enforcement_guards(sections, standing=standing)]
 
 
-def _check_ids(read: Sequence[Read], sections: Sections, problems: Problems) -> None:
+def _check_ids(read: Sequence[Read], sections: Sections, delivery: Delivery, problems: Problems) -> None:
     """Ids are unique among predicates, enforcement guards and what the daemon adds."""
     check_predicate_ids(read, problems)
-    made = {g.text("id") for g in sections.guards}
-    if (sections.tables["integration"].text("mode") or "none") != "none":
-        made.add(LANDED)
+    made = {*(g.text("id") for g in sections.guards), *own_ids(delivery)}
     if sections.tables["scope"].texts("deny"):
         made.add(SCOPE_GUARD)
     for each in read:
@@ -229,6 +233,8 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         source_path=source.path,
         source_sha256=document.sha256,
         tables=_stored(values, parts.read),
+        integration=parts.delivery.integration,
+        deploy=parts.delivery.deploy,
     )
 
 

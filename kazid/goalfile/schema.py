@@ -50,6 +50,7 @@ def goal_file_schema(catalog: Catalog) -> dict[str, Json]:
     properties |= {name: _array(_table(fields)) for name, fields in vocabulary.ARRAYS.items()}
     properties["budget"] = _table(vocabulary.BUDGET, {"window": _table(vocabulary.BUDGET_WINDOW)})
     properties["enforcement"] = _enforcement()
+    properties["deploy"] = _deploy(_predicate(authorable))
     properties["predicate"] = {
         "type": "array",
         "minItems": 1,
@@ -112,6 +113,12 @@ def _predicate(kinds: Sequence[KindSpec]) -> dict[str, Json]:
             for kind in kinds
         ],
     }
+
+
+def _deploy(layer: Mapping[str, Json]) -> dict[str, Json]:
+    """A table whose keys may each be another in an environment, and the layers on its way."""
+    environment: dict[str, Json] = {"type": "object", "additionalProperties": _table(vocabulary.DEPLOY)}
+    return _table(vocabulary.DEPLOY, {"env": environment, "layer": _array(dict(layer))})
 
 
 def _enforcement() -> dict[str, Json]:

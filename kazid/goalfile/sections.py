@@ -18,7 +18,11 @@ from kazid.goalfile.table import Fields, Table, read_table, read_tables
 _LABEL_KEY = re.compile(r"[^\s=,]+")
 _CLAIM = re.compile(r"(path|unit|url|repo):.+")
 _ROLES: Mapping[str, Fields] = {"fixer": vocabulary.FIXER_ROLE, "demonstrator": vocabulary.DEMONSTRATOR_ROLE}
-_BESIDES: Mapping[str, Sequence[str]] = {"enforcement": ("guard", "roles"), "budget": ("window",)}
+_BESIDES: Mapping[str, Sequence[str]] = {
+    "enforcement": ("guard", "roles"),
+    "budget": ("window",),
+    "deploy": ("env", "layer"),
+}
 
 
 class Sections(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,47 +1,19 @@
-"""Predicates that no `[[predicate]]` authored: what `[integration]` and `[[enforcement.guard]]` mean (reference 1.6).
+"""Guards that no `[[predicate]]` authored: what `[[enforcement.guard]]` means (reference 1.6).
 
-They are in the vector like any other: `landed` last of the predicates, then the authored guards, then these.
+They are in the vector like any other, after the authored guards. `landed` and `deployed` are made in `delivering.py`.
 """
 
-import re
 from collections.abc import Iterator
 
 from kazid.core.goal import Cadence, Predicate
 from kazid.core.ids import PredicateId
-from kazid.core.json import Json
 from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.sections import Sections
 from kazid.goalfile.table import Table
 from kazid.goalfile.vocabulary import ENFORCEMENT_GUARD
 
-LANDED = PredicateId("landed")
 SCOPE_GUARD = PredicateId("scope_deny_paths")
-"""Ids the daemon gives to predicates of its own."""
-
-_NOT_BRANCH = re.compile(r"[^A-Za-z0-9._-]+")
-
-
-def landed(integration: Table, *, goal_id: str, standing: bool) -> Predicate:
-    """The predicate of `[integration]`: the result is where it says."""
-    options: dict[str, Json] = {
-        "mode": integration.text("mode"),
-        "branch": integration.text("branch") or default_branch(goal_id),
-    }
-    if (base := integration.text("base")) is not None:
-        options["base"] = base
-    return Predicate(
-        id=LANDED,
-        provider="landed",
-        cadence=_cadence(standing=standing),
-        live=False,
-        description="the result is landed",
-        options=options,
-    )
-
-
-def default_branch(goal_id: str) -> str:
-    """The branch a goal's result goes to when none is authored."""
-    return f"task/{_NOT_BRANCH.sub('-', goal_id).strip('-')}"
+"""An id the daemon gives to a predicate of its own."""
 
 
 def enforcement_guards(sections: Sections, *, standing: bool) -> Iterator[Predicate]:

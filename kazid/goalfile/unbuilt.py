@@ -53,16 +53,12 @@ def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
     tables = sections.tables
     if sections.captures:
         yield sections.captures[0].path, "[[capture]]"
-    integration = tables["integration"]
-    if (mode := integration.text("mode") or "none") != "none":
-        yield (*integration.path, "mode"), f'[integration] mode = "{mode}"'
     if tables["escalation"].is_authored:
         yield tables["escalation"].path, "[escalation]"
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
-        for key in ("needs", "budget"):
-            if table is not None and table.has(key) and table.raw(key) != []:
-                yield (*table.path, key), f'group "{group.id}": {key}'
+        if table is not None and table.has("budget"):
+            yield (*table.path, "budget"), f'group "{group.id}": budget'
 
 
 def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:

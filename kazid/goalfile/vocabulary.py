@@ -199,6 +199,49 @@ INTEGRATION: Fields = {
     "branch_prefix": KeySpec(type=KeyType.STRING, default="kazi/", help="prefix of landing branches"),
     "base": KeySpec(type=KeyType.STRING, help="what it lands on; found from origin when absent"),
     "commit_style": KeySpec(type=KeyType.STRING, help="for people"),
+    "forge": KeySpec(
+        type=KeyType.TABLE, help="who merges: kind (gh, rest, none), url, repo, token_env; gh when absent"
+    ),
+    "attempts": KeySpec(type=KeyType.POSITIVE_INTEGER, default=3, help="landings tried, then it is stuck"),
+    "timeout": KeySpec(type=KeyType.DURATION, default="30m", help="one landing never takes longer"),
+    "checks_timeout": KeySpec(
+        type=KeyType.DURATION, default="20m", help="how long the forge's checks are waited for"
+    ),
+}
+FORGE: Fields = {
+    "kind": KeySpec(
+        type=KeyType.STRING, choices=("gh", "rest", "none"), help="none: the remote's base is pushed to"
+    ),
+    "url": KeySpec(type=KeyType.STRING, help="of the REST API"),
+    "repo": KeySpec(type=KeyType.STRING, help="owner/name"),
+    "token_env": KeySpec(type=KeyType.STRING, help="the daemon's variable that holds the token"),
+}
+
+DEPLOY: Fields = {
+    "cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the executable; safe to run again at any point"),
+    "args": KeySpec(type=KeyType.STRING_LIST, help="its arguments"),
+    "timeout": KeySpec(type=KeyType.DURATION, default="30m", help="it is killed whole after so long"),
+    "rollback_cmd": KeySpec(
+        type=KeyType.NON_EMPTY_STRING, help="run when a deploy turned green predicates red"
+    ),
+    "rollback_args": KeySpec(type=KeyType.STRING_LIST, help="its arguments"),
+    "ref": KeySpec(
+        type=KeyType.NON_EMPTY_STRING,
+        default="release/{goal}/{short}",
+        help="the release's tag; {goal} {commit} {short} {env}",
+    ),
+    "version": KeySpec(
+        type=KeyType.TABLE, help="where the serving commit is read: url with header or jsonpath"
+    ),
+    "version_cmd": KeySpec(type=KeyType.NON_EMPTY_STRING, help="prints the serving commit"),
+    "version_args": KeySpec(type=KeyType.STRING_LIST, help="its arguments"),
+    "attempts": KeySpec(type=KeyType.POSITIVE_INTEGER, default=3, help="deploys tried, then it is stuck"),
+    "vars": KeySpec(type=KeyType.STRING_TABLE, help="variables that its commands get"),
+}
+DEPLOY_VERSION: Fields = {
+    "url": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="what serves"),
+    "header": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the answer's header that names the commit"),
+    "jsonpath": KeySpec(type=KeyType.NON_EMPTY_STRING, help="where its JSON names the commit"),
 }
 
 CONVENTIONS: Fields = {
@@ -223,10 +266,11 @@ TABLES: Mapping[str, Fields] = {
     "economy": ECONOMY,
     "memory": MEMORY,
     "integration": INTEGRATION,
+    "deploy": DEPLOY,
     "conventions": CONVENTIONS,
     "escalation": ESCALATION,
 }
-"""The plain tables. `[enforcement]` has `guard` and `roles` besides, `[budget]` has `window`."""
+"""The plain tables. `[enforcement]` has `guard` and `roles` besides, `[budget]` `window`, `[deploy]` `env`, `layer`."""
 
 ARRAYS: Mapping[str, Fields] = {"remedy": REMEDY, "group": GROUP, "capture": CAPTURE}
 """The arrays of tables, `[[predicate]]` apart: its keys depend on its kind."""

@@ -18,6 +18,7 @@ from kazid.providers.docs_updated import DocsUpdated
 from kazid.providers.fresh_clone import FreshClone
 from kazid.providers.gherkin import Gherkin
 from kazid.providers.http_probe import HttpProbe
+from kazid.providers.landed import Deployed, Landed
 from kazid.providers.metrics import Metrics
 from kazid.providers.mutation import Mutation
 from kazid.providers.no_stubs import NoStubs
@@ -46,9 +47,11 @@ BUILTIN: Mapping[str, Callable[[], Provider]] = MappingProxyType(
         "coverage": Coverage,
         "custom_script": CustomScript,
         "cve": Cve,
+        "deployed": Deployed,
         "docs_updated": DocsUpdated,
         "gherkin": Gherkin,
         "http_probe": HttpProbe,
+        "landed": Landed,
         "mutation": Mutation,
         "no_stubs": NoStubs,
         "prod_log": ProdLog,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from kazid.core import budget
+from kazid.core.delivery import RUNGS
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, PredicateId
@@ -22,6 +23,7 @@ from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
+from kazid.runtime.delivering import cause_of, delivery_order, outcome_of
 from kazid.runtime.turns import Turns
 from kazid.shim.redaction import redact
 
@@ -130,6 +132,9 @@ class Executor:
         self, intent: ActIntended, uid: GoalUid, goal: Goal, progress: Progress, vector: VerdictVector
     ) -> AttemptOrder:
         """What to run for this intent. Pure, but for the private folder's name."""
+        if intent.rung in RUNGS:
+            scratch = f"{self._private_folder(uid)}/landing"
+            return delivery_order(intent, uid, goal, progress, scratch=scratch)
         cwd = goal.workspace or self._private_folder(uid)
         if not intent.rung.startswith("harness:"):
             remedy = remedy_of(goal, intent.rung)
@@ -191,7 +196,13 @@ class Executor:
         harness = self._harnesses.get(act.rung.removeprefix("harness:"))
         if harness is not None and result.ending not in ("never_started", "not_started"):
             report = harness.parse(await self._printed(uid, act.attempt_id))
-        return _ended(goal, act, result, report, now=now)
+        ended = _ended(goal, act, result, report, now=now)
+        if act.rung in RUNGS and result.ending == "exited":
+            outcome = outcome_of(await self._printed(uid, act.attempt_id))
+            said = None if outcome is None else redact(f"{outcome.name}: {outcome.detail}")[:TEXT_CHARS_MAX]
+            cause = cause_of(act.rung, outcome)
+            ended = msgspec.structs.replace(ended, reason=said or ended.reason, cause=cause)
+        return ended
 
     def ended_unread(self, goal: Goal, act: RunningAct, result: AttemptResult, now: Now) -> ActEnded:
         """The attempt's end where what it printed cannot be read: the reservation is charged."""

@@ -27,6 +27,7 @@ from kazid.core.decision import (
     OpenEpisode,
     Resume,
 )
+from kazid.core.delivery import RUNGS
 from kazid.core.errors import JournalUnavailable
 from kazid.core.event import (
     ActDeferred,
@@ -328,7 +329,8 @@ class Reconciler:
     async def _is_tree_same(self, decision: Act) -> bool:
         """No act on an old red: code verdicts count for the tree they saw (SEMANTICS §2)."""
         goal, progress = self._state.spec, self._state.progress
-        code = [p for p in decision.predicates if not goal.predicate(p).live]
+        judged = goal.predicate_ids if decision.rung in RUNGS else decision.predicates
+        code = [p for p in judged if not goal.predicate(p).live]
         if not code or goal.workspace is None or self._tree_looks >= cadence.TREE_LOOKS_MAX:
             return True
         tree = await self._world.observer.tree_hash(goal)

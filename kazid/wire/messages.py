@@ -52,6 +52,8 @@ class ApplyRequest(_Request, frozen=True, kw_only=True):
     standing: bool = False
     harness: NameText | None = None
     model: NameText | None = None
+    env: NameText | None = None
+    """Which `[deploy.env.NAME]` to deploy to."""
     path: SearchPathText | None = None
     """The caller's PATH: commands are looked up with it."""
     allow_vacuous: bool = False

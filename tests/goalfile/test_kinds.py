@@ -25,11 +25,11 @@ OPERATION = set(LEAST)
 
 def test_the_kinds_are_the_documented_ones() -> None:
     assert {k.name for k in KINDS.values() if not k.synthesized} == SEED | LATER | OPERATION | HOUSE
-    assert {k.name for k in KINDS.values() if k.synthesized} == {"landed", "scope_guard"}
+    assert {k.name for k in KINDS.values() if k.synthesized} == {"landed", "deployed", "scope_guard"}
 
 
 def test_live_kinds_are_those_that_look_from_outside() -> None:
-    live = {"http_probe", "browser", "visual", "prod_log", "metrics", "records"} | OPERATION
+    live = {"http_probe", "browser", "visual", "prod_log", "metrics", "records", "deployed"} | OPERATION
     assert {k.name for k in KINDS.values() if k.live} == live
 
 

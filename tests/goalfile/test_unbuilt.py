@@ -15,17 +15,9 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
             "[[capture]]",
             id="capture",
         ),
-        pytest.param('[integration]\nmode = "merge"\n', 7, "integration.mode", '"merge"', id="integration"),
         pytest.param("[escalation]\n", 6, "escalation", "[escalation]", id="escalation"),
         pytest.param(
             "[[group]]\nid = 'a'\nbudget = 3\n", 8, "group[1].budget", 'group "a": budget', id="group-budget"
-        ),
-        pytest.param(
-            "[[group]]\nid = 'a'\n[[group]]\nid = 'b'\nneeds = ['a']\n",
-            10,
-            "group[2].needs",
-            'group "b": needs',
-            id="needs",
         ),
         pytest.param(
             '[[predicate]]\nid = "q"\nprovider = "oss_hygiene"\n',
@@ -50,6 +42,8 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
         pytest.param("[seal]\nenabled = false\nsealed_inputs = ['x']\n", id="seal-off"),
         pytest.param("[integration]\n", id="integration-empty"),
         pytest.param('[integration]\nmode = "none"\n', id="integration-none"),
+        pytest.param('[integration]\nmode = "merge"\n', id="integration"),
+        pytest.param("[[group]]\nid = 'a'\n[[group]]\nid = 'b'\nneeds = ['a']\n", id="needs"),
         pytest.param("[scope]\ndeny = []\npaths = ['src']\n", id="nothing-denied"),
         pytest.param(
             "[[group]]\nid = 'a'\n[[group]]\nid = 'b'\nparent = 'a'\nneeds = []\n", id="groups-that-only-sort"

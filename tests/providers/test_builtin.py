@@ -15,6 +15,7 @@ from kazid.providers.fresh_clone import FreshCloneOptions
 from kazid.providers.gherkin import GherkinOptions
 from kazid.providers.http_probe import HttpProbeOptions
 from kazid.providers.kinds import checks
+from kazid.providers.landed import DeployedOptions, LandedOptions
 from kazid.providers.metric import MetricFormat, MetricOptions
 from kazid.providers.metrics import MetricsOptions
 from kazid.providers.mutation import MutationOptions
@@ -51,6 +52,8 @@ OPTIONS = {
     "cve": CveOptions,
     "mutation": MutationOptions,
     "property": PropertyOptions,
+    "landed": LandedOptions,
+    "deployed": DeployedOptions,
     **OPERATION_OPTIONS,
 }
 

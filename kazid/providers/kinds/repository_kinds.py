@@ -69,15 +69,38 @@ PLAN_EXPANDED = KindSpec(
     keys={"phase": KeySpec(type=KeyType.NON_EMPTY_STRING, required=True, help="the roadmap or proposal")},
 )
 
+_WHERE = {
+    "mode": KeySpec(type=KeyType.STRING, required=True, help="commit, branch, pr or merge"),
+    "branch": KeySpec(type=KeyType.STRING, help="the branch it is landed on"),
+    "base": KeySpec(type=KeyType.STRING, help="what it is landed onto"),
+}
+
 LANDED = KindSpec(
     name="landed",
     summary="the result is landed as far as [integration] mode says",
+    verdicts="pass: all of the goal's work is committed, and as far as the mode says pushed, in a pull request or in "
+    "the base, or there is none; fail: what is not, by name; error: no repository, or no answer of its remote or forge",
     live=False,
-    built=False,
+    built=True,
     keys={
-        "mode": KeySpec(type=KeyType.STRING, required=True, help="commit, branch, pr or merge"),
-        "branch": KeySpec(type=KeyType.STRING, help="the branch it is landed on"),
-        "base": KeySpec(type=KeyType.STRING, help="what it is landed onto"),
+        **_WHERE,
+        "paths": KeySpec(type=KeyType.STRING_LIST, help="all that is the goal's to land"),
+        "forge": KeySpec(type=KeyType.TABLE, help="who merges"),
+    },
+    synthesized=True,
+)
+
+DEPLOYED = KindSpec(
+    name="deployed",
+    summary="the commit that is serving has the landed work",
+    verdicts="pass: what serves names a commit that is the landed one, or has it in its history; fail: it is older, "
+    "unknown, names no commit, or nothing answers; error: it could not be asked",
+    live=True,
+    built=True,
+    keys={
+        **_WHERE,
+        "version": KeySpec(type=KeyType.TABLE, required=True, help="where the serving commit is read"),
+        "vars": KeySpec(type=KeyType.STRING_TABLE, help="variables that version_cmd gets"),
     },
     synthesized=True,
 )
@@ -91,4 +114,4 @@ SCOPE_GUARD = KindSpec(
     synthesized=True,
 )
 
-KINDS = (NO_STUBS, DOCS_UPDATED, OSS_HYGIENE, PLAN_EXPANDED, LANDED, SCOPE_GUARD)
+KINDS = (NO_STUBS, DOCS_UPDATED, OSS_HYGIENE, PLAN_EXPANDED, LANDED, DEPLOYED, SCOPE_GUARD)

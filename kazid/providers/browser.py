@@ -16,7 +16,7 @@ from kazid.core.verdict import Direction, Status, Verdict, errored, unknown
 from kazid.ports.commands import Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
 from kazid.providers.browser_host import BrowserHost, BrowserMissing
-from kazid.providers.browser_options import BrowserOptions, Record, Step, Stopped, Walk, viewports_of
+from kazid.providers.browser_options import SEEDED, BrowserOptions, Record, Step, Stopped, Walk, viewports_of
 from kazid.providers.browser_walk import walk_in
 from kazid.providers.evidence import command_evidence, shortened
 from kazid.providers.options import allowed_s, read_options
@@ -81,8 +81,8 @@ class Browser:
                 )
             except BrowserMissing as error:
                 return unknown("browser_missing", str(error), url=_url(read))
-            if walks[-1].stopped is not None:
-                break
+            if (stopped := walks[-1].stopped) is not None and stopped.reason != SEEDED:
+                break  # a first look makes the pictures of all windows, so that they are looked at once
         return interpret(walks, read)
 
     async def _walk(
@@ -158,7 +158,10 @@ def interpret(walks: Sequence[Walk], options: BrowserOptions) -> Verdict:
     if shots := [walk.screenshot for walk in walks if walk.screenshot]:
         evidence["screenshot"] = shots[0] if len(shots) == 1 else list(shots)
     broken = [record for record in records if not record.ok]
-    stopped = next((walk.stopped for walk in walks if walk.stopped is not None), None)
+    ends = [walk.stopped for walk in walks if walk.stopped is not None]
+    stopped = ends[-1] if ends else None
+    if stopped is not None and stopped.reason == SEEDED:
+        stopped = msgspec.structs.replace(stopped, detail="; ".join(end.detail for end in ends))
     if broken or stopped is not None:
         evidence["snapshot"] = walks[-1].snapshot
     violations = [walk.violations for walk in walks if walk.violations is not None]

@@ -16,6 +16,8 @@ VIEWPORTS: Mapping[str, Mapping[str, int]] = {
     "desktop": {"width": 1440, "height": 900},
 }
 TIMEOUT_MS = 30_000
+SEEDED = "baseline_seeded"
+"""Why a journey ended that made the picture it had to compare with."""
 
 
 class Severity(enum.Enum):

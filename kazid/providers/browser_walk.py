@@ -18,6 +18,7 @@ import anyio.to_thread
 from kazid.core.json import Json
 from kazid.providers import picture
 from kazid.providers.browser_options import (
+    SEEDED,
     Assertion,
     BrowserOptions,
     Field,
@@ -350,9 +351,7 @@ class Journey:
             )
         )
         if compared.is_seeded:
-            raise Unavailable(
-                "baseline_seeded", f"there was no picture {name}: this look made one; look at it"
-            )
+            raise Unavailable(SEEDED, f"there was no picture {name}: this look made one; look at it")
         found: dict[str, Json] = {"ratio": round(compared.ratio, 6), "size": compared.size}
         if compared.size != compared.baseline_size:
             found["baseline_size"] = compared.baseline_size

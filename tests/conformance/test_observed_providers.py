@@ -15,22 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.adapters.system.repository import SystemRepositories
+from kazid.adapters.system.workspace import SystemWorkspaces
+from kazid.core.errors import GoalFileError
+from kazid.core.ids import GoalUid
 from kazid.core.verdict import Verdict
 from kazid.ports.provider import Look
 from kazid.providers.builtin import BUILTIN
+from kazid.providers.catalog import KINDS
+from kazid.runtime.grading import Grading
+from tests.builders import a_goal, a_predicate
+from tests.goalfile.loading import loaded
 
 pytestmark = pytest.mark.anyio
 
 OBSERVED = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "observed"
-NOT_BUILT = ("ra-git", "ra-gitbad")
-"""A git ref as baseline: such a goal-file is refused by name (goalfile/unbuilt.py)."""
-ROWS: list[dict[str, Any]] = [
-    row
-    for row in json.loads((OBSERVED / "providers.json").read_text())
-    if row["provider"] in BUILTIN and row["id"] not in NOT_BUILT
-]
+EVERY: list[dict[str, Any]] = json.loads((OBSERVED / "providers.json").read_text())
+ROWS = [row for row in EVERY if row["provider"] in BUILTIN]
 THEIR_PORT = "18088"
 
 OURS = {
@@ -47,6 +51,14 @@ OURS = {
     "cv-gov-empty": ("error", "nothing shows that the scanner ran (goal-files §14)"),
     "pr-pass": ("error", "exit 0 without a word shows no property (issue: empty output is never green)"),
 }
+
+NOT_BUILT = {
+    "oss_hygiene": "not in the catalogue that was asked for; `no_stubs` with patterns of one's own says the same",
+    "swift_test": "Xcode's result bundles are read on macOS only, and kazid runs on Linux",
+    "render_proof": "judges a capture by its size; `visual` compares the picture itself",
+    "visual_judge": "a model's opinion of a picture is no observation; `visual` is one",
+}
+"""Kinds of the predecessor that kazid refuses by name, and why. Their rows are judged differences."""
 
 REASONS = {
     "timeout_ms": "timeout",
@@ -100,15 +112,26 @@ def _wait_for(port: int) -> None:
 
 async def answer(row: Mapping[str, Any], *, workspace: Path, port: int) -> Verdict:
     config = json.loads(json.dumps(row["config"]).replace(THEIR_PORT, str(port)))
-    look = Look(
-        predicate_id=row["id"],
-        workspace=str(workspace),
-        deadline_s=10,
-        path=os.environ["PATH"],
-        wall_s=time.time(),
+    predicate = replace(a_predicate(row["id"], provider=row["provider"]), options=config)
+    goal = a_goal(predicate, workspace=str(workspace))
+    workspaces = SystemWorkspaces()
+    grading = Grading(
+        workspaces=workspaces,
+        repositories=SystemRepositories(workspaces, scratch=workspace.parent / "scratch"),
     )
-    runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
-    return await BUILTIN[row["provider"]]().evaluate(config, look, runner)
+    async with grading.place(GoalUid("u"), goal, predicate, base=None) as place:
+        if isinstance(place, Verdict):
+            return place
+        look = Look(
+            predicate_id=row["id"],
+            workspace=str(workspace),
+            deadline_s=10,
+            path=os.environ["PATH"],
+            wall_s=time.time(),
+            reference=place.reference,
+        )
+        runner = SystemCommandRunner(state_id=f"test-{os.getpid()}", environ=os.environ)
+        return await BUILTIN[row["provider"]]().evaluate(config, look, runner)
 
 
 def facts_of(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,5 +178,20 @@ async def test_we_differ_where_we_say_so(row: dict[str, Any], workspace: Path, p
     assert (await answer(row, workspace=workspace, port=port)).status.value == expected
 
 
-def test_every_difference_is_a_row() -> None:
+def test_every_row_is_compared_or_a_judged_difference() -> None:
     assert OURS.keys() <= {row["id"] for row in ROWS}
+    assert NOT_BUILT.keys() == {row["provider"] for row in EVERY} - BUILTIN.keys()
+    assert all(NOT_BUILT.values())
+
+
+@pytest.mark.parametrize("row", [r for r in EVERY if r["provider"] in NOT_BUILT], ids=lambda row: row["id"])
+def test_a_kind_that_is_not_built_is_refused_by_name_and_never_answers(row: dict[str, Any]) -> None:
+    """A goal with such a predicate cannot be applied: there is no verdict that could be wrong."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in row["config"].items()]
+    text = "\n".join(('id = "g"', "[[predicate]]", 'id = "p"', f'provider = "{row["provider"]}"', *lines))
+    try:
+        refused = loaded(text).unbuilt
+    except GoalFileError as error:  # what it names is not there either
+        refused = error.problems
+    assert refused
+    assert not KINDS[row["provider"]].built

@@ -7,7 +7,9 @@ import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ import pytest
 from kazid.core.goal import Goal
 from kazid.core.verdict import Verdict
 from kazid.ports.provider import Look
+from kazid.providers.browser import Visual
+from kazid.providers.browser_host import PROGRAMS, BrowserHost
 from kazid.providers.builtin import BUILTIN
 from kazid.testing import real_commands
 from tests.goalfile.loading import loaded
@@ -213,3 +217,49 @@ async def test_a_bundle_that_is_missing_is_no_small_one(bin_folder: Path) -> Non
     grown = await looked("size-and-speed", "size", bin_folder, stored=3000)
     assert (grown.status.value, grown.score) == ("fail", 5000)
     assert (await looked("size-and-speed", "size", bin_folder, stored=4500)).status.value == "pass"
+
+
+class _Page(BaseHTTPRequestHandler):
+    colour = "red"
+
+    def do_GET(self) -> None:
+        page = "<!doctype html><body style='margin:0'><main style='height:90vh;background:%s'></main>"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write((page % self.colour).encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.skipif(
+    not any(shutil.which(name) for name in PROGRAMS),
+    reason="no Chromium is installed (Debian: apt-get install chromium)",
+)
+async def test_chromium_itself_and_a_first_picture_is_never_green(
+    bin_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (predicate,) = recipe("visual").predicates
+    host = BrowserHost()
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Page) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        options = {**predicate.options, "url": address}
+        look = Look(
+            predicate_id="home",
+            workspace=str(workspace_of(bin_folder, {})),
+            deadline_s=60,
+            path=os.environ["PATH"],
+            wall_s=1.8e9,
+        )
+        try:
+            said: list[str] = []
+            for colour in ("red", "red", "green"):
+                monkeypatch.setattr(_Page, "colour", colour)
+                verdict = await Visual(host).evaluate(options, look, real_commands())
+                said.append(f"{verdict.status.value} {verdict.reason}")
+        finally:
+            await host.close()
+            server.shutdown()
+    assert said == ["error baseline_seeded", "pass None", "fail assertion_failed"]
+    assert len(list((bin_folder.parent / "work" / ".kazi" / "visual-baselines").iterdir())) == 2

@@ -7,10 +7,10 @@ PY := $(VENV)/bin/python
 # ARGS goes through to the command: make test ARGS='tests/core -x'
 ARGS ?=
 
-.PHONY: help setup demo test test-long check sim bench mutants format lock clean
+.PHONY: help setup demo test test-long test-agents check sim bench mutants format lock clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(VENV)/.editable ## create .venv from the hashed lock, and install kazi into it in place
 
@@ -30,6 +30,12 @@ test: setup ## run the whole test suite, without the tests marked long
 
 test-long: setup ## run the tests marked long
 	@$(PY) -m pytest -m long $(ARGS)
+
+# make test-agents AGENTS="claude codex": only these
+AGENTS ?= claude codex opencode gemini_cli copilot pi qwen mini aider
+test-agents: setup ## install real agents at pinned versions, and drive each against a scripted model
+	@$(PY) scripts/agents.py $(AGENTS)
+	@KAZI_AGENTS="$(AGENTS)" $(PY) -m pytest tests/agents $(ARGS)
 
 check: setup ## format, lint, types, import rules, tests: what has to be green before a commit
 	@scripts/check $(ARGS)

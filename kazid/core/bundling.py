@@ -62,6 +62,14 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         _RESUME,
     ),
     Cause.CAPABILITY_UNREACHABLE: ("install what is missing, or correct its name or PATH", _RESUME),
+    Cause.AUTH_FAILED: (
+        "log the agent in, or give it its credential; every goal of this agent waits",
+        _RESUME,
+    ),
+    Cause.PROMPT_UNSEEN: (
+        "the agent asked something that nobody saw: answer it once by hand, or configure it",
+        _RESUME,
+    ),
     Cause.PERMISSION_DENIED: ("give the permission that was denied, or allow the tool in [harness]", _RESUME),
     Cause.WORKSPACE_MISSING: ("bring the workspace back, or apply the goal with another", _RESUME),
     Cause.WORKSPACE_MOVED: (

@@ -39,6 +39,9 @@ from kazid.core.verdict import Status
 RETRIED_HOURLY = (Cause.NO_PROGRESS, Cause.OSCILLATING)
 """What a standing goal's remedies try again once an hour."""
 
+ONLY_WITHOUT_CHANGE = (Cause.PERMISSION_DENIED, Cause.PROMPT_UNSEEN)
+"""What ends the dispatches only where the last one changed nothing that matters."""
+
 
 def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
     """What to do next, given all that is known. Never a `Hold` where something may be done."""
@@ -272,7 +275,9 @@ def _hopeless_agent(episode: Episode, fingerprint: str) -> Conclude | None:
     last = next((a for a in reversed(episode.acts) if a.rung.startswith("harness:")), None)
     if last is None or last.cause is None:
         return None
-    if last.cause is Cause.PERMISSION_DENIED and fingerprint not in episode.fingerprints:
+    if last.cause is Cause.QUOTA:
+        return None
+    if last.cause in ONLY_WITHOUT_CHANGE and fingerprint not in episode.fingerprints:
         return None
     return Conclude(status=GoalStatus.STUCK, cause=last.cause, reason=last.reason or last.cause.value)
 

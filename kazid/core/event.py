@@ -225,20 +225,23 @@ class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
     tokens_charged: int | None = None
     charge_estimated: bool = False
     cause: Cause | None = None
-    """Set when the attempt's end ends the goal's acting: no such binary, permission denied without a change."""
+    """Set when another attempt would end the same way: no such binary, no login, permission denied, a quota."""
     text: str | None = None
     session_id: str | None = None
     survivors: Sequence[int] = ()
     cost_usd_charged: float | None = None
     """None: what `usage` says, if it says anything."""
     cost_estimated: bool = False
+    until_wall_s: float | None = None
+    """When the quota that ended it is over (`cause` is `quota`)."""
 
 
 class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
     """An act that was due did not start: what it waits for. The red is observed again before the act is retried."""
 
     waits_for: str
-    """`lease`, `degraded`, `governor` (many goals turned red together) or `dependency` (what it depends on is red)."""
+    """`lease`, `degraded`, `governor` (many goals turned red together), `dependency` (what it depends on is red),
+    `quota` (the agent's limit) or `auth` (the agent's login failed)."""
     holder: str
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, flake, regression, seal, stuck, window
+from kazid.core import backoff, fight, flake, quota, regression, seal, stuck, window
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -310,7 +310,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         cost_usd = _cost_usd(event)
         spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
         progress = replace(progress, spent=spent)
-    return _unspent(progress, act) if event.ending == NEVER_STARTED else progress
+    return _unspent(progress, act) if event.ending == NEVER_STARTED or quota.is_free(event) else progress
 
 
 def _unspent(progress: Progress, act: RunningAct) -> Progress:
@@ -360,6 +360,7 @@ def _charged(episode: Episode, event: ActEnded) -> Episode:
             reason=event.reason,
             tokens=event.tokens_charged,
             cause=event.cause,
+            until_wall_s=event.until_wall_s,
         )
         if a.attempt_id == event.attempt_id
         else a

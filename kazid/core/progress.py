@@ -101,6 +101,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens: int | None = None
     cause: Cause | None = None
     """Why trying again is pointless, where the attempt's own end says so."""
+    until_wall_s: float | None = None
+    """When the quota that ended it is over."""
     greens: Sequence[PredicateId] = ()
     """What was green when it began, and was not seen green after it since (`core/regression.py`)."""
     broke: Sequence[PredicateId] = ()

@@ -98,6 +98,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
         """What the output says; tolerates noise and a log whose middle was dropped."""
         report = self.read(stdout)
         if report.trouble is None:
-            found = trouble.found_in(report.error) if report.is_error else None
+            found = trouble.found_in(report.error) if report.is_error else trouble.unseen(stdout)
             report = report if found is None else msgspec.structs.replace(report, trouble=found)
         return prices.filled(report)

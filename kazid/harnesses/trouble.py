@@ -92,6 +92,11 @@ def quota(words: str) -> Trouble:
     return Trouble(kind=TroubleKind.QUOTA)
 
 
+def unseen(stdout: str) -> Trouble | None:
+    """A question that nobody saw; it counts only where the agent then waited until it was ended."""
+    return Trouble(kind=TroubleKind.UNSEEN_PROMPT) if asked(stdout) else None
+
+
 def asked(stdout: str) -> bool:
     """True when the last thing printed is a question to somebody at a terminal."""
     lines = [line.strip() for line in stdout[-CHARS_READ:].splitlines() if line.strip()]

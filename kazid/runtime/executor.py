@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from kazid.core import budget
+from kazid.core import budget, quota
 from kazid.core.delivery import RUNGS
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.goal import Goal
@@ -20,7 +20,7 @@ from kazid.core.status import Cause
 from kazid.core.turns import Limits, Seat
 from kazid.core.vector import VerdictVector
 from kazid.ports.faults import fault_point
-from kazid.ports.harness import Harness, Report
+from kazid.ports.harness import Harness, Report, TroubleKind
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
 from kazid.runtime.delivering import cause_of, delivery_order, outcome_of
@@ -250,6 +250,9 @@ def _ended(
     reason = result.reason
     if reason is None and report is not None and report.error is not None:
         reason = report.error
+    cause = _cause(result, report, is_dispatch=is_dispatch)
+    if cause is Cause.QUOTA and usage is None:  # it was turned away: nothing was spent
+        charged, is_estimate, cost_usd, is_cost_estimate = None, False, None, False
     return ActEnded(
         attempt_id=act.attempt_id,
         ending=result.ending,
@@ -261,7 +264,8 @@ def _ended(
         usage=usage,
         tokens_charged=charged,
         charge_estimated=is_estimate,
-        cause=_cause(result, report, is_dispatch=is_dispatch),
+        cause=cause,
+        until_wall_s=_until_wall_s(report, now) if cause is Cause.QUOTA else None,
         text=None if report is None or report.text is None else redact(report.text)[:TEXT_CHARS_MAX],
         session_id=None if report is None else report.session_id,
         survivors=result.survivors,
@@ -294,11 +298,27 @@ def _cost(act: RunningAct, result: AttemptResult, usage: Usage | None) -> tuple[
 
 
 def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -> Cause | None:
-    """Ends that make another attempt pointless: nothing to run, or denied (believed only if nothing changed)."""
+    """Ends that make another attempt pointless: nothing to run, no login, a limit, an unanswered question, or denied.
+
+    The last two are believed only if nothing changed.
+    """
     if not is_dispatch:
         return None
     if result.ending == "not_started":
         return Cause.CAPABILITY_UNREACHABLE
+    trouble = None if report is None or report.trouble is None else report.trouble.kind
+    if trouble is TroubleKind.QUOTA:
+        return Cause.QUOTA
+    if trouble is TroubleKind.AUTH:
+        return Cause.AUTH_FAILED
+    if trouble is TroubleKind.UNSEEN_PROMPT and result.ending in ("idle_timeout", "total_timeout"):
+        return Cause.PROMPT_UNSEEN
     if report is not None and report.denials:
         return Cause.PERMISSION_DENIED
     return None
+
+
+def _until_wall_s(report: Report | None, now: Now) -> float:
+    trouble = None if report is None else report.trouble
+    assert trouble is not None, "a quota is told by a trouble"
+    return quota.until_wall_s(at_wall_s=trouble.at_wall_s, after_s=trouble.after_s, ended_wall_s=now.wall_s)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 import structlog
 
-from kazid.core import common_cause
+from kazid.core import common_cause, quota
 from kazid.core.ids import GoalId, GoalUid, Owner
 from kazid.core.progress import Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, GoalStatus
@@ -88,6 +88,13 @@ class Governor:
         """What this goal has to wait for before it may act; None when it may."""
         now_s = self._clock.now().boot_s
         return self._dependency(state, now_s) or self._common(state, now_s)
+
+    def agent_waits_for(self, state: GoalState, rung: str) -> tuple[str, str] | None:
+        """What this goal's agent has to wait for, where an agent is next: a limit or a login (`core/quota.py`)."""
+        if not rung.startswith("harness:") or state.goal is None:
+            return None
+        everyone = ((s.uid, s.goal, s.progress) for s in self._everyone() if s.goal is not None)
+        return quota.holds(state.uid, state.goal, state.progress, everyone, self._clock.now())
 
     # --- a red dependency -------------------------------------------------------------------------------------------
 

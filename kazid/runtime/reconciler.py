@@ -283,9 +283,9 @@ class Reconciler:
         progress = state.progress
         if progress.episode is None:
             return True
-        waits = self._world.governor.waits_for(self._state) or executor.reserve(
-            state.uid, state.spec, decision.rung
-        )
+        governor, rung = self._world.governor, decision.rung
+        waits = governor.waits_for(state) or governor.agent_waits_for(state, rung)
+        waits = waits or executor.reserve(state.uid, state.spec, rung)
         if waits is not None:
             self._deferred_rung = decision.rung
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
@@ -444,10 +444,11 @@ class Reconciler:
         goal, now_s = self._state.spec, self._world.clock.now().boot_s
         if now_s < self._next_ask_s:
             return False
-        if self._world.governor.waits_for(self._state) is not None:
+        governor = self._world.governor
+        rung = self._deferred_rung or ("remedy:0" if goal.remedies else "harness:")
+        if governor.waits_for(self._state) or governor.agent_waits_for(self._state, rung):
             self._next_ask_s = now_s + ASKS_EVERY_S
             return False
-        rung = self._deferred_rung or ("remedy:0" if goal.remedies else "harness:")
         return self._world.executor.waits_for(self._state.uid, goal, rung) is None
 
     async def _poll_tree(self, now: Now) -> None:

@@ -1,0 +1,174 @@
+"""Real agents, installed at pinned versions, through `kazictl apply` to a real fix in a real git repository.
+
+The model is scripted and on loopback (`fake_model.py`); nothing else is. Which agents are driven is what
+`make test-agents` names; an agent that could not be installed is skipped with the reason.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.agents.clis import CONFIGURE, FIX, MODELS, SCENARIOS
+from tests.agents.fake_model import FakeModel
+from tests.system.house import ROOT, RealDaemon, eventually, write_goal
+
+sys.path.insert(0, str(ROOT / "scripts"))
+from agents import PINNED, bin_of, folder_of
+
+NAMED = os.environ.get("KAZI_AGENTS", "").split()
+DEADLINE_S = 150.0
+"""Of one dispatch: the slowest starts in 20 s on an idle machine."""
+SILENCE_S = 15.0
+
+GOAL = """
+id = "calc"
+[scope]
+workspace = "{workspace}"
+paths = ["calc.py"]
+[[predicate]]
+id = "tests"
+description = "add() in calc.py adds"
+provider = "custom_script"
+cmd = "python3"
+args = ["test_calc.py"]
+[harness]
+id = "{agent}"
+{model}
+idle_timeout = "{idle_s:g}s"
+timeout = "{total_s:g}s"
+[budget]
+max_dispatches = 1
+"""
+
+pytestmark = [
+    pytest.mark.agent,
+    pytest.mark.skipif(not NAMED, reason="run by `make test-agents`, which installs the agents first"),
+]
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[FakeModel]:
+    with FakeModel() as fake:
+        yield fake
+
+
+@pytest.fixture(params=[a for a in PINNED if a in NAMED] or ["none"])
+def agent(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    unavailable = folder_of(name) / "unavailable"
+    if unavailable.exists():
+        pytest.skip(f"{name} could not be installed: {unavailable.read_text()}")
+    return name
+
+
+class Bench:
+    """A repository with a bug, an agent configured for the scripted model, and a daemon."""
+
+    def __init__(self, base: Path, agent: str, model: FakeModel) -> None:
+        self.base, self.agent, self.model = base, agent, model
+        self.workspace = base / "repo"
+        self.workspace.mkdir()
+        (self.workspace / "calc.py").write_text("def add(a, b):\n    return a - b\n")
+        (self.workspace / "test_calc.py").write_text(
+            "from calc import add\n\nassert add(1, 2) == 3\nprint('ok')\n"
+        )
+        for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "begin"]):
+            subprocess.run(
+                ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *command],
+                cwd=self.workspace,
+                check=True,
+            )
+        self.home = base / "home"
+        self.home.mkdir()
+        # Without a name aider writes one into the repository's own settings, and the goal is tampered.
+        (self.home / ".gitconfig").write_text('[user]\nname = "t"\nemail = "t@localhost"\n')
+        self.daemon: RealDaemon | None = None
+
+    def apply(self, scenario: str, *, idle_s: float = DEADLINE_S, total_s: float = DEADLINE_S) -> Any:
+        environment = {
+            **CONFIGURE[self.agent](self.home, self.model.url(scenario)),
+            "HOME": str(self.home),
+            "PATH": f"{bin_of(self.agent)}:{os.environ['PATH']}",
+            "TERM": "dumb",
+        }
+        self.daemon = RealDaemon(self.base, environment=environment)
+        self.daemon.start()
+        named = f'model = "{MODELS[self.agent]}"' if self.agent in MODELS else ""
+        text = GOAL.format(
+            workspace=self.workspace, agent=self.agent, model=named, idle_s=idle_s, total_s=total_s
+        )
+        return self.daemon.apply(write_goal(self.base / "g", text), timeout_s=total_s + 60)
+
+    def end_of_act(self) -> dict[str, Any]:
+        assert self.daemon is not None
+        ends = [e for e in self.daemon.events() if e["type"] == "act.ended"]
+        assert len(ends) == 1, self.daemon.events()
+        return dict(ends[0]["event"])
+
+    def is_fixed(self) -> bool:
+        return "return a + b" in (self.workspace / "calc.py").read_text()
+
+    def assert_nothing_runs(self) -> None:
+        assert self.daemon is not None
+        eventually(lambda: not self.daemon.executors(), within_s=10, what=f"{self.daemon.executors()}")
+
+
+@pytest.fixture
+def bench(base: Path, agent: str, model: FakeModel) -> Iterator[Bench]:
+    bench = Bench(base, agent, model)
+    yield bench
+    if bench.daemon is not None:
+        bench.daemon.end_everything()
+
+
+def test_it_goes_from_a_failing_test_to_a_real_fix(bench: Bench) -> None:
+    goal = bench.apply(SCENARIOS.get(bench.agent, FIX))
+    ended = bench.end_of_act()
+    assert goal["status"] == "converged", (goal["status"], goal.get("reason"), ended)
+    assert bench.is_fixed()
+    log = subprocess.run(
+        ["git", "log", "--oneline"], cwd=bench.workspace, capture_output=True, text=True, check=True
+    )
+    assert len(log.stdout.splitlines()) == 1, "nobody was asked to commit"
+    if bench.agent != "copilot":
+        assert ended["usage"]["output_tokens"] > 0, ended
+    bench.assert_nothing_runs()
+
+
+def test_an_agent_killed_at_its_deadline_leaves_no_process(bench: Bench) -> None:
+    if bench.agent == "aider":
+        pytest.skip("aider runs no tools that could go on")
+    goal = bench.apply("sleeper", total_s=30.0)
+    ended = bench.end_of_act()
+    assert (goal["status"], ended["ending"]) == ("over_budget", "total_timeout"), (goal, ended)
+    assert not bench.is_fixed()
+    bench.assert_nothing_runs()
+    assert not [line for line in _command_lines() if "time.sleep(98765)" in line and str(bench.base) in line]
+
+
+@pytest.mark.parametrize("scenario", ["e401", "e429", "e500", "hang"])
+def test_a_model_that_fails_ends_named_and_leaves_nothing(bench: Bench, scenario: str) -> None:
+    goal = bench.apply(scenario, idle_s=SILENCE_S, total_s=45.0)
+    ended = bench.end_of_act()
+    assert goal["status"] != "converged"
+    assert not bench.is_fixed()
+    assert ended["ending"] in ("exited", "idle_timeout", "total_timeout"), ended
+    if ended["ending"] == "exited":
+        assert ended.get("reason"), "an agent that ended by itself said why"
+    bench.assert_nothing_runs()
+
+
+def _command_lines() -> list[str]:
+    lines = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                lines.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+            except OSError:
+                continue
+    return lines

@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 # ARGS goes through to the command: make test ARGS='tests/core -x'
 ARGS ?=
 
-.PHONY: help setup demo test test-long test-agents check sim bench mutants format lock clean
+.PHONY: help setup demo test test-long test-agents fuzz check sim bench mutants format lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,12 @@ AGENTS ?= claude codex opencode gemini_cli copilot pi qwen mini aider
 test-agents: setup ## install real agents at pinned versions, and drive each against a scripted model
 	@$(PY) scripts/agents.py $(AGENTS)
 	@KAZI_AGENTS="$(AGENTS)" $(PY) -m pytest tests/agents $(ARGS)
+
+# make fuzz FUZZ_S=60; one parser: make fuzz ARGS=junit
+FUZZ_S ?= 10
+fuzz: setup ## run every parser for FUZZ_S seconds (default 10) on bytes guided by coverage (atheris, installed on demand)
+	@$(PY) -c 'import atheris' 2>/dev/null || $(PY) -m pip install --quiet atheris
+	@$(PY) -m scripts.fuzz --seconds $(FUZZ_S) $(ARGS)
 
 check: setup ## format, lint, types, import rules, tests: what has to be green before a commit
 	@scripts/check $(ARGS)

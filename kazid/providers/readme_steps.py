@@ -21,7 +21,9 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})\s*([A-Za-z0-9_+-]*)")
 _HEADING = re.compile(r"(#{1,6})\s+(.*?)\s*#*\s*")
 _PROMPT = re.compile(r"\s*\$ (.*)")
 _CONTINUED = re.compile(r"\s*> (.*)")
-_SYNTAX_LINE = re.compile(r"line (\d+):")
+_CAME_TO = re.compile(r"(step|done) ([0-9]{1,6})")
+_GAP = re.compile(r"gap ([0-9]{1,6}) ([0-9]{1,9}) ([0-9]{1,3})")
+_SYNTAX_LINE = re.compile(r"line ([0-9]{1,9}):")
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,26 +107,29 @@ def told_by(output: str, steps: Sequence[Step], *, token: str) -> Told:
     gaps: list[Gap] = []
     seen: set[int] = set()
     said: list[str] = []
-    done = 0
+    done: set[int] = set()
     current: Step | None = None
     for text in output.split("\n"):
-        if not text.startswith(f"{token} "):
-            said.append(text)
+        told = text.removeprefix(f"{token} ") if text.startswith(f"{token} ") else ""
+        came_to, gap = _CAME_TO.fullmatch(told), _GAP.fullmatch(told)
+        number = int(came_to[2]) if came_to is not None else int(gap[1]) if gap is not None else len(steps)
+        if number >= len(steps):
+            said.append(text)  # what only looks like ours is anybody's
             continue
-        word, number, *facts = text.split()[1:]
-        step = steps[int(number)]
-        if word == "step":
-            current = step
-        elif word == "done":
-            done, current = done + 1, None
-        elif word == "gap":
-            line = _line_of(step, int(facts[0]), said)
+        step = steps[number]
+        if gap is not None:
+            line = _line_of(step, int(gap[2]), said)
             if line not in seen:
                 seen.add(line)
-                gaps.append(Gap(line=line, message=_message(step, line, int(facts[1]), said)))
+                gaps.append(Gap(line=line, message=_message(step, line, int(gap[3]), said)))
+        elif told.startswith("done"):
+            done.add(number)
+            current = None
+        else:
+            current = step
         said = []
     at_line = None if current is None else current.line
-    return Told(gaps=gaps[:GAPS_MAX], gaps_total=len(gaps), done=done, at_line=at_line)
+    return Told(gaps=gaps[:GAPS_MAX], gaps_total=len(gaps), done=len(done), at_line=at_line)
 
 
 def _end_of(lines: Sequence[str], start: int, fence: str) -> int:

@@ -44,7 +44,7 @@ def _entry(fields: Json, number: int) -> Entry:
     cursor, at = fields.get("__CURSOR"), fields.get("__REALTIME_TIMESTAMP")
     try:
         at_s = int(str(at)) / 1e6
-    except ValueError:
+    except (ValueError, OverflowError):
         raise NotJson(f"line {number} is no entry of a journal: it has no time") from None
     return Entry(
         at_s=at_s,

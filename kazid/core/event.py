@@ -21,6 +21,10 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     """Base of all events: frozen, written without defaults so that old readers of new journals see less noise."""
 
 
+class FleetEvent(_Event, frozen=True, kw_only=True):
+    """Base of what concerns all goals; it is in the fleet's own stream (`core/fleet.py`) and in no goal's."""
+
+
 class GoalApplied(_Event, frozen=True, kw_only=True, tag="goal.applied"):
     """A spec was accepted. `fresh` opens a new episode (created, revived, or a finished goal applied again)."""
 
@@ -56,7 +60,7 @@ class GoalResumed(_Event, frozen=True, kw_only=True, tag="goal.resumed"):
     by: str
 
 
-class FleetFrozen(_Event, frozen=True, kw_only=True, tag="fleet.frozen"):
+class FleetFrozen(FleetEvent, frozen=True, kw_only=True, tag="fleet.frozen"):
     """Acting stops for all goals; each journals its own `goal.frozen`. Its number is the record's seq."""
 
     reason: str
@@ -64,11 +68,52 @@ class FleetFrozen(_Event, frozen=True, kw_only=True, tag="fleet.frozen"):
     until_wall_s: float | None = None
 
 
-class FleetThawed(_Event, frozen=True, kw_only=True, tag="fleet.thawed"):
-    """The freeze of all goals is over; what is suspended by itself stays suspended."""
+class FleetThawed(FleetEvent, frozen=True, kw_only=True, tag="fleet.thawed"):
+    """The freeze of all goals is over; what is suspended by itself stays suspended. `by` is `BY_EXPIRY` at its end."""
 
     by: str
     reason: str = ""
+
+
+class IncidentOpened(FleetEvent, frozen=True, kw_only=True, tag="incident.opened"):
+    """Many goals turned red together (`core/common_cause.py`): none of them acts until it is let go.
+
+    In the fleet's own stream; its number is the record's seq. `acting`: who was under way already, and goes on to the
+    end of that act only.
+    """
+
+    red: Sequence[str]
+    acting: Sequence[str]
+    active: int
+    """Goals that watched and could act then."""
+
+
+class IncidentCanaryNamed(FleetEvent, frozen=True, kw_only=True, tag="incident.canary_named"):
+    """One of them tries. `acts`: how many attempts it had made by then."""
+
+    uid: str
+    acts: int
+
+
+class IncidentCanaryFailed(FleetEvent, frozen=True, kw_only=True, tag="incident.canary_failed"):
+    """It was no help; the next tries after a backoff."""
+
+    uid: str
+    reason: str
+
+
+class IncidentReleased(FleetEvent, frozen=True, kw_only=True, tag="incident.released"):
+    """These may act, too. `proof`, with the first of them: whose green showed that a repair helps."""
+
+    uids: Sequence[str]
+    proof: str | None = None
+
+
+class IncidentClosed(FleetEvent, frozen=True, kw_only=True, tag="incident.closed"):
+    """Nobody waits any more."""
+
+    number: int
+    duration_s: float
 
 
 class GoalFrozen(_Event, frozen=True, kw_only=True, tag="goal.frozen"):
@@ -273,6 +318,11 @@ Event: TypeAlias = Union[
     GoalResumed,
     FleetFrozen,
     FleetThawed,
+    IncidentOpened,
+    IncidentCanaryNamed,
+    IncidentCanaryFailed,
+    IncidentReleased,
+    IncidentClosed,
     GoalFrozen,
     GoalThawed,
     GoalStopped,

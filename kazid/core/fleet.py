@@ -1,10 +1,9 @@
 """What holds goals by a person's word: the freeze of all of them, and the suspension of one; they never mix.
 
 The freeze lives in a stream of its own in the journal (`FLEET_UID`), and each goal journals when it reached it, so a
-decision still reads nothing but its own goal's fold. Pure; `runtime/fleet.py` records and matches the two.
+decision still reads nothing but its own goal's fold. Pure; `runtime/fleet.py` records and matches the two. The other
+thing in that stream is the incident of common cause (`core/common_incident.py`).
 """
-
-from collections.abc import Iterable
 
 from kazid.core.decision import Guard
 from kazid.core.event import FleetFrozen, FleetThawed, Recorded
@@ -17,17 +16,15 @@ FLEET_UID = GoalUid("fleet")
 """The stream of what concerns all goals; no goal has this uid."""
 
 
-def frozen_after(frozen: Frozen | None, records: Iterable[Recorded]) -> Frozen | None:
-    """The freeze that stands after these records of the fleet's stream."""
-    for record in records:
-        match record.event:
-            case FleetFrozen(reason=reason, until_wall_s=until_wall_s):
-                frozen = Frozen(number=record.seq, reason=reason, until_wall_s=until_wall_s)
-            case FleetThawed():
-                frozen = None
-            case _:
-                raise AssertionError("only freezes and thaws are in the fleet's stream")
-    return frozen
+def frozen_after(frozen: Frozen | None, record: Recorded) -> Frozen | None:
+    """The freeze that stands after this record of the fleet's stream."""
+    match record.event:
+        case FleetFrozen(reason=reason, until_wall_s=until_wall_s):
+            return Frozen(number=record.seq, reason=reason, until_wall_s=until_wall_s)
+        case FleetThawed():
+            return None
+        case _:
+            return frozen
 
 
 def fences(progress: Progress, vector: VerdictVector, now: Now) -> tuple[Guard, ...]:

@@ -22,8 +22,7 @@ from kazid.core.event import (
     EpisodeClosed,
     EpisodeOpened,
     Event,
-    FleetFrozen,
-    FleetThawed,
+    FleetEvent,
     GoalApplied,
     GoalDeleted,
     GoalFrozen,
@@ -139,7 +138,7 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return replace(progress, bundle=event.bundle)
         case GoalApplied() | SnapshotTaken():
             raise AssertionError("changes the goal; use fold")
-        case FleetFrozen() | FleetThawed():
+        case FleetEvent():
             raise AssertionError("of the fleet's own stream; see core/fleet.py")
         case _:
             assert_never(event)

@@ -1,8 +1,9 @@
-"""The freeze of all goals: durable first, then matched goal by goal, and acknowledged when nothing older runs.
+"""What stands for all goals, in a stream of its own: the freeze, and the incident of common cause.
 
-One record in the fleet's own stream says that it stands. Each goal's task matches its goal with it at the start of
-every turn, before it decides, so a crash half-way through the goals, a goal applied meanwhile and a disk that failed in
-between all end the same way: no goal acts past a freeze it has not journalled.
+The freeze is durable first, then matched goal by goal, and acknowledged when nothing older runs. Each goal's task
+matches its goal with it at the start of every turn, before it decides, so a crash half-way through the goals, a goal
+applied meanwhile and a disk that failed in between all end the same way: no goal acts past a freeze it has not
+journalled. The incident is `runtime/governor.py`'s; here it is folded and recorded.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,15 +11,18 @@ from collections.abc import Callable, Sequence
 import anyio
 import structlog
 
+from kazid.core.common_incident import OpenIncident, incident_after
 from kazid.core.errors import Conflict, JournalUnavailable
-from kazid.core.event import Event, FleetFrozen, FleetThawed, GoalFrozen, GoalThawed
+from kazid.core.event import BY_EXPIRY, Event, FleetFrozen, FleetThawed, GoalFrozen, GoalThawed
 from kazid.core.fleet import FLEET_UID, frozen_after
 from kazid.core.ids import Epoch, GoalId, Offset, Owner, Seq
+from kazid.core.instant import shift_s
 from kazid.core.progress import Desired, Frozen, Progress
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal, Receipt
 from kazid.runtime.health import Health
 from kazid.runtime.state import GoalState
+from kazid.runtime.wakeup import Wakeup
 
 log = structlog.get_logger(__name__)
 
@@ -40,50 +44,100 @@ class Fleet:
         self._lock = anyio.Lock()
         self._seq = Seq(0)
         self._frozen: Frozen | None = None
+        self._lapsed = 0
+        """The number of a freeze whose time was over: it never comes back, whatever the wall clock does."""
+        self.incident: OpenIncident | None = None
+        """The incident that stands, as the journal has it."""
+        self.changed = Wakeup()
+        """For the one task that keeps it (`runtime/fleet_keeper.py`): there is something new."""
 
     @property
     def frozen(self) -> Frozen | None:
-        """The freeze in force now; one that expired never comes back, whatever the wall clock does."""
-        if self._frozen is not None and not self._frozen.holds_at(self._clock.now().wall_s):
-            self._frozen = None
-        return self._frozen
+        """The freeze in force now."""
+        frozen = self._frozen
+        if frozen is None or frozen.number == self._lapsed:
+            return None
+        if not frozen.holds_at(self._clock.now().wall_s):
+            self._lapsed = frozen.number
+            self.changed.set()
+            return None
+        return frozen
 
     async def load(self) -> None:
         """Fold what the journal has beyond what is in memory."""
+        now = self._clock.now()
         while records := await self._journal.read(FLEET_UID, after_seq=self._seq):
-            self._frozen = frozen_after(self._frozen, records)
-            self._seq = records[-1].seq
+            for record in records:
+                self._frozen = frozen_after(self._frozen, record)
+                at_s = record.at.boot_s + shift_s(record.at, now)
+                self.incident = incident_after(self.incident, record.event, seq=record.seq, at_s=at_s)
+                self._seq = record.seq
+            self.changed.set()
 
     async def freeze(
         self, *, reason: str, for_s: float | None, by: str, idempotency_key: str | None = None
     ) -> None:
         """Make it durable; from here on no goal starts an act. Raises JournalUnavailable."""
         until_wall_s = None if for_s is None else self._clock.now().wall_s + for_s
-        await self._record(FleetFrozen(reason=reason, by=by, until_wall_s=until_wall_s), idempotency_key)
+        frozen = FleetFrozen(reason=reason, by=by, until_wall_s=until_wall_s)
+        await self._record(lambda: (frozen,), idempotency_key, is_urgent=True)
         log.info("fleet.frozen", reason=reason, by=by, for_s=for_s)
 
     async def thaw(self, *, reason: str, by: str, idempotency_key: str | None = None) -> None:
         """End it; goals that are suspended by themselves stay so. Raises JournalUnavailable."""
-        await self._record(FleetThawed(by=by, reason=reason), idempotency_key)
+        thawed = FleetThawed(by=by, reason=reason)
+        await self._record(lambda: (thawed,), idempotency_key, is_urgent=True)
         log.info("fleet.thawed", by=by)
 
-    async def _record(self, event: Event, idempotency_key: str | None) -> None:
+    @property
+    def has_lapsed(self) -> bool:
+        """Whether the end of a freeze by its time is still to be recorded."""
+        return self._frozen is not None and self.frozen is None
+
+    def lapses_in_s(self) -> float | None:
+        """How long the freeze that stands still holds by itself; None: no freeze, or until thaw."""
+        frozen = self.frozen
+        if frozen is None or frozen.until_wall_s is None:
+            return None
+        return max(0.0, frozen.until_wall_s - self._clock.now().wall_s)
+
+    async def lapse(self) -> None:
+        """Record that the freeze ended by its time; nothing when it stands, or ended. Raises JournalUnavailable."""
+        ended = FleetThawed(by=BY_EXPIRY, reason="its time is over")
+        if await self._record(lambda: (ended,) if self.has_lapsed else ()):
+            log.info("fleet.thawed", by=BY_EXPIRY)
+
+    async def record_incident(self, events: Callable[[], Sequence[Event]]) -> Sequence[Event]:
+        """Record what follows from the incident as it stands by then. Raises JournalUnavailable."""
+        return await self._record(events)
+
+    async def _record(
+        self,
+        events_due: Callable[[], Sequence[Event]],
+        idempotency_key: str | None = None,
+        *,
+        is_urgent: bool = False,
+    ) -> Sequence[Event]:
+        """Make durable and fold what is due when it is this one's turn; what that was."""
         async with self._lock:
             for _ in range(TRIES_MAX):
                 await self.load()  # an append that was given up on may have been stored all the same
                 if idempotency_key is not None and await self._journal.find_key(idempotency_key) is not None:
-                    return
+                    return ()
+                events = events_due()
+                if not events:
+                    return ()
                 receipt: Receipt | None = None
                 try:
                     with anyio.CancelScope(shield=True):
                         receipt = await self._journal.append(
                             FLEET_UID,
-                            [event],
+                            events,
                             at=self._clock.now(),
                             expected_seq=self._seq,
                             header=HEADER,
                             idempotency_key=idempotency_key,
-                            is_urgent=True,
+                            is_urgent=is_urgent,
                         )
                         await self.load()
                 except JournalUnavailable as error:
@@ -94,7 +148,7 @@ class Fleet:
                 assert receipt is not None, "a shield is left only by its own end"
                 self._health.report_disk_ok()
                 self._on_commit(receipt.offset)
-                return
+                return events
             raise JournalUnavailable("the fleet's stream moved on; try again")
 
     def is_matched(self, progress: Progress) -> bool:

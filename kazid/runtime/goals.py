@@ -23,6 +23,7 @@ from kazid.ports.clock import Clock
 from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.fleet_keeper import FleetKeeper
 from kazid.runtime.health import Health
 from kazid.runtime.reconciler import Reconciler
 from kazid.runtime.state import GoalState
@@ -60,7 +61,8 @@ class Goals:
 
     def __iter__(self) -> Iterator[GoalState]:
         """Goals that are not deleted, by name."""
-        return iter([self._by_name[name] for name in sorted(self._by_name)])
+        states = [self._by_name[name] for name in sorted(self._by_name)]
+        return iter([state for state in states if state.progress.desired is not Desired.DELETED])
 
     def find(self, owner: Owner, goal_id: GoalId) -> GoalState | None:
         """The live incarnation of that name; one that was deleted has no name any more."""
@@ -103,6 +105,10 @@ class Goals:
             try:
                 for state in list(self._states.values()):
                     self.ensure_running(state, is_restart=True)
+                keeper = FleetKeeper(
+                    fleet=self._world.fleet, governor=self._world.governor, wake_all=self.wake_all
+                )
+                group.start_soon(keeper.run)
                 task_status.started()
                 await anyio.sleep_forever()
             finally:

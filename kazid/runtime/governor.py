@@ -1,20 +1,30 @@
 """Who has to wait because many are red at once, or because what they depend on is (`core/common_cause.py`).
 
 Asked before each act, and again while one waits; the answer is journalled with the goal as `act.deferred`, so its wait
-survives a restart and is observed again before the act. The incident itself is memory: after a restart the same reds
-make it again, or it was over.
+survives a restart and is observed again before the act. The incident is events of the fleet's stream, recorded by
+`keep`, one task's: until it is durable that many turned red together, none of them acts.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
 from kazid.core import common_cause, quota
+from kazid.core.common_incident import (
+    FORGOTTEN_S,
+    RESUMED_S,
+    Member,
+    OpenIncident,
+    is_free,
+    next_step,
+)
+from kazid.core.event import Event, IncidentOpened, event_type
 from kazid.core.ids import GoalId, GoalUid, Owner
 from kazid.core.progress import Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, GoalStatus
 from kazid.ports.clock import Clock
+from kazid.runtime.fleet import Fleet
 from kazid.runtime.state import GoalState
 
 log = structlog.get_logger(__name__)
@@ -23,49 +33,43 @@ WAITS_FOR = "governor"
 WAITS_FOR_DEPENDENCY = "dependency"
 ASKS_EVERY_S = 5.0
 """How often whoever waits asks again."""
-FORGOTTEN_S = 4 * ASKS_EVERY_S
-"""Who has not asked for so long does not want to act any more."""
+KEPT_EVERY_S = 1.0
+"""How often an incident is looked at while it stands."""
+INTENT_S = 30.0
+"""Who was told so long ago that it may act, and has not, found another reason not to."""
 COUNT_S = 1.0
 """For so long the number of active goals is not counted again."""
 
+assert FORGOTTEN_S >= 4 * ASKS_EVERY_S
 assert FORGOTTEN_S < common_cause.WINDOW_S
 
 
-class _Canary(msgspec.Struct, frozen=True):
-    uid: GoalUid
-    acts: int
-    """Attempts it had made when it was let go."""
+class _Found(msgspec.Struct, frozen=True):
+    """Reds that have one cause, and are not durable as an incident yet."""
 
-
-class _Incident(msgspec.Struct):
-    number: int
-    opened_s: float
-    waiting: dict[GoalUid, float]
-    """When each asked last, in the order in which they came."""
-    witnesses: set[GoalUid]
-    """Whose green proves that a repair helps: who acted when it opened, and every canary."""
-    free: set[GoalUid] = msgspec.field(default_factory=set[GoalUid])
-    """Who may act: the canary, then more and more."""
-    canary: _Canary | None = None
-    failures: int = 0
-    next_canary_s: float = 0.0
-    proved_s: float | None = None
+    at_s: float
+    opened: IncidentOpened
 
 
 class Governor:
     """Holds back what would otherwise all act at once."""
 
-    def __init__(self, *, clock: Clock) -> None:
+    def __init__(self, *, clock: Clock, fleet: Fleet) -> None:
         self._clock = clock
+        self._fleet = fleet
         self._everyone: Callable[[], Iterable[GoalState]] = tuple
         self._by_uid: Callable[[GoalUid], GoalState | None] = lambda _: None
         self._find: Callable[[Owner, GoalId], GoalState | None] = lambda _owner, _name: None
         self._opened_s: dict[GoalUid, float] = {}
         """Episodes of goals that wanted to act lately."""
+        self._let_go: dict[GoalUid, tuple[int, float]] = {}
+        """Who of them was told that it may act: how many attempts it had made by then, and when that was."""
         self._sharing: dict[str, dict[GoalUid, tuple[float, float]]] = {}
         """By red dependency: when each dependent asked first and last."""
-        self._incident: _Incident | None = None
-        self._incidents = 0
+        self._found: _Found | None = None
+        self._waiting: dict[GoalUid, float] = {}
+        """Who asked and may not, with when it asked last; first come first."""
+        self._asked_s = 0.0
         self._active: tuple[float, int] | None = None
 
     def attach(
@@ -81,7 +85,7 @@ class Governor:
     @property
     def incident(self) -> str | None:
         """The open incident in words."""
-        incident = self._incident
+        incident = self._fleet.incident
         return None if incident is None else self._sentence(incident)
 
     def waits_for(self, state: GoalState) -> tuple[str, str] | None:
@@ -126,85 +130,104 @@ class Governor:
         if episode is None or progress.converged_sha256 != progress.spec_sha256:
             return None
         self._opened_s[state.uid] = episode.opened_s
-        incident = self._incident or self._opened(now_s)
+        incident = self._fleet.incident
+        if incident is None and self._found is None:
+            self._find_incident(now_s)
+        opened_s = incident.opened_s if incident is not None else now_s
+        may_act = incident is not None and is_free(incident, state.uid, progress.acts)
+        is_concerned = episode.opened_s > opened_s - common_cause.WINDOW_S
+        if (incident is None and self._found is None) or may_act or not is_concerned:
+            self._let_go[state.uid] = (progress.acts, now_s)
+            return None
+        self._waiting[state.uid] = self._asked_s = now_s
         if incident is None:
-            return None
-        if state.uid in incident.free or episode.opened_s <= incident.opened_s - common_cause.WINDOW_S:
-            return None
-        incident.waiting[state.uid] = now_s
-        self._move_on(incident, now_s)
-        if self._incident is None or state.uid in incident.free:
-            return None
+            return WAITS_FOR, "many goals turned red together"
         return WAITS_FOR, self._sentence(incident)
 
-    def _opened(self, now_s: float) -> _Incident | None:
-        """An incident, when the reds of now make one. Who acts already goes on to the end of that act only."""
+    def _find_incident(self, now_s: float) -> None:
+        """Whether the reds of now have one cause. Who acts already goes on to the end of that act only."""
         old_s = now_s - common_cause.WINDOW_S
         self._opened_s = {uid: at_s for uid, at_s in self._opened_s.items() if at_s > old_s}
         if len(self._opened_s) < common_cause.GOALS_MIN:
-            return None
-        red = {uid: at_s for uid, at_s in self._opened_s.items() if self._is_red_still(uid)}
-        self._opened_s = red
-        if not common_cause.is_common(red.values(), active=self._count(now_s), now_s=now_s):
-            return None
-        acting = {uid for uid in red if (state := self._by_uid(uid)) is not None and state.progress.act}
-        self._incidents += 1
-        self._incident = _Incident(number=self._incidents, opened_s=now_s, waiting={}, witnesses=acting)
-        log.warning("incident.opened", number=self._incidents, red=len(red), active=self._count(now_s))
-        return self._incident
-
-    def _move_on(self, incident: _Incident, now_s: float) -> None:
-        """Judge the canary, name the next, let more go, or close."""
-        for uid in [u for u, asked_s in incident.waiting.items() if asked_s < now_s - FORGOTTEN_S]:
-            del incident.waiting[uid]
-        if incident.proved_s is None:
-            self._judge(incident, now_s)
-        if incident.proved_s is not None:
-            count = common_cause.released(since_s=incident.proved_s, now_s=now_s)
-            for uid in list(incident.waiting)[: max(0, count - len(incident.free))]:
-                incident.free.add(uid)
-                del incident.waiting[uid]
-            if not incident.waiting:
-                log.info(
-                    "incident.closed", number=incident.number, duration_s=round(now_s - incident.opened_s, 3)
-                )
-                self._incident = None
-                self._opened_s.clear()
-        elif incident.canary is None and incident.waiting and now_s >= incident.next_canary_s:
-            uid = next(iter(incident.waiting))
-            del incident.waiting[uid]
-            incident.free.add(uid)
-            incident.witnesses.add(uid)
-            state = self._by_uid(uid)
-            incident.canary = _Canary(uid, 0 if state is None else state.progress.acts)
-            log.info("incident.canary_named", number=incident.number, goal_uid=uid)
-
-    def _judge(self, incident: _Incident, now_s: float) -> None:
-        """Whether the canary, or one that acted before the incident, is green by now, or failed."""
-        for uid in incident.witnesses:
-            state = self._by_uid(uid)
-            if state is not None and state.progress.episode is None and not _is_red(state.progress):
-                incident.proved_s = now_s
-                incident.free.clear()
-                return
-        canary = incident.canary
-        state = None if canary is None else self._by_uid(canary.uid)
-        if canary is None or (state is not None and not _has_failed(state.progress, canary)):
             return
-        incident.canary = None
-        incident.free.discard(canary.uid)
-        incident.failures += 1
-        incident.next_canary_s = now_s + common_cause.canary_delay_s(incident.failures)
-        log.info("incident.canary_failed", number=incident.number, goal_uid=canary.uid)
+        self._opened_s = red = {uid: s for uid, s in self._opened_s.items() if self._is_red_still(uid)}
+        active = self._count(now_s)
+        if not common_cause.is_common(red.values(), active=active, now_s=now_s):
+            return
+        acting = tuple(sorted(uid for uid in red if self._is_under_way(uid, now_s)))
+        opened = IncidentOpened(red=tuple(sorted(red)), acting=acting, active=active)
+        self._found = _Found(now_s, opened)
+        self._fleet.changed.set()
 
-    def _sentence(self, incident: _Incident) -> str:
-        red = len(incident.waiting) + len(incident.free)
-        told = f"{red} goals turned red together (incident {incident.number})"
+    def _is_under_way(self, uid: GoalUid, now_s: float) -> bool:
+        """It acts, or was told that it may and the intent is on its way to the disk."""
+        state = self._by_uid(uid)
+        if state is None:
+            return False
+        progress = state.progress
+        acts, told_s = self._let_go.get(uid, (-1, 0.0))
+        is_told = progress.deferred is None and acts == progress.acts and now_s - told_s < INTENT_S
+        return progress.act is not None or is_told
+
+    # --- keeping it -------------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """The daemon has started: who wants to act has not asked yet."""
+        self._asked_s = self._clock.now().boot_s + RESUMED_S - FORGOTTEN_S
+
+    def kept_every_s(self) -> float | None:
+        """How often it wants to be kept; None: when the fleet's stream says something new."""
+        is_idle = self._fleet.incident is None and self._found is None
+        return None if is_idle else KEPT_EVERY_S
+
+    async def keep(self) -> None:
+        """Open, judge the canary, name the next, let more go, or close. Raises JournalUnavailable."""
+        while self._fleet.incident is not None or self._found is not None:
+            events = await self._fleet.record_incident(self._due)
+            if self._fleet.incident is not None:
+                self._found = None
+            if not events:
+                return
+            for event in events:
+                log.warning(event_type(event), **{k: getattr(event, k) for k in event.__struct_fields__})
+                self._tell(event)
+
+    def _due(self) -> Sequence[Event]:
+        """What is to be recorded now."""
+        incident, now_s = self._fleet.incident, self._clock.now().boot_s
+        if incident is None:
+            return () if self._found is None else (self._found.opened,)
+        for uid in [u for u, asked_s in self._waiting.items() if asked_s < now_s - FORGOTTEN_S]:
+            del self._waiting[uid]
+        members = {
+            uid: _member(state, is_acting=self._is_under_way(uid, now_s))
+            for uid in {*incident.witnesses, *self._waiting}
+            if (state := self._by_uid(uid)) is not None
+        }
+        event = next_step(incident, members, list(self._waiting), now_s=now_s, asked_s=self._asked_s)
+        return () if event is None else (event,)
+
+    def _tell(self, event: Event) -> None:
+        """What was recorded, for who waits."""
+        incident = self._fleet.incident
+        if incident is None:
+            self._opened_s.clear()
+            self._let_go.clear()
+            self._waiting.clear()
+            return
+        for uid in incident.free:
+            self._waiting.pop(uid, None)
+            state = self._by_uid(uid)
+            if state is not None:
+                state.wakeup.set()
+
+    def _sentence(self, incident: OpenIncident) -> str:
+        told = f"{incident.red} goals turned red together (incident {incident.number})"
         if incident.proved_s is not None:
             return f"{told}; a repair is verified, the rest follow step by step"
         if incident.canary is None:
             return f"{told}; the next tries when the wait after the last one is over"
-        state = self._by_uid(incident.canary.uid)
+        state = self._by_uid(incident.canary)
         name = "one" if state is None else f"{state.header.owner}/{state.header.id}"
         return f"{told}; {name} tries first"
 
@@ -219,6 +242,18 @@ class Governor:
         return state is not None and state.progress.episode is not None and _is_active(state)
 
 
+def _member(state: GoalState, *, is_acting: bool) -> Member:
+    progress = state.progress
+    return Member(
+        is_green=progress.episode is None and not _is_red(progress),
+        may_act=progress.may_act and progress.status not in STOPPED_ACTING,
+        is_acting=is_acting,
+        is_failing=any(s.fails > 0 for s in progress.predicates.values()),
+        acts=progress.acts,
+        last_act_ended_s=progress.last_act_ended_s,
+    )
+
+
 def _is_active(state: GoalState) -> bool:
     progress = state.progress
     if state.goal is None or not progress.may_act:
@@ -231,12 +266,3 @@ def _is_red(progress: Progress) -> bool:
     if progress.status in (GoalStatus.HOLDING, GoalStatus.CONVERGED):
         return False
     return progress.status in STOPPED_ACTING or (progress.episode is not None and progress.episode.was_red)
-
-
-def _has_failed(progress: Progress, canary: _Canary) -> bool:
-    """It tried, and is red again or has stopped; or nobody lets it try any more."""
-    if not progress.may_act or progress.status in STOPPED_ACTING:
-        return True
-    if progress.act is not None or progress.acts <= canary.acts:
-        return False
-    return any(s.fails > 0 for s in progress.predicates.values())

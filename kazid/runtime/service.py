@@ -4,7 +4,7 @@ Mutations are durable before they are acknowledged. A fence (suspend, stop, dele
 only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; api decides who may call.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 
 import anyio
@@ -368,7 +368,7 @@ class Service:
                 await self._next_change(goal_state, version, view)
         return Waited(outcome="timeout", view=self._view(goal_state))
 
-    async def follow(self, owner: str, goal_id: str) -> AsyncIterator[FollowStep]:
+    async def follow(self, owner: str, goal_id: str) -> AsyncGenerator[FollowStep, None]:
         """Each act and each status as they come; `outcome` last, when the goal settled or only a person can help."""
         state = self._state(owner, goal_id)
         seen_acts = state.progress.acts if state.progress.act is None else state.progress.acts - 1

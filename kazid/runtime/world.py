@@ -33,6 +33,6 @@ class World:
         self.workspaces = workspaces
         self.new_attempt_id = new_attempt_id
         self.fleet = fleet
-        self.governor = Governor(clock=clock)
+        self.governor = Governor(clock=clock, fleet=fleet)
         self.ends_attempts = True
         self.turns_total = 0

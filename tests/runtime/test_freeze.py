@@ -7,7 +7,7 @@ import pytest
 
 from kazid.core.decision import Guard
 from kazid.core.errors import JournalUnavailable
-from kazid.core.event import ActIntended, Event, GoalFrozen
+from kazid.core.event import ActIntended, Event, FleetFrozen, FleetThawed, GoalFrozen
 from kazid.core.goal import Goal
 from kazid.core.status import GoalStatus
 from kazid.runtime.views import GoalView
@@ -116,6 +116,55 @@ async def test_a_freeze_expires_by_itself_and_its_end_is_announced(autojump_cloc
         assert await acts(house) == 0
         await anyio.sleep(5)
         assert await acts(house) > 0
+
+
+async def fleet_stream(house: House) -> list[Event]:
+    return [record.event for record in await house.events() if record.uid == "fleet"]
+
+
+async def test_the_end_of_a_timed_freeze_is_recorded_once_and_for_all(autojump_clock: object) -> None:
+    house = House()
+    async with house.daemon() as daemon:
+        await freeze(daemon, for_s=300.0)
+        await anyio.sleep(299)
+        assert [type(event) for event in await fleet_stream(house)] == [FleetFrozen]
+        await anyio.sleep(3)
+        *_, thawed = await fleet_stream(house)
+        assert thawed == FleetThawed(by="expiry", reason="its time is over")
+        house.clock.step(-3600)
+        await anyio.sleep(30)
+        assert daemon.service.freezing.frozen is None
+    async with house.daemon() as daemon:
+        await anyio.sleep(30)
+        assert daemon.service.freezing.frozen is None, "a clock that was set back does not bring it back"
+        assert len(await fleet_stream(house)) == 2
+
+
+async def test_a_freeze_that_ended_while_no_daemon_ran_is_recorded_at_the_start(
+    autojump_clock: object,
+) -> None:
+    house = House()
+    async with house.daemon() as daemon:
+        await freeze(daemon, for_s=60.0)
+    await anyio.sleep(600)
+    async with house.daemon() as daemon:
+        await anyio.sleep(1)
+        assert isinstance((await fleet_stream(house))[-1], FleetThawed)
+        await freeze(daemon, for_s=None)
+        await anyio.sleep(60)
+        assert daemon.service.freezing.frozen is not None, "the end of one freeze ends no other"
+
+
+async def test_a_full_disk_delays_the_record_of_the_end_and_nothing_else(autojump_clock: object) -> None:
+    house = House()
+    async with house.daemon() as daemon:
+        await freeze(daemon, for_s=60.0)
+        house.journal.fail_with(JournalUnavailable("disk is full"))
+        await anyio.sleep(120)
+        assert daemon.service.freezing.frozen is None
+        house.journal.fail_with(None)
+        await anyio.sleep(5)
+        assert [type(event) for event in await fleet_stream(house)] == [FleetFrozen, FleetThawed]
 
 
 @pytest.mark.parametrize("reached", [0, 1, 3, 5])

@@ -4,7 +4,7 @@ A client that was told of a fence tells the oracle, which from then on wants not
 meanwhile is remembered, for then a fence promises no quiet any more.
 """
 
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import anyio
@@ -144,7 +144,7 @@ class Clients:
     def _read(self, view: Any) -> None:
         """What is shown as green is green, now; what is not acting says why."""
         if view.status is GoalStatus.HOLDING:
-            self.oracle.shown_green(view.uid, view.now.boot_s)
+            self.oracle.shown_green(view.uid, view.goal, view.now.boot_s)
         self.oracle.explained(view)
 
     def _is_last_suspension(self, life: Life, uid: str, until_wall_s: float | None) -> bool:
@@ -167,10 +167,11 @@ class Clients:
                     timeout_s = self.dice.choice([0.0, 1.0, 100.0])
                     await life.service.wait("ada", goal_id, state=state, timeout_s=timeout_s)
                 else:
-                    async for step in life.service.follow("ada", goal_id):
-                        await anyio.sleep(self.dice.choice([0.0, 0.5]))
-                        if step.kind == "heartbeat" and self.dice.random() < 0.2:
-                            break
+                    async with aclosing(life.service.follow("ada", goal_id)) as steps:
+                        async for step in steps:
+                            await anyio.sleep(self.dice.choice([0.0, 0.5]))
+                            if step.kind == "heartbeat" and self.dice.random() < 0.2:
+                                break
             except UnknownGoal:
                 pass
             with anyio.move_on_after(self.dice.expovariate(1 / (3 * self.world.tempo))):

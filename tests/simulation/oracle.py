@@ -20,8 +20,10 @@ from kazid.core.event import (
     ActEnded,
     ActIntended,
     ClockStepped,
+    EpisodeClosed,
     EpisodeOpened,
     FleetFrozen,
+    FleetThawed,
     GoalApplied,
     GoalDeleted,
     GoalFrozen,
@@ -30,6 +32,11 @@ from kazid.core.event import (
     GoalStopped,
     GoalSuspended,
     GoalThawed,
+    IncidentCanaryFailed,
+    IncidentCanaryNamed,
+    IncidentClosed,
+    IncidentOpened,
+    IncidentReleased,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -137,6 +144,33 @@ class _Seen:
             self._counted_s = started_s
 
 
+TOGETHER_S = 120.0
+TOGETHER_MIN = 5
+TOGETHER_SHARE = 0.3
+"""Of all goals; the active ones among them are fewer."""
+NOTICED_S = 30.0
+"""A goal that wanted to act so long ago has been counted."""
+STOPPED = (
+    GoalStatus.STUCK,
+    GoalStatus.OVER_BUDGET,
+    GoalStatus.CONTESTED,
+    GoalStatus.TAMPERED,
+    GoalStatus.PARKED,
+)
+
+
+class _Storm:
+    """The incident that stands, as its events say."""
+
+    def __init__(self, opened_s: float, allowed: set[str]) -> None:
+        self.opened_s = opened_s
+        self.allowed = allowed
+        """Whose act was on its way when it opened: one each."""
+        self.canary: str | None = None
+        self.free: set[str] = set()
+        self.is_proved = False
+
+
 class _Account:
     """One incarnation."""
 
@@ -148,6 +182,13 @@ class _Account:
         self.desired = "active"
         self.is_frozen = False
         self.status = GoalStatus.OBSERVING
+        self.spec_sha256 = ""
+        self.green_sha256 = ""
+        """The spec that was all green once."""
+        self.opened_s: float | None = None
+        """When the episode that is open did."""
+        self.wanted_s: float | None = None
+        """When it first wanted to act in it, as this daemon saw."""
         self.seen: dict[str, _Seen] = {}
         self.act: ActIntended | None = None
         self.act_ended_s = 0.0
@@ -197,6 +238,9 @@ class Oracle:
         self.announcements = 0
         self.put_back: dict[str, int] = {}
         """How often somebody really put back what was fixed."""
+        self.storm: _Storm | None = None
+        self.incidents: dict[str, int] = {}
+        """How often what happened to one."""
         self.ends: dict[str, int] = {}
         """How often a goal's status had which cause."""
         self.acts_in_window_max = 0
@@ -239,14 +283,7 @@ class Oracle:
         if record.uid == FLEET_UID:
             self.fleet_seq += 1
             self._demand(record.seq == self.fleet_seq, record, "a gap in seq")
-            self.fleet_last = record.event
-            until_wall_s = self.frozen_until_wall_s
-            stands = until_wall_s is None or record.at.wall_s < until_wall_s
-            if isinstance(record.event, FleetFrozen):
-                # The last freeze's end counts, where it is a longer one; where none stands, it is not acknowledged yet.
-                self.frozen_until_wall_s = record.event.until_wall_s if stands else NOT_FROZEN
-            else:
-                self.frozen_until_wall_s = NOT_FROZEN
+            self._fleet(record)
             return
         account = self.accounts.setdefault(record.uid, _Account())
         account.seq += 1
@@ -262,6 +299,9 @@ class Oracle:
                 is_newer = event.generation != account.generation
                 self._demand(account.desired != "deleted", record, "applied after its deletion")
                 account.goal, account.generation, account.epoch = event.goal, event.generation, event.epoch
+                account.spec_sha256 = event.spec_sha256
+                if is_newer or event.fresh:
+                    account.opened_s = account.wanted_s = None
                 account.asked_s = at_s
                 if is_newer or event.fresh:
                     account.acted_s.clear()
@@ -286,7 +326,10 @@ class Oracle:
                 self._fence(account, "stopped", event.epoch, record)
             case GoalDeleted() as event:
                 self._fence(account, "deleted", event.epoch, record)
+            case EpisodeClosed():
+                account.opened_s = account.wanted_s = None
             case EpisodeOpened():
+                account.opened_s, account.wanted_s = at_s, None
                 account.iterations = account.dispatches = account.tokens = 0
                 account.cost_usd = 0.0
             case GoalResumed() as event:
@@ -302,10 +345,13 @@ class Oracle:
             case ReconcileRequested():
                 account.asked_s = at_s
             case TaskRecovered() | ClockStepped():
+                account.wanted_s = None
                 account.forget_looks(at_s)
                 account.act_floor_s = at_s
             case ActDeferred() as event:
                 account.act_floor_s = at_s
+                if event.waits_for == "governor" and account.wanted_s is None:
+                    account.wanted_s = at_s
                 self.deferred[event.waits_for] = self.deferred.get(event.waits_for, 0) + 1
             case PredicateObserved() as event:
                 self._looked(
@@ -341,6 +387,90 @@ class Oracle:
                 account.status = GoalStatus.PARKED
             case _:
                 pass
+
+    def _fleet(self, record: Recorded) -> None:
+        """What concerns all goals."""
+        match record.event:
+            case FleetFrozen() as event:
+                self.fleet_last = event
+                # The last freeze's end counts, where it is a longer one; where none stands, it is not acknowledged yet.
+                until_wall_s = self.frozen_until_wall_s
+                stands = until_wall_s is None or record.at.wall_s < until_wall_s
+                self.frozen_until_wall_s = event.until_wall_s if stands else NOT_FROZEN
+            case FleetThawed() as event:
+                has_end = (
+                    isinstance(self.fleet_last, FleetFrozen) and self.fleet_last.until_wall_s is not None
+                )
+                self._demand(event.by != "expiry" or has_end, record, "a freeze without an end expired")
+                self.fleet_last = event
+                self.frozen_until_wall_s = NOT_FROZEN
+            case _ as event:
+                self._incident(record, event)
+
+    def _incident(self, record: Recorded, event: Any) -> None:
+        name = type(event).__name__
+        self.incidents[name] = self.incidents.get(name, 0) + 1
+        storm = self.storm
+        if isinstance(event, IncidentOpened):
+            self._demand(storm is None, record, "two incidents at a time")
+            under_way = {uid for uid in event.acting if self.accounts[uid].act is None}
+            self.storm = _Storm(record.at.boot_s, under_way)
+            return
+        if storm is None:
+            raise self.broken(f"{name} without an incident")
+        match event:
+            case IncidentCanaryNamed():
+                self._demand(storm.canary is None and not storm.is_proved, record, "two canaries")
+                storm.canary = event.uid
+            case IncidentCanaryFailed():
+                self._demand(storm.canary == event.uid, record, "another canary failed")
+                storm.canary = None
+            case IncidentReleased():
+                self._demand(storm.is_proved or event.proof is not None, record, "released without a proof")
+                if storm.canary is not None and storm.canary != event.proof:
+                    storm.free.add(storm.canary)  # its act may be on its way
+                storm.is_proved, storm.canary = True, None
+                storm.free.update(event.uids)
+            case IncidentClosed():
+                self.storm = None
+                for account in self.accounts.values():
+                    account.wanted_s = None  # whoever wants to act again is counted anew
+
+    def _together(self, record: Recorded, account: _Account) -> None:
+        """While an incident stands only who was let go acts; and many that turned red together are one."""
+        storm, now_s = self.storm, record.at.boot_s
+        if storm is None:
+            others = [a for a in self.accounts.values() if a is not account and self._is_in_trouble(a, now_s)]
+            known = sum(1 for a in self.accounts.values() if a.desired != "deleted")
+            is_one = len(others) >= TOGETHER_MIN and len(others) > TOGETHER_SHARE * known
+            is_part = (
+                account.green_sha256 == account.spec_sha256 and (account.opened_s or 0.0) > now_s - TOGETHER_S
+            )
+            self._demand(
+                not (is_one and is_part), record, f"{len(others)} more turned red with it, and no incident"
+            )
+            return
+        opened_s = account.opened_s
+        is_part = opened_s is not None and opened_s > storm.opened_s - TOGETHER_S
+        if not is_part or account.green_sha256 != account.spec_sha256:
+            return
+        if record.uid in storm.allowed:
+            storm.allowed.discard(record.uid)
+            return
+        is_free = record.uid == storm.canary or record.uid in storm.free
+        self._demand(is_free, record, f"it acts during an incident; the canary is {storm.canary}")
+
+    def _is_in_trouble(self, account: _Account, now_s: float) -> bool:
+        """Red since lately, after green, and has wanted to act for a while."""
+        if account.desired != "active" or account.is_frozen or account.status in STOPPED:
+            return False
+        if (
+            account.opened_s is None
+            or account.wanted_s is None
+            or account.green_sha256 != account.spec_sha256
+        ):
+            return False
+        return account.opened_s > now_s - TOGETHER_S and account.wanted_s < now_s - NOTICED_S
 
     def _fence(self, account: _Account, desired: str, epoch: int, record: Recorded) -> None:
         order = ["active", "suspended", "stopped", "deleted"]
@@ -403,6 +533,9 @@ class Oracle:
                 now_s >= said_s - MS, record, f"explain said that {predicate_id} waits until {said_s:.3f}"
             )
 
+        self._together(record, account)
+        if account.wanted_s is None:
+            account.wanted_s = now_s
         self._budgeted(account, record, event)
         for predicate_id in event.predicates:
             acted_s = account.acted_s.setdefault(predicate_id, [])
@@ -489,6 +622,8 @@ class Oracle:
         if event.status in (GoalStatus.HOLDING, GoalStatus.CONVERGED, GoalStatus.VACUOUS):
             self._demand(account.act is None, record, f"{event.status.value} while an act runs")
             self._demand(account.desired == "active", record, f"{event.status.value} while {account.desired}")
+            if event.status is not GoalStatus.VACUOUS:
+                account.green_sha256 = account.spec_sha256
             for predicate in account.goal.predicates:
                 why = self._why_not(account, predicate, Status.PASS, record.at.boot_s)
                 self._demand(why is None, record, f"{event.status.value}, but {predicate.id}: {why}")
@@ -568,11 +703,10 @@ class Oracle:
                 f"{uid}: epoch {epoch}, generation {generation} was answered and is not durable"
             )
 
-    def shown_green(self, uid: str, now_s: float) -> None:
+    def shown_green(self, uid: str, goal: Goal, now_s: float) -> None:
         """Somebody is shown `holding`: everything really was up since the last act, as lately as a look may be old."""
         account = self.accounts[uid]
-        assert account.goal is not None
-        for predicate in account.goal.predicates:
+        for predicate in goal.predicates:  # as shown: a newer spec may be durable already, and not known yet
             cadence = predicate.cadence
             oldest_s = (
                 0.0 if cadence.interval_s is None else now_s - 2 * cadence.interval_s - cadence.deadline_s

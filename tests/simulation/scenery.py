@@ -45,6 +45,8 @@ class Services:
         self.flapped_s: dict[str, float] = {}
         self.fought: dict[str, str] = {}
         """Settings in a file that somebody puts back to what it was, each time, and the tree it is in."""
+        self.unmendable: set[str] = set()
+        """Shared dependencies that no remedy brings back; until they are, what needs them cannot be repaired."""
         self.mended_s: dict[str, float] = {}
         self.reverted: dict[str, int] = {}
         """How often somebody will still put back what was fixed."""
@@ -69,6 +71,8 @@ class Services:
         """Up, with what it depends on."""
         self.mended_s[name] = anyio.current_time()
         needed = self._needs.get(name)
+        if needed in self.unmendable and not self._shared[needed]:
+            return
         if needed is not None and not self._shared[needed]:
             self.set_shared(needed, True)
         self.set(name, True)

@@ -115,7 +115,8 @@ class Story:
         oracle = self.world.oracle
         waits = {f"waits.{name}": count for name, count in oracle.deferred.items()}
         ends = {f"end.{name}": count for name, count in oracle.ends.items()}
-        return waits | ends | {"explain.announced": oracle.announcements}
+        incidents = {f"incident.{name}": count for name, count in oracle.incidents.items()}
+        return waits | ends | incidents | {"explain.announced": oracle.announcements}
 
     async def tell(self) -> None:
         house = self.world.house
@@ -154,6 +155,8 @@ class Story:
                     group.start_soon(world.upset_reality)
                     group.start_soon(world.crash_loop)
                     group.start_soon(world.upset_disk)
+                    if world.is_stormy:
+                        group.start_soon(world.storm)
                     group.start_soon(self.watch, life)
                     for _ in range(2):
                         group.start_soon(self.clients.be_a_client, life)
@@ -223,6 +226,7 @@ class Story:
         """Faults stop: everything settles, first with all up, then from all down with remedies that work."""
         world = self.world
         world.is_hostile = False
+        world.services.unmendable.clear()
         world.lives += 1
 
         def prepare(life: Life) -> None:
@@ -281,13 +285,17 @@ class Story:
             return status in (GoalStatus.OVER_BUDGET, GoalStatus.CONTESTED) and not is_up
 
         with anyio.move_on_after(SETTLES_S) as scope:
-            while not all(is_settled(s) for s in life.daemon.goals):
+            while oracle.storm is not None or not all(is_settled(s) for s in life.daemon.goals):
                 await anyio.sleep(1.0)
                 oracle.check()
                 oracle.check_quiet()
         if scope.cancelled_caught:
             left = {s.header.id: view(s) for s in life.daemon.goals if not is_settled(s)}
             said = {k: (v.status, v.cause, v.reason, v.decision, v.guards) for k, v in left.items()}
+            if oracle.storm is not None:
+                raise oracle.broken(
+                    f"an incident stands {SETTLES_S:g} s after the faults stopped ({when}): {said}"
+                )
             raise oracle.broken(f"not settled {SETTLES_S:g} s after the faults stopped ({when}): {said}")
         for state in life.daemon.goals:
             stands = view(state)

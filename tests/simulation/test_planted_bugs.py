@@ -21,6 +21,8 @@ from kazid.core.progress import PredicateState
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
 from kazid.runtime.executor import Executor
+from kazid.runtime.fleet import Fleet
+from kazid.runtime.governor import Governor
 from tests.simulation.oracle import Broken
 from tests.simulation.story import simulate
 
@@ -94,6 +96,23 @@ def forget_what_the_window_spent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kazid.core.window, "exhausted", lambda budget, ledger, wall_s: None)
 
 
+def let_all_act_at_once(patch: pytest.MonkeyPatch) -> None:
+    """However many turn red together."""
+    patch.setattr(Governor, "_common", lambda self, state, now_s: None)
+
+
+def forget_the_incident_at_the_start(patch: pytest.MonkeyPatch) -> None:
+    load = Fleet.load
+
+    async def load_and_forget(self: Fleet) -> None:
+        is_first = self._seq == 0
+        await load(self)
+        if is_first:
+            self.incident = None
+
+    patch.setattr(Fleet, "load", load_and_forget)
+
+
 @pytest.mark.parametrize(
     ("plant", "words"),
     [
@@ -117,6 +136,12 @@ def forget_what_the_window_spent(patch: pytest.MonkeyPatch) -> None:
             forget_what_the_window_spent,
             ("of the window", "no reservation"),
             id="what-the-window-spent-is-forgotten",
+        ),
+        pytest.param(let_all_act_at_once, ("turned red with it",), id="all-act-at-once"),
+        pytest.param(
+            forget_the_incident_at_the_start,
+            ("acts during an incident", "two incidents"),
+            id="the-incident-is-forgotten-at-the-start",
         ),
     ],
 )

@@ -21,12 +21,13 @@ KINDS = {
     *(f"agent.{kind}" for kind in ("work", "lie", "edit", "swap", "hang", "denied")),
     *(
         f"world.{kind}"
-        for kind in ("change", "shared", "revert", "edit", "clock", "crash_loop", "flap", "put_back")
+        for kind in ("change", "shared", "revert", "edit", "clock", "crash_loop", "flap", "put_back", "storm")
     ),
     *(f"end.{cause}" for cause in ("contested", "no_progress", "no_executor", "quarantined", "vacuous")),
     *(f"end.{cause}" for cause in ("budget_exhausted", "window_exhausted")),
     "explain.announced",
-    *(f"waits.{kind}" for kind in ("lease", "dependency")),
+    *(f"waits.{kind}" for kind in ("lease", "dependency", "governor")),
+    *(f"incident.Incident{kind}" for kind in ("Opened", "CanaryNamed", "CanaryFailed", "Released", "Closed")),
     *(f"kill.{kind}" for kind in ("before_append", "after_append", "at_any_time")),
     *("disk.full", "disk.stored_unanswered", "loop.crash"),
 }

@@ -26,6 +26,9 @@ TREES = ("/w", "/w/sub", "/w2", None, None)
 SHARED = ("database", "network")
 FOUGHT_TREE = "/w3"
 SETTING = "app.conf"
+POWER = "power"
+STORM_SHARE = 0.12
+"""Of the seeds: all goals need one thing, which fails now and then, and no remedy helps until it is back."""
 UNTIL_PUT_BACK_S = 25.0
 """Long enough for a look at what was fixed."""
 PAUSES_S = (0.0, 0.0, 0.0, 0.02, 0.5, 4.0)
@@ -55,12 +58,19 @@ class World:
         self.fault_rate = self.dice.choice([0.0, 0.05, 0.3])
         self.is_steady = self.dice.random() < 0.2
         """Hardly anybody interferes, so that what only time brings has time to come."""
+        self.is_stormy = random.Random(f"storm of {seed}").random() < STORM_SHARE
         self.fired: dict[str, int] = {}
         self.specs: dict[str, Goal] = {}
         self.lives = 0
 
     def populate(self) -> None:
         """Goals and their services; needs the clock to run."""
+        if self.is_stormy:
+            self.is_steady = True
+            self.services.unmendable.add(POWER)
+            for number in range(self.dice.randint(6, 8)):
+                self.specs[f"g{number}"] = self.a_goal_that_needs_power(f"g{number}")
+            return
         for number in range(self.dice.randint(3, 8)):
             self.specs[f"g{number}"] = self.a_goal(f"g{number}")
         if self.is_steady:
@@ -168,6 +178,14 @@ class World:
         self.services.crashing[name] = 4.0
         remedies = [a_remedy(name, cmd=f"fix {goal_id}", attempts=50)]
         predicate = a_predicate(name, live=True, interval_s=5.0)
+        return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies)
+
+    def a_goal_that_needs_power(self, goal_id: str) -> Goal:
+        """A service that dies with the power, and has to be started again once that is back."""
+        name = f"{goal_id}.lamp"
+        self.services.add(name, is_up=True, needs=POWER)
+        remedies = [a_remedy(name, cmd=f"fix {goal_id}", attempts=50)]
+        predicate = a_predicate(name, live=True, interval_s=5.0 if self.tempo < 2 else 30.0)
         return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies)
 
     def a_fought_over_goal(self, goal_id: str) -> Goal:
@@ -398,6 +416,18 @@ class World:
                     services.flapped_s[name] = now_s
                     services.set(name, not self.truth.now(name))
                     self.count("world.flap")
+
+    async def storm(self) -> None:
+        """What all need fails, and comes back; what needed it stays down until somebody starts it."""
+        services, dice = self.services, self.dice
+        while True:
+            await anyio.sleep(dice.expovariate(1 / (150 * self.tempo)))
+            self.count("world.storm")
+            services.set_shared(POWER, False)
+            for name in services.names:
+                services.set(name, False)
+            await anyio.sleep(dice.choice([20.0, 60.0, 300.0]))
+            services.set_shared(POWER, True)
 
     async def upset_disk(self) -> None:
         """The disk fills, with more or less in reserve, and somebody makes room."""

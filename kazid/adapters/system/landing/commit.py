@@ -95,7 +95,7 @@ async def _commit(
         ("--literal-pathspecs", *hooks, "commit", "--quiet", "--file", str(message), *only),
         cwd=folder,
         deadline_s=COMMIT_DEADLINE_S,
-        env=await _identity(repo),
+        env=await identity(repo),
     )
     if not said.is_ok:
         has_hook = bool(hooks) and any(
@@ -105,7 +105,7 @@ async def _commit(
     return await repo.text("rev-parse", "HEAD", cwd=folder)
 
 
-async def _identity(repo: Repo) -> dict[str, str]:
+async def identity(repo: Repo) -> dict[str, str]:
     """The repository's own author; ours where git knows none."""
     said = await git(("var", "GIT_COMMITTER_IDENT"), cwd=repo.tree)
     if said.is_ok:

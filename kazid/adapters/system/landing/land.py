@@ -8,7 +8,7 @@ in the base, and every patch of the goal is, too (`git patch-id`), or the landin
 import anyio
 
 from kazid.adapters.system.git import GitResult, git
-from kazid.adapters.system.landing.commit import committed, hooks_folder
+from kazid.adapters.system.landing.commit import committed, hooks_folder, identity
 from kazid.adapters.system.landing.repo import (
     NETWORK_DEADLINE_S,
     PAUSE_S,
@@ -29,6 +29,8 @@ CHECKS_POLL_S = 2.0
 CHECKS_NONE_S = 4.0
 """A forge that has said nothing of a commit by then has no checks."""
 MERGED_WITHIN_S = 60.0
+SETTLED_WITHIN_S = 3.0
+"""Of a base that moved and lacks the work: what a forge shows of a merge may lag a moment."""
 REBASE_DEADLINE_S = 300.0
 
 
@@ -85,7 +87,10 @@ async def _up_to_date(repo: Repo, place: Place, plan: Plan, commit: str, tip: st
         detail = f"{place.base} has {many} commits that this tree does not: update it, and resume"
         raise Refused("base_moved", detail)
     said = await git(
-        ("rebase", "--quiet", "--no-autostash", tip), cwd=place.top, deadline_s=REBASE_DEADLINE_S
+        ("rebase", "--quiet", "--no-autostash", tip),
+        cwd=place.top,
+        deadline_s=REBASE_DEADLINE_S,
+        env=await identity(repo),
     )
     if said.is_ok:
         return await repo.commit("HEAD")
@@ -165,11 +170,13 @@ async def _merge_there(
                 "base_moved", f"{place.base} moved meanwhile: {why.detail}", is_passing=True
             ) from why
         raise
-    after = await repo.fetched(place)
-    with anyio.move_on_after(MERGED_WITHIN_S):
-        while not await repo.holds(after, commit):
-            await anyio.sleep(PAUSE_S)
-            after = await repo.fetched(place)
+    after, began_s = await repo.fetched(place), anyio.current_time()
+    while not await repo.holds(after, commit):
+        waited_s = anyio.current_time() - began_s
+        if waited_s > (MERGED_WITHIN_S if after == tip else SETTLED_WITHIN_S):
+            break
+        await anyio.sleep(PAUSE_S)
+        after = await repo.fetched(place)
     await _prove(repo, place, before=tip, after=after, commit=commit)
     await _settle(repo, place, after)
     return "merged", f"pull request {pull.number} as {after[:12]} of {place.base}"

@@ -15,6 +15,7 @@ from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
+from kazid.core.status import Cause
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
 
@@ -101,7 +102,7 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     left = [p for p in actionable(goal, vector) if p not in fought]
     waits = landing.waiting(goal, vector)
     step = landing.next_step(goal, progress, vector, [p for p in left if p not in waits])
-    if step is not None and step.rung == ROLLBACK:
+    if step is not None and (step.rung == ROLLBACK or _is_rolled_back(step)):
         return _delivery(goal, progress, step, now)
     guards: list[Guard] = []
     spent: list[PredicateId] = []
@@ -135,6 +136,10 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
         return _agent_options(goal, progress, vector, left, guards, spent, now)
     possible = _delivery(goal, progress, step, now)
     return replace(possible, guards=(*guards, *possible.guards))
+
+
+def _is_rolled_back(step: landing.Step) -> bool:
+    return step.end is not None and step.end.cause is Cause.ROLLED_BACK
 
 
 def _delivery(goal: Goal, progress: Progress, step: landing.Step, now: Now) -> Options:

@@ -18,7 +18,7 @@ from kazid.goalfile import vocabulary
 from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.document import is_table
 from kazid.goalfile.positions import Path
-from kazid.goalfile.predicates import Context, Read, check_env, read_predicates
+from kazid.goalfile.predicates import Context, Read, check_env, check_predicate_ids, read_predicates
 from kazid.goalfile.problems import Problems, listed
 from kazid.goalfile.sections import Sections
 from kazid.goalfile.shapes import shown
@@ -117,6 +117,11 @@ def _layers(
     for each in read:
         if each.predicate.guard or each.predicate.held_out:
             problems.add(each.path, f"layer {shown(each.predicate.id)} can be neither a guard nor held out")
+        if each.predicate.id in (LANDED, DEPLOYED):
+            problems.add(
+                (*each.path, "id"), f"duplicate predicate id {shown(each.predicate.id)}: the daemon has it"
+            )
+    check_predicate_ids(read, problems)
     return [
         msgspec.structs.replace(
             each,

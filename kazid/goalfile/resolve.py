@@ -206,7 +206,8 @@ def _check_captures(read: Sequence[Read], sections: Sections, problems: Problems
 
 
 def _needs_workspace(parts: _Parts) -> bool:
-    return parts.harness is not None or any(not p.live for p in parts.predicates)
+    is_code = any(not p.live for p in parts.predicates)
+    return parts.harness is not None or is_code or parts.delivery.deploy is not None
 
 
 def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, request: Request) -> Goal:

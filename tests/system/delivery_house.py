@@ -58,7 +58,7 @@ FIXED = (
     '    if path == "/greet":\n        return 200, "hello"\n    return 404, "nothing here"\n'
 )
 BROKEN = FIXED.replace('200, "fine"', '500, "on fire"')
-TEST = 'from app import answer\n\n\ndef test_greet():\n    assert answer("/greet") == (200, "hello")\n'
+TEST = 'from app import answer\n\nassert answer("/greet") == (200, "hello")\nprint("1 passed")\n'
 
 
 class Team:
@@ -150,7 +150,7 @@ recheck = "200ms"
 id = "tests"
 provider = "test_runner"
 cmd = "{sys.executable}"
-args = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py"]
+args = ["test_app.py"]
 """
 
     def live(self) -> str:

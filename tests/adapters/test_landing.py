@@ -456,7 +456,7 @@ def test_a_forge_that_loses_a_patch_is_found_out(yard: Yard, forge: FakeForge) -
 def test_a_base_that_moves_in_the_last_moment_is_tried_again(yard: Yard, forge: FakeForge) -> None:
     yard.begins(forge=rest(forge))
     yard.write("code.txt", "ours\n")
-    forge.before_merge = lambda: yard.somebody_pushes("code.txt", "theirs\n") and None
+    forge.before_merge = lambda: yard.somebody_pushes("code.txt", "theirs\n")
     outcome = refusal(yard, "base_moved", forge=rest(forge))
     assert not outcome["is_permanent"]
 

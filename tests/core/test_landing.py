@@ -1,6 +1,7 @@
 """When a result is landed, deployed and rolled back, as stories: the lowest step that does not hold comes first."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, errored, failed
 from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
 
-LIVE = {"confirm": 1, "recover": 1}
+LIVE: dict[str, Any] = {"confirm": 1, "recover": 1}
 
 
 def a_delivering_goal(*, rollback: bool = False, layers: tuple[str, ...] = (), attempts: int = 2) -> Goal:
@@ -119,7 +120,7 @@ def test_failures_are_backed_off_counted_and_end(rung: str) -> None:
     red = LANDED if rung == "land" else DEPLOYED
     cause = Cause.UNLANDED if rung == "land" else Cause.UNDEPLOYED
     play = seen(Played(a_delivering_goal(attempts=2)), **{red: FAIL})
-    times = []
+    times: list[float] = []
     for _ in range(2):
         assert due(play) == rung
         times.append(play.now.boot_s)
@@ -212,7 +213,7 @@ def test_groups_act_in_the_order_of_their_needs() -> None:
         ),
     )
     play = Played(goal)
-    order = []
+    order: list[str] = []
     reds = ["last", "second", "first"]
     while reds:
         decision = seen(play, **dict.fromkeys(reds, FAIL)).turn()

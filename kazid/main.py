@@ -39,6 +39,7 @@ from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.scratch import Scratch
 from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.workspace import SystemWorkspaces
+from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
 from kazid.api.server import serve
 from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
@@ -61,6 +62,7 @@ from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
+from kazid.runtime.places import Places
 from kazid.runtime.pulse import Pulse
 from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
@@ -272,6 +274,7 @@ class _Daemon:
             executor=executor,
             workspaces=workspaces,
             new_attempt_id=lambda: AttemptId(secrets.token_hex(8)),
+            places=Places(worktrees=SystemWorktrees(self._state_dir / "worktrees"), commands=commands),
             fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)

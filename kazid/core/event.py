@@ -10,11 +10,13 @@ from typing import TypeAlias, Union
 import msgspec
 
 from kazid.core.bundle import Bundle
+from kazid.core.change import Change
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
+from kazid.core.worktree import Worktree
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -279,6 +281,8 @@ class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
     cost_estimated: bool = False
     until_wall_s: float | None = None
     """When the quota that ended it is over (`cause` is `quota`)."""
+    change: Change | None = None
+    """What an agent's attempt changed, as git tells it. None: not told."""
 
 
 class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
@@ -303,6 +307,28 @@ class BundleLeft(_Event, frozen=True, kw_only=True, tag="bundle.left"):
     """What an end that is not converged leaves for a person; recorded with the end."""
 
     bundle: Bundle
+
+
+class WorktreeCreated(_Event, frozen=True, kw_only=True, tag="worktree.created"):
+    """The goal has a tree of its own, set up: from here on its code predicates judge that one."""
+
+    worktree: Worktree
+    setup_s: float = 0.0
+
+
+class WorktreeDelivered(_Event, frozen=True, kw_only=True, tag="worktree.delivered"):
+    """The verified change is in the user's tree, which is looked at from here on. `saved`: the ref that keeps it."""
+
+    files: Sequence[str]
+    files_total: int
+    saved: str
+
+
+class WorktreeRemoved(_Event, frozen=True, kw_only=True, tag="worktree.removed"):
+    """The goal has no tree of its own any more. `saved`: the ref that keeps what it held."""
+
+    reason: str
+    saved: str | None = None
 
 
 class SnapshotTaken(_Event, frozen=True, kw_only=True, tag="snapshot.taken"):
@@ -341,6 +367,9 @@ Event: TypeAlias = Union[
     StatusChanged,
     BundleLeft,
     SnapshotTaken,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
 ]
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, flake, quota, regression, seal, stuck, window
+from kazid.core import backoff, charge, fight, flake, placement, quota, regression, seal, stuck, window
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -38,6 +38,9 @@ from kazid.core.event import (
     StatusChanged,
     SteadyObserved,
     TaskRecovered,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
 )
 from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, PredicateId
@@ -136,6 +139,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return replace(_all_stale(progress), act_floor_s=at.boot_s)
         case BundleLeft():
             return replace(progress, bundle=event.bundle)
+        case WorktreeCreated() | WorktreeDelivered() | WorktreeRemoved():
+            return placement.moved(goal, progress, event, at)
         case GoalApplied() | SnapshotTaken():
             raise AssertionError("changes the goal; use fold")
         case FleetEvent():
@@ -172,6 +177,7 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
         act_floor_s=at.boot_s,
         was_red=False,
         seal=None,
+        workspace_seal=None,
         predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
     )
     if progress.desired is Desired.ACTIVE:
@@ -297,7 +303,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         predicates[predicate_id] = state
     episode = progress.episode
     if episode is not None:
-        episode = _charged(_without_idle(episode, act, event), event)
+        episode = charge.charged(_without_idle(episode, act, event), event)
     progress = replace(
         progress,
         predicates=predicates,
@@ -305,8 +311,9 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         act=None,
         last_act_ended_s=event.ended_s,
     )
+    progress = placement.act_ended(progress, act, event)
     if act.rung.startswith("harness:"):
-        cost_usd = _cost_usd(event)
+        cost_usd = charge.cost_usd_of(event)
         spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
         progress = replace(progress, spent=spent)
     return _unspent(progress, act) if event.ending == NEVER_STARTED or quota.is_free(event) else progress
@@ -341,44 +348,6 @@ def _without_idle(episode: Episode, act: RunningAct, event: ActEnded) -> Episode
         return episode
     idle_s = min(act.down_s, max(0.0, act.recovered_s - event.ended_s))
     return replace(episode, clock_since_s=episode.clock_since_s + idle_s)
-
-
-def _charged(episode: Episode, event: ActEnded) -> Episode:
-    tokens = episode.tokens
-    if event.tokens_charged is not None:
-        tokens = (tokens or 0) + event.tokens_charged
-    cost_usd, charged_usd = episode.cost_usd, _cost_usd(event)
-    if charged_usd is not None:
-        cost_usd = round((cost_usd or 0.0) + charged_usd, window.USD_DIGITS)
-    acts = tuple(
-        replace(
-            a,
-            ending=event.ending,
-            exit_code=event.exit_code,
-            duration_s=event.duration_s,
-            reason=event.reason,
-            tokens=event.tokens_charged,
-            cause=event.cause,
-            until_wall_s=event.until_wall_s,
-        )
-        if a.attempt_id == event.attempt_id
-        else a
-        for a in episode.acts
-    )
-    return replace(
-        episode,
-        tokens=tokens,
-        tokens_estimated=episode.tokens_estimated or event.charge_estimated,
-        cost_usd=cost_usd,
-        cost_estimated=episode.cost_estimated or event.cost_estimated,
-        acts=acts,
-    )
-
-
-def _cost_usd(event: ActEnded) -> float | None:
-    if event.cost_usd_charged is None and event.usage is not None:
-        return event.usage.cost_usd
-    return event.cost_usd_charged
 
 
 def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progress:
@@ -445,6 +414,7 @@ def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Pro
         progress = replace(
             _episode_left(progress, at.boot_s),
             seal=None,
+            workspace_seal=None,
             predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
         )
     return _clock_started(_observing(progress, at), at.boot_s)

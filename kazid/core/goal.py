@@ -122,6 +122,38 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deny: Sequence[str] = ()
     owns: Sequence[str] = ()
     on_overlap: str = "refuse"
+    on_outside: str = "reject"
+    """What becomes of a change beyond `write_paths` or in `deny`: `reject` ends the goal, `revert` undoes it."""
+    files_max: int | None = None
+    lines_max: int | None = None
+    """A dispatch that changed more is held as a patch for a person."""
+
+
+class Isolation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[workspace]`: where agents work.
+
+    `mode` is `worktree` or `in_place`; a folder that is no repository is worked in as it is.
+    """
+
+    mode: str = "in_place"
+    setup: Sequence[str] = ()
+    """Shell commands that make a fresh tree ready, run in the workspace's place in it before it is looked at."""
+    setup_timeout_s: float = 600.0
+    dirty: str = "refuse"
+    """For a goal that lands: `refuse` to start beside work that is not committed, or `ignore` it."""
+
+
+class Sandbox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[sandbox]`: what an agent can reach. What cannot be enforced here is refused, never run open."""
+
+    mode: str = "none"
+    """`none`; `worktree`: it writes to its tree only; `strict`: and reads only that and what is installed."""
+    network: str = "open"
+    """`open`, `off`, or `ports`: TCP to `ports` only."""
+    ports: Sequence[int] = ()
+    reads: Sequence[str] = ()
+    writes: Sequence[str] = ()
+    """Absolute paths, or below `~`, that it may read or write besides."""
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -166,6 +198,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     integration: Integration | None = None
     """None: what is done stays where it was done."""
     deploy: Deploy | None = None
+    isolation: Isolation = Isolation()
+    sandbox: Sandbox = Sandbox()
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

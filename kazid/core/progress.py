@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kazid.core.bundle import Bundle
+from kazid.core.change import Change
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.json import Json
 from kazid.core.status import Cause, GoalStatus
@@ -109,6 +110,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it turned from green to red."""
     reds: Sequence[PredicateId] = ()
     """The failing set that it began from."""
+    change: Change | None = None
+    """What it changed, as git tells it."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -233,6 +236,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The goal's own tree, while it has one: what its code predicates judge (`core/worktree.py`)."""
     workspace_seal: Seal | None = None
     """The seal of the user's tree while `seal` is that of the worktree."""
+    idle_worktrees: int = 0
+    """Trees in which all was green before any agent worked there, since an act last ended."""
 
     @property
     def may_act(self) -> bool:

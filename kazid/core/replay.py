@@ -32,8 +32,20 @@ from kazid.core.progress import Progress
 from kazid.core.status import Cause
 from kazid.core.vector import assess
 
-REFUSED_BY_WORKSPACE = frozenset({Cause.WORKSPACE_MISSING, Cause.WORKSPACE_MOVED, Cause.PERMISSION_DENIED})
+REFUSED_BY_WORKSPACE = frozenset(
+    {
+        Cause.WORKSPACE_MISSING,
+        Cause.WORKSPACE_MOVED,
+        Cause.PERMISSION_DENIED,
+        Cause.WORKTREE_FAILED,
+        Cause.WORKSPACE_DIRTY,
+        Cause.SETUP_FAILED,
+        Cause.SANDBOX_UNAVAILABLE,
+    }
+)
 """What an act may end with before it started: the workspace was asked, and its answer is in the event itself."""
+REFUSED_AT_DELIVERY = REFUSED_BY_WORKSPACE | {Cause.DELIVERY_CONFLICT, Cause.WORKSPACE_DIFFERS}
+"""What a goal whose tree is all green may end with instead: its change did not reach the workspace."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +121,8 @@ def _is_same(event: Event, decision: Decision) -> bool:
             return True
         case GoalResumed(), Resume():
             return event.by == decision.by
+        case StatusChanged(cause=cause), Conclude() | CloseEpisode() if cause in REFUSED_AT_DELIVERY:
+            return True
         case StatusChanged(), Conclude():
             recorded = (event.status, event.cause, event.reason, dict(event.proof))
             return recorded == (decision.status, decision.cause, decision.reason, dict(decision.proof))

@@ -34,8 +34,13 @@ class Broken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def base_of(progress: Progress) -> str | None:
-    """The base that was taken at the first look; None before it. `NO_BASE` where there is no repository."""
-    return None if progress.seal is None else progress.seal.files.get(BASE)
+    """The base that was taken at the first look; None before it. `NO_BASE` where there is no repository.
+
+    Of a tree of the daemon's own it is the commit that the tree began at, whatever was committed there since.
+    """
+    if progress.seal is None:
+        return None if progress.worktree is None else progress.worktree.base
+    return progress.seal.files.get(BASE)
 
 
 def labelled(

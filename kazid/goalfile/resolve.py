@@ -14,6 +14,7 @@ from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
+from kazid.goalfile.isolation import read_isolation
 from kazid.goalfile.lint import LintFinding, lint
 from kazid.goalfile.places import Places, resolve_places
 from kazid.goalfile.positions import Path
@@ -236,6 +237,7 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         tables=_stored(values, parts.read),
         integration=parts.delivery.integration,
         deploy=parts.delivery.deploy,
+        isolation=read_isolation(parts.sections.tables["workspace"], has_agent=parts.harness is not None),
     )
 
 
@@ -302,6 +304,9 @@ def _scope(table: Table) -> Scope:
         deny=table.texts("deny"),
         owns=table.texts("owns"),
         on_overlap=table.text("on_overlap") or "refuse",
+        on_outside=table.text("on_outside") or "reject",
+        files_max=table.integer("max_files"),
+        lines_max=table.integer("max_lines"),
     )
 
 

@@ -73,6 +73,35 @@ SCOPE: Fields = {
         default="refuse",
         help="when another goal claims the same: refuse, or take turns if both say so",
     ),
+    "on_outside": KeySpec(
+        type=KeyType.STRING,
+        choices=("reject", "revert"),
+        default="reject",
+        help="a change beyond write_paths, or in deny: the goal ends as tampered, or the change is undone",
+    ),
+    "max_files": KeySpec(
+        type=KeyType.POSITIVE_INTEGER, help="a dispatch that changes more is held as a patch for a person"
+    ),
+    "max_lines": KeySpec(type=KeyType.POSITIVE_INTEGER, help="likewise, lines added and removed"),
+}
+
+WORKSPACE: Fields = {
+    "mode": KeySpec(
+        type=KeyType.STRING,
+        choices=("worktree", "in_place"),
+        default="in_place",
+        help="agents work in a git worktree of the goal's own, or in the workspace itself",
+    ),
+    "setup": KeySpec(
+        type=KeyType.STRING_LIST, help="shell commands run in a fresh worktree before it is looked at"
+    ),
+    "setup_timeout": KeySpec(type=KeyType.DURATION, default="10m", help="deadline of each of them"),
+    "dirty": KeySpec(
+        type=KeyType.STRING,
+        choices=("refuse", "ignore"),
+        default="refuse",
+        help="for a goal that lands: whether it may start beside work that is not committed",
+    ),
 }
 
 HARNESS: Fields = {
@@ -259,6 +288,7 @@ ESCALATION: Fields = {
 TABLES: Mapping[str, Fields] = {
     "budget": BUDGET,
     "scope": SCOPE,
+    "workspace": WORKSPACE,
     "harness": HARNESS,
     "observe": OBSERVE,
     "enforcement": ENFORCEMENT,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from kazid.core import budget, quota
+from kazid.core.change import Change
 from kazid.core.delivery import RUNGS
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.goal import Goal
@@ -19,6 +20,7 @@ from kazid.core.rungs import remedy_of
 from kazid.core.status import Cause
 from kazid.core.turns import Limits, Seat
 from kazid.core.vector import VerdictVector
+from kazid.core.worktree import placed
 from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report, TroubleKind
 from kazid.ports.lease import Leases
@@ -41,6 +43,14 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
 
     ref: str
     trees: Sequence[str]
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What git told of an attempt's change, and why a person has to look at it, if one has to."""
+
+    change: Change | None = None
+    cause: Cause | None = None
+    reason: str | None = None
 
 
 class ExecutorLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,8 +145,10 @@ class Executor:
         if intent.rung in RUNGS:
             scratch = f"{self._private_folder(uid)}/landing"
             return delivery_order(intent, uid, goal, progress, scratch=scratch)
-        cwd = goal.workspace or self._private_folder(uid)
-        if not intent.rung.startswith("harness:"):
+        is_dispatch = _is_dispatch(intent.rung)
+        here = placed(goal, progress.worktree) if is_dispatch else goal
+        cwd = here.workspace or self._private_folder(uid)
+        if not is_dispatch:
             remedy = remedy_of(goal, intent.rung)
             return AttemptOrder(
                 uid=uid,
@@ -188,15 +200,22 @@ class Executor:
         return () if attempt is None else attempt.pids()
 
     async def ended(
-        self, uid: GoalUid, goal: Goal, act: RunningAct, result: AttemptResult, now: Now
+        self,
+        uid: GoalUid,
+        goal: Goal,
+        act: RunningAct,
+        result: AttemptResult,
+        now: Now,
+        *,
+        taken: Taken | None = None,
     ) -> ActEnded:
-        """The attempt's end as an event, with what it said it used."""
+        """The attempt's end as an event, with what it said it used and what git says it changed."""
         await fault_point("act.ended")
         report = None
         harness = self._harnesses.get(act.rung.removeprefix("harness:"))
         if harness is not None and result.ending not in ("never_started", "not_started"):
             report = harness.parse(await self._printed(uid, act.attempt_id))
-        ended = _ended(goal, act, result, report, now=now)
+        ended = _ended(goal, act, result, report, now=now, taken=taken or Taken())
         if act.rung in RUNGS and result.ending == "exited":
             outcome = outcome_of(await self._printed(uid, act.attempt_id))
             said = None if outcome is None else redact(f"{outcome.name}: {outcome.detail}")[:TEXT_CHARS_MAX]
@@ -206,7 +225,7 @@ class Executor:
 
     def ended_unread(self, goal: Goal, act: RunningAct, result: AttemptResult, now: Now) -> ActEnded:
         """The attempt's end where what it printed cannot be read: the reservation is charged."""
-        return _ended(goal, act, result, None, now=now)
+        return _ended(goal, act, result, None, now=now, taken=Taken())
 
     async def _printed(self, uid: GoalUid, attempt_id: AttemptId) -> str:
         """The attempt's stdout as far as it was kept; of a very long one the end, where the result is."""
@@ -234,20 +253,20 @@ def _seat(goal: Goal, rung: str) -> Seat:
 
 
 def trees_of(goal: Goal) -> tuple[str, ...]:
-    """What an act of this goal needs for itself: its workspace, and its claims where they are serialised."""
+    """What an act needs for itself: its folder, and the goal's claims where they are serialised."""
     serialised = goal.scope.owns if goal.scope.on_overlap == "serialise" else ()
     claims = [f"/claims/{claim.replace(chr(46) * 2, chr(95))}" for claim in serialised]
     return tuple(sorted([*([goal.workspace] if goal.workspace else []), *claims]))
 
 
 def _ended(
-    goal: Goal, act: RunningAct, result: AttemptResult, report: Report | None, *, now: Now
+    goal: Goal, act: RunningAct, result: AttemptResult, report: Report | None, *, now: Now, taken: Taken
 ) -> ActEnded:
     is_dispatch = act.rung.startswith("harness:")
     usage = None if report is None else report.usage
     charged, is_estimate = _charge(goal, act, result, usage) if is_dispatch else (None, False)
     cost_usd, is_cost_estimate = _cost(act, result, usage) if is_dispatch else (None, False)
-    reason = result.reason
+    reason = taken.reason or result.reason
     if reason is None and report is not None and report.error is not None:
         reason = report.error
     cause = _cause(result, report, is_dispatch=is_dispatch)
@@ -264,8 +283,9 @@ def _ended(
         usage=usage,
         tokens_charged=charged,
         charge_estimated=is_estimate,
-        cause=cause,
+        cause=taken.cause or cause,
         until_wall_s=_until_wall_s(report, now) if cause is Cause.QUOTA else None,
+        change=taken.change,
         text=None if report is None or report.text is None else redact(report.text)[:TEXT_CHARS_MAX],
         session_id=None if report is None else report.session_id,
         survivors=result.survivors,

@@ -173,6 +173,8 @@ class Goals:
         async with anyio.create_task_group() as group:
             for header in headers:
                 group.start_soon(load, header)
+        live = {s.uid: tree for s in self._states.values() if (tree := s.progress.worktree) is not None}
+        await self._world.places.sweep(live)
         log.info("goals.loaded", goals=len(self._by_name), unresolved=len(self._states) - len(self._by_name))
 
     async def _load_one(self, header: GoalHeader) -> None:
@@ -188,7 +190,7 @@ class Goals:
             return
         if state.progress.act is not None:
             # Before anybody acts: what a dead daemon started holds its trees, whoever's task turns first.
-            self._world.executor.adopt(state.uid, state.spec, state.progress.act)
+            self._world.executor.adopt(state.uid, state.acting(state.progress.act.rung), state.progress.act)
         self._states[state.uid] = state
         if not header.is_deleted:
             self._by_name[header.owner, header.id] = state
@@ -294,6 +296,8 @@ class Goals:
         if self._states.pop(state.uid, None) is None:
             return
         self.unname(state)
+        if (tree := state.progress.worktree) is not None:
+            await self._world.places.remove(state.uid, tree, has_landed=False)
         await fault_point("goal.forgotten")
         await self._forget_header(state.header)
 

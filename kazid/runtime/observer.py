@@ -23,6 +23,7 @@ from kazid.core.json import Json
 from kazid.core.progress import PredicateState, Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored
+from kazid.core.worktree import placed
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.faults import fault_point
@@ -103,6 +104,7 @@ class Observer:
     ) -> PredicateObserved:
         """One look, timed from its real start; never raises for what it finds."""
         asked_s = self._clock.now().boot_s
+        goal = goal if predicate.live else placed(goal, progress.worktree)
         slots = self._network if predicate.provider in self._network_kinds else self._process
         async with slots.hold(uid, owner=goal.owner, is_slow=_was_slow(predicate, progress)):
             self.looks_total += 1
@@ -125,7 +127,7 @@ class Observer:
 
     async def changed_files(self, goal: Goal, progress: Progress) -> Collection[str] | None:
         """What differs from where the goal started, for its bundle; None when it cannot be told."""
-        return await self._grading.changed_files(goal, progress)
+        return await self._grading.changed_files(placed(goal, progress.worktree), progress)
 
     def _moment(self, asked_s: float, tree: TreeHash | None = None) -> Moment:
         return Moment(asked_s=asked_s, started_s=self._clock.now().boot_s, tree=tree)

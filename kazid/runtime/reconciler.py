@@ -49,8 +49,10 @@ from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.runtime.executor import trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.opened import OpenedWorkspace
+from kazid.runtime.placing import Placing
 from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
+from kazid.runtime.tree_poll import TreePoll
 from kazid.runtime.world import World
 
 log = structlog.get_logger(__name__)
@@ -80,7 +82,13 @@ class Reconciler:
         self._workspace = OpenedWorkspace(world.workspaces)
         self._deferred_rung = ""
         self._next_ask_s = 0.0
-        self._next_tree_poll_s: float | None = None
+        self._tree_poll = TreePoll(state, world.observer)
+        self._placing = Placing(
+            state,
+            world,
+            refusal=lambda: self._workspace.refusal(state.spec, state.progress.generation),
+            conclude=self._conclude,
+        )
         self._spread_until_s = 0.0
         if is_restart and state.progress.episode is None:
             self._spread_until_s = world.clock.now().boot_s + cadence.first_look_spread_s(state.spec)
@@ -96,6 +104,7 @@ class Reconciler:
             with anyio.move_on_after(WIND_DOWN_S, shield=True):
                 await self._wind_down()
             raise
+        await self._placing.finish()
         await self._flush_last_looks()
 
     async def _busy(self) -> float | None:
@@ -104,13 +113,11 @@ class Reconciler:
         async with anyio.create_task_group() as group:
             until_s = await self._turn(group)
             has_acted = self._act_runs
-            while (self._looking or self._act_runs) and not self._is_over():
+            while self._is_busy() and not self._is_over():
                 await self._sleep(until_s)
                 until_s = await self._turn(group)
                 has_acted = has_acted or self._act_runs
-            if (
-                self._looking or has_acted
-            ):  # looks that are over leave nothing to cancel, and asking costs 0.1 ms
+            if self._is_busy() or has_acted:  # looks that are over leave nothing to cancel
                 group.cancel_scope.cancel()
         self._looking.clear()
         return until_s
@@ -118,6 +125,9 @@ class Reconciler:
     async def _sleep(self, until_s: float | None) -> None:
         timeout_s = None if until_s is None else max(0.0, until_s - self._world.clock.now().boot_s)
         await self._state.wakeup.wait(timeout_s)
+
+    def _is_busy(self) -> bool:
+        return bool(self._looking) or self._act_runs or self._placing.is_busy
 
     def _is_over(self) -> bool:
         progress = self._state.progress
@@ -128,7 +138,8 @@ class Reconciler:
         return not self._state.spec.standing and progress.status in FINISHED
 
     def _has_work(self) -> bool:
-        wants_act = isinstance(self._state.decision, Act) and self._world.health.degraded is None
+        wants_act = isinstance(self._state.decision, Act) or self._placing.due() is not None
+        wants_act = wants_act and self._world.health.degraded is None
         return wants_act or self._state.progress.act is not None or bool(self._due(self._world.clock.now()))
 
     # --- one turn ---------------------------------------------------------------------------------------------
@@ -156,6 +167,8 @@ class Reconciler:
             vector = assess(self._state.spec, self._state.progress, now)
             decision = decide(self._state.spec, self._state.progress, vector, now)
             self._publish(decision)
+            if self._placing.comes_first(group, self._looking):
+                return now.boot_s + DISK_RETRY_S
             match decision:
                 case Hold():
                     if await self._hold(decision):
@@ -181,7 +194,7 @@ class Reconciler:
                 case CloseEpisode():
                     await self._close_episode(decision, now)
                 case Conclude():
-                    await self._conclude(decision, after=decision)
+                    await self._conclude(decision, decision)
                 case Resume():
                     resumed = GoalResumed(reason=decision.reason, by=decision.by)
                     await self._state.record(resumed, only_if=self._stands(decision))
@@ -222,7 +235,7 @@ class Reconciler:
             duration_s=round(duration_s, 3),
         )
 
-    async def _conclude(self, end: Conclude, *, after: Decision) -> None:
+    async def _conclude(self, end: Conclude, after: Decision) -> None:
         """Journal an end, while the decision that led to it stands."""
         changed = await self._world.observer.changed_files(self._state.spec, self._state.progress)
         now = self._world.clock.now()
@@ -249,6 +262,7 @@ class Reconciler:
         if now.boot_s < self._spread_until_s and not self._state.is_urgent:
             return [p for p in forced if p not in self._looking]
         due = [*cadence.schedule(goal, progress, now).due, *forced]
+        due = [p for p in due if not (self._placing.is_busy and not goal.predicate(p).live)]
         return [p for p in dict.fromkeys(due) if p not in self._looking]
 
     def _start_looks(self, group: TaskGroup) -> None:
@@ -276,16 +290,16 @@ class Reconciler:
         state, executor = self._state, self._world.executor
         refusal = await self._workspace.refusal(state.spec, state.progress.generation)
         if refusal is not None:
-            await self._conclude(refusal, after=decision)
+            await self._conclude(refusal, decision)
             return True
         if not await self._is_tree_same(decision):
             return False
         progress = state.progress
         if progress.episode is None:
             return True
-        governor, rung = self._world.governor, decision.rung
+        governor, rung, acting = self._world.governor, decision.rung, state.acting(decision.rung)
         waits = governor.waits_for(state) or governor.agent_waits_for(state, rung)
-        waits = waits or executor.reserve(state.uid, state.spec, rung)
+        waits = waits or executor.reserve(state.uid, acting, rung)
         if waits is not None:
             self._deferred_rung = decision.rung
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
@@ -304,7 +318,7 @@ class Reconciler:
             half_open=decision.half_open,
             tokens_reserved=reserved.tokens,
             cost_usd_reserved=reserved.cost_usd,
-            trees=trees_of(state.spec),
+            trees=trees_of(acting),
         )
         is_recorded = False
         try:
@@ -333,7 +347,7 @@ class Reconciler:
         code = [p for p in judged if not goal.predicate(p).live]
         if not code or goal.workspace is None or self._tree_looks >= cadence.TREE_LOOKS_MAX:
             return True
-        tree = await self._world.observer.tree_hash(goal)
+        tree = await self._world.observer.tree_hash(self._state.placed)
         stale = [p for p in code if progress.predicate(p).tree != tree]
         if not stale:
             return True
@@ -347,8 +361,11 @@ class Reconciler:
         log.info(
             "act.started", goal_id=state.spec.id, attempt=intent.number, rung=intent.rung, title=intent.title
         )
+        refusal = await self._world.places.before(state, intent)
         if self._wants_cancel:
             result = AttemptResult(ending="never_started", reason="fenced before it started")
+        elif refusal is not None:
+            result = AttemptResult(ending="not_started", reason=refusal)
         else:
             order = executor.order(intent, state.uid, state.spec, state.progress, vector)
             result = await self._wait(await self._start(order))
@@ -371,7 +388,8 @@ class Reconciler:
         state = self._state
         act = state.progress.act
         assert act is not None, "an attempt ends once"
-        ended = await self._world.executor.ended(state.uid, state.spec, act, result, self._world.clock.now())
+        taken, now_at = await self._world.places.after(state, act, result), self._world.clock.now()
+        ended = await self._world.executor.ended(state.uid, state.spec, act, result, now_at, taken=taken)
         while (now := state.progress.act) is not None and now.attempt_id == act.attempt_id:
             try:
                 await state.record(
@@ -418,7 +436,7 @@ class Reconciler:
 
     async def _readopt(self, act: RunningAct) -> None:
         state, executor = self._state, self._world.executor
-        executor.adopt(state.uid, state.spec, act)
+        executor.adopt(state.uid, state.acting(act.rung), act)
         attempt = await executor.recover(state.uid, act.attempt_id)
         self._attempt = attempt
         result = await self._wait(attempt)
@@ -437,36 +455,19 @@ class Reconciler:
         deferred = state.progress.deferred
         if deferred is not None and state.progress.act is None and self._could_act_now():
             await state.record(ReconcileRequested(by=deferred.waits_for))
-        await self._poll_tree(now)
+        self._forced.update(p for p in await self._tree_poll.due(now) if p not in self._looking)
 
     def _could_act_now(self) -> bool:
         """Whether lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
-        goal, now_s = self._state.spec, self._world.clock.now().boot_s
+        now_s = self._world.clock.now().boot_s
         if now_s < self._next_ask_s:
             return False
         governor = self._world.governor
-        rung = self._deferred_rung or ("remedy:0" if goal.remedies else "harness:")
+        rung = self._deferred_rung or ("remedy:0" if self._state.spec.remedies else "harness:")
         if governor.waits_for(self._state) or governor.agent_waits_for(self._state, rung):
             self._next_ask_s = now_s + ASKS_EVERY_S
             return False
-        return self._world.executor.waits_for(self._state.uid, goal, rung) is None
-
-    async def _poll_tree(self, now: Now) -> None:
-        """A standing goal's code verdicts age with the tree: a bounded look at it every 30 s until push exists."""
-        if not cadence.polls_tree(self._state.spec, self._state.progress):
-            return
-        if self._next_tree_poll_s is None:
-            self._next_tree_poll_s = now.boot_s + cadence.TREE_POLL_S
-        if now.boot_s < self._next_tree_poll_s:
-            return
-        self._next_tree_poll_s = now.boot_s + cadence.TREE_POLL_S
-        goal = self._state.spec
-        tree = await self._world.observer.tree_hash(goal)
-        for predicate in goal.predicates:
-            seen = self._state.progress.predicate(predicate.id)
-            is_old = not predicate.live and seen.verdict is not None and seen.tree != tree
-            if is_old and predicate.id not in self._looking:
-                self._forced.add(predicate.id)
+        return self._world.executor.waits_for(self._state.uid, self._state.acting(rung), rung) is None
 
     def _earliest(self, until_s: float | None) -> float | None:
         """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""
@@ -475,8 +476,7 @@ class Reconciler:
         if now.boot_s < self._spread_until_s and not state.is_urgent:
             next_s = self._spread_until_s
         times = [until_s, next_s]
-        if cadence.polls_tree(self._state.spec, self._state.progress):
-            times.append(self._next_tree_poll_s)
+        times.append(self._tree_poll.next_s())
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())
         if state.progress.deferred is not None:

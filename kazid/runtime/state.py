@@ -22,6 +22,7 @@ from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.stuck import normalise
 from kazid.core.verdict import Status, Verdict
+from kazid.core.worktree import placed
 from kazid.ports.clock import Clock
 from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal, Receipt
@@ -99,6 +100,15 @@ class GoalState:
         """The goal; every recorded incarnation has one."""
         assert self.goal is not None, "an incarnation begins with goal.applied"
         return self.goal
+
+    @property
+    def placed(self) -> Goal:
+        """The goal in the tree where its code is judged now."""
+        return placed(self.spec, self.progress.worktree)
+
+    def acting(self, rung: str) -> Goal:
+        """The goal in the tree where an act on this rung works: an agent's own, and the workspace for all others."""
+        return self.placed if rung.startswith("harness:") else self.spec
 
     async def load(self) -> Now | None:
         """Fold what the journal has, and say when it last changed."""

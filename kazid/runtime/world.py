@@ -10,6 +10,7 @@ from kazid.runtime.fleet import Fleet
 from kazid.runtime.governor import Governor
 from kazid.runtime.health import Health
 from kazid.runtime.observer import Observer
+from kazid.runtime.places import Places
 
 
 class World:
@@ -25,6 +26,7 @@ class World:
         workspaces: Workspaces,
         new_attempt_id: Callable[[], AttemptId],
         fleet: Fleet,
+        places: Places,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -34,5 +36,6 @@ class World:
         self.new_attempt_id = new_attempt_id
         self.fleet = fleet
         self.governor = Governor(clock=clock, fleet=fleet)
+        self.places = places
         self.ends_attempts = True
         self.turns_total = 0

@@ -39,6 +39,9 @@ from kazid.core.event import (
     SteadyTick,
     TaskRecovered,
     Usage,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
     event_type,
 )
 from kazid.core.goal import Budget, Group, Scope
@@ -46,6 +49,7 @@ from kazid.core.ids import Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Direction, Finding, Status, Verdict
+from kazid.core.worktree import Worktree
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy, act_intended, as_json, goal_applied
 
 GOAL = a_goal(
@@ -67,6 +71,9 @@ VERDICT = Verdict(
     findings=(Finding(message="m", file="a.py", line=3, level="error"),),
     score=0.5,
     direction=Direction.LOWER_BETTER,
+)
+WORKTREE = Worktree(
+    path="/t/r", folder="/t/r/s", repository="/r", branch="kazi/g", base="b" * 40, dispatches=1
 )
 EVENTS: dict[type, Event] = {
     type(event): event
@@ -117,6 +124,9 @@ EVENTS: dict[type, Event] = {
             ),
             generation=Generation(1),
         ),
+        WorktreeCreated(worktree=WORKTREE, setup_s=1.5),
+        WorktreeDelivered(files=("a",), files_total=1, saved="refs/kazi/u/delivered"),
+        WorktreeRemoved(reason="done", saved="refs/kazi/u/saved-1"),
         EpisodeOpened(number=1, red=(PredicateId("livez"),)),
         EpisodeClosed(number=1, duration_s=9.5),
         act_intended(half_open=True, tokens_reserved=10),

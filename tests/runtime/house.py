@@ -15,6 +15,7 @@ from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.workspace import MemoryWorkspaces
+from kazid.adapters.memory.worktrees import MemoryWorktrees
 from kazid.core.event import Recorded
 from kazid.core.fleet import FLEET_UID
 from kazid.core.goal import Goal
@@ -32,6 +33,7 @@ from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
+from kazid.runtime.places import Places
 from kazid.runtime.pulse import Pulse
 from kazid.runtime.service import Service
 from kazid.runtime.views import Caller
@@ -70,6 +72,8 @@ class House:
         self.journal = MemoryJournal()
         self.workspaces = MemoryWorkspaces("/w", "/w2")
         self.repositories = MemoryRepositories(self.workspaces)
+        self.worktrees = MemoryWorktrees(self.workspaces, self.repositories)
+        self.commands: CommandRunner | None = None
         self.scene = Scene()
         self.providers: dict[str, Provider] = {}
         """Kinds besides those that the scene answers."""
@@ -160,6 +164,7 @@ class Daemon:
                 health=self.health,
                 on_commit=self.broadcaster.committed,
             ),
+            places=Places(worktrees=house.worktrees, commands=house.commands or _no_commands()),
         )
         self.goals = Goals(
             journal=house.journal,

@@ -29,6 +29,10 @@ class MemoryRepositories:
         commits[commit] = files
         return commit
 
+    def take_commit(self, path: str, commit: str, files: Mapping[str, str]) -> None:
+        """Make the folder a repository that begins at this commit."""
+        self._commits[path] = {commit: dict(files)}
+
     async def commit(self, path: str, ref: str = "HEAD") -> str | None:
         """The newest commit, or the one of this id."""
         commits = self._commits.get(path, {})

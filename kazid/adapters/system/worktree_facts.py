@@ -1,0 +1,152 @@
+"""What git and the disk say of a repository and of a tree of ours: one question each, for `worktrees.py`.
+
+Nothing here changes anything.
+"""
+
+import contextlib
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from kazid.adapters.system.git import GitResult, git
+from kazid.core.status import Cause
+from kazid.ports.worktree import Unmade, Wish
+
+FILES_NAMED_MAX = 5
+BRANCHES_MAX = 50
+REFS_MAX = 2000
+"""Branches and tags watched for being moved."""
+FORMAT = "%(refname) %(objectname)"
+
+
+class Noted(msgspec.Struct, frozen=True):
+    """What a snapshot's message says of the moment."""
+
+    head: str | None = None
+    refs: Mapping[str, str] = {}
+
+
+def noted(message: bytes) -> Noted:
+    try:
+        return msgspec.json.decode(message, type=Noted)
+    except msgspec.DecodeError:
+        return Noted()
+
+
+async def trouble_in(top: str, wish: Wish) -> Unmade | None:
+    """Why no tree can be cut from this one: submodules, an unfinished merge, work that is not committed."""
+    staged = await git(("ls-files", "--stage", "-z"), cwd=top, output_bytes_max=64 * 1024 * 1024)
+    if not staged.is_ok:
+        return Unmade(reason=why_of("the index cannot be read", staged))
+    entries = [e for e in staged.stdout.split(b"\0") if e]
+    if any(e.startswith(b"160000 ") for e in entries):
+        hint = 'say [workspace] mode = "in_place"'
+        return Unmade(reason=f"the repository has submodules, which a worktree would not have: {hint}")
+    if any(e.split(b"\t")[0].endswith((b" 1", b" 2", b" 3")) for e in entries):
+        return Unmade(
+            reason="a merge is unfinished in the workspace: files are unmerged", cause=Cause.WORKSPACE_DIRTY
+        )
+    if not wish.refuses_uncommitted:
+        return None
+    status = await git(("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all"), cwd=top)
+    if not status.is_ok:
+        return Unmade(reason=why_of("git status failed", status))
+    dirty = [os.fsdecode(e[3:]) for e in status.stdout.split(b"\0") if e]
+    dirty = _beside(dirty, top, wish.untracked_allowed)
+    if not dirty:
+        return None
+    named = ", ".join(dirty[:FILES_NAMED_MAX]) + (
+        f" and {len(dirty) - FILES_NAMED_MAX} more" if len(dirty) > FILES_NAMED_MAX else ""
+    )
+    return Unmade(
+        cause=Cause.WORKSPACE_DIRTY,
+        reason=f"not committed in the workspace: {named}; commit or stash it, or say [workspace] dirty = "
+        '"ignore" to start from the commit',
+    )
+
+
+async def free_branch(top: str, wanted: str, base: str) -> str | None:
+    """The name, or one like it that holds no work of anybody's and is checked out nowhere."""
+    listing = await git(("worktree", "list", "--porcelain"), cwd=top)
+    taken = {
+        line[7:]
+        for line in listing.stdout.decode(errors="replace").splitlines()
+        if line.startswith("branch ")
+    }
+    for name in [wanted, *(f"{wanted}-{n}" for n in range(2, BRANCHES_MAX))]:
+        ref = f"refs/heads/{name}"
+        if (await git(("check-ref-format", ref), cwd=top)).exit_code != 0:
+            return None
+        tip = await commit_of(top, ref)
+        if ref not in taken and (tip is None or await is_ancestor(top, tip, base)):
+            return name
+    return None
+
+
+async def refs_of(top: str) -> dict[str, str]:
+    """Branches and tags, and the stash."""
+    said = await git(
+        (
+            "for-each-ref",
+            f"--count={REFS_MAX}",
+            f"--format={FORMAT}",
+            "refs/heads",
+            "refs/tags",
+            "refs/stash",
+        ),
+        cwd=top,
+    )
+    pairs = (line.split(" ") for line in said.stdout.decode(errors="replace").splitlines())
+    return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+async def is_ancestor(top: str, old: str, new: str) -> bool:
+    return (await git(("merge-base", "--is-ancestor", old, new), cwd=top)).exit_code == 0
+
+
+async def is_same_tree(top: str, one: str, other: str) -> bool:
+    return (await git(("diff", "--quiet", one, other), cwd=top)).exit_code == 0
+
+
+async def commit_of(path: str, ref: str) -> str | None:
+    return await ask(("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"), cwd=path)
+
+
+async def ask(args: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None) -> str | None:
+    said = await git(args, cwd=cwd, env=env)
+    return os.fsdecode(said.stdout).removesuffix("\n") or None if said.is_ok else None
+
+
+def repository_of(path: Path) -> str | None:
+    """The user's tree that a tree of ours was cut from; None when it does not say."""
+    try:
+        pointer = (path / ".git").read_text().removeprefix("gitdir:").strip()
+    except OSError:
+        return None
+    common = Path(pointer).parent.parent
+    return str(common.parent if common.name == ".git" else common) if common.is_dir() else None
+
+
+async def common_folder(top: str) -> str | None:
+    """Git's folder of the repository, shared by all its trees."""
+    return await ask(("rev-parse", "--path-format=absolute", "--git-common-dir"), cwd=top)
+
+
+def registration_of(common: str, path: str) -> Path | None:
+    """Git's entry for the tree at this path."""
+    for entry in Path(common, "worktrees").glob("*"):
+        with contextlib.suppress(OSError):
+            if (entry / "gitdir").read_text().strip() == os.path.join(path, ".git"):
+                return entry
+    return None
+
+
+def _beside(names: Sequence[str], top: str, allowed: Sequence[str]) -> list[str]:
+    real = {os.path.realpath(p) for p in allowed}
+    return [n for n in names if os.path.realpath(os.path.join(top, n)) not in real]
+
+
+def why_of(what: str, result: GitResult) -> str:
+    return f"{what}: {(result.reason or result.stderr).strip()[:500] or 'it says nothing'}"

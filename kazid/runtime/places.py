@@ -1,0 +1,153 @@
+"""Trees of all goals: made and set up, kept around each attempt of an agent, read for what it changed, removed.
+
+One per daemon. What is a rule is elsewhere: which tree counts in `core/placement.py`, what becomes of a change in
+`core/change.py`. Each call is harmless twice, so that what a killed daemon left half done is done again.
+"""
+
+import structlog
+
+from kazid.core.change import TOUCHED_MAX, Change, judged
+from kazid.core.event import ActIntended, WorktreeDelivered
+from kazid.core.goal import Goal
+from kazid.core.ids import GoalUid
+from kazid.core.placement import branch_of, lands
+from kazid.core.progress import RunningAct
+from kazid.core.status import Cause
+from kazid.core.worktree import Worktree
+from kazid.ports.commands import Command, CommandRunner, Ending
+from kazid.ports.runner import AttemptResult
+from kazid.ports.worktree import Unmade, Wish, Worktrees
+from kazid.runtime.executor import Taken
+from kazid.runtime.state import GoalState
+
+log = structlog.get_logger(__name__)
+
+OUTPUT_CHARS_MAX = 600
+"""Of a setup command that failed, its end: in the goal's reason."""
+NEVER_RAN = ("never_started", "not_started")
+
+
+class Places:
+    """Trees of all goals, and the commands that set them up."""
+
+    def __init__(self, *, worktrees: Worktrees, commands: CommandRunner) -> None:
+        self._worktrees = worktrees
+        self._commands = commands
+
+    async def make(self, uid: GoalUid, goal: Goal) -> Worktree | Unmade:
+        """A tree for the goal, with its setup run in it."""
+        assert goal.workspace is not None, "only a goal with a workspace has a tree"
+        is_landing = lands(goal)
+        made = await self._worktrees.make(
+            Wish(
+                uid=uid,
+                workspace=goal.workspace,
+                branch=branch_of(goal),
+                takes_uncommitted=not is_landing,
+                refuses_uncommitted=is_landing and goal.isolation.dirty == "refuse",
+                untracked_allowed=() if goal.source_path is None else (goal.source_path,),
+            )
+        )
+        if isinstance(made, Unmade):
+            return made
+        for command in goal.isolation.setup:
+            reason = await self._set_up(goal, made, command)
+            if reason is not None:
+                return Unmade(cause=Cause.SETUP_FAILED, reason=reason)
+        return made
+
+    async def _set_up(self, goal: Goal, tree: Worktree, command: str) -> str | None:
+        """Run one command in the tree; the reason when it did not succeed."""
+        ended = await self._commands.run(
+            Command(
+                argv=("sh", "-c", command),
+                cwd=tree.folder,
+                deadline_s=goal.isolation.setup_timeout_s,
+                path=goal.path,
+                merge_stderr=True,
+            )
+        )
+        if ended.ending is Ending.EXITED and ended.exit_code == 0:
+            return None
+        how = {
+            Ending.EXITED: f"exit {ended.exit_code}",
+            Ending.TIMED_OUT: f"no end within {goal.isolation.setup_timeout_s:g} s",
+        }.get(ended.ending, ended.reason or f"signal {ended.signal}")
+        said = ended.stdout.text.strip()[-OUTPUT_CHARS_MAX:]
+        return f"setup failed: {command!r}: {how}" + (f"; it said: {said}" if said else "")
+
+    async def before(self, state: GoalState, intent: ActIntended) -> str | None:
+        """Keep an agent's tree as it is now, made again if it is gone; why the attempt must not start."""
+        tree, uid = state.progress.worktree, state.uid
+        if tree is None or not intent.rung.startswith("harness:"):
+            return None
+        unmade = await self._worktrees.revive(tree, uid=uid)
+        if unmade is not None:
+            return unmade.reason
+        kept = await self._worktrees.snapshot(tree, uid=uid, name=f"attempt-{intent.number}-before")
+        return None if kept is not None else "the goal's worktree cannot be read"
+
+    async def after(self, state: GoalState, act: RunningAct, result: AttemptResult) -> Taken | None:
+        """What an agent's attempt changed, put right and held against the goal's scope; None when it never ran."""
+        tree, uid, goal = state.progress.worktree, state.uid, state.spec
+        if tree is None or not act.rung.startswith("harness:") or result.ending in NEVER_RAN:
+            return None
+        trees, number = self._worktrees, act.number
+        before = await trees.kept(tree, uid=uid, name=f"attempt-{number}-before")
+        if before is None:
+            return None
+        mended = await trees.mend(tree, uid=uid, before=before)
+        if mended.lost is not None:
+            return Taken(cause=Cause.WORKTREE_FAILED, reason=mended.lost)
+        after = await trees.snapshot(tree, uid=uid, name=f"attempt-{number}-after", is_new=False)
+        difference = None if after is None else await trees.difference(tree, before, after)
+        if after is None or difference is None:
+            return Taken(cause=Cause.WORKTREE_FAILED, reason="what the attempt changed cannot be told")
+        ruling = judged(goal, difference.lines_by_file, prefix=_prefix(tree))
+        held = None
+        if ruling.holds or ruling.reverts:
+            files = None if ruling.holds else ruling.outside
+            if not await trees.restore(tree, before, files=files):
+                return Taken(cause=Cause.WORKTREE_FAILED, reason="what the attempt changed cannot be undone")
+            held = f"refs/kazi/{uid}/attempt-{number}-after" if ruling.holds else None
+        change = Change(
+            files=len(difference.lines_by_file),
+            lines=sum(difference.lines_by_file.values()),
+            touched=sorted(difference.lines_by_file)[:TOUCHED_MAX],
+            outside=list(ruling.outside)[:TOUCHED_MAX],
+            is_reverted=ruling.reverts,
+            held=held,
+            commits=difference.commits,
+            mended=mended.deeds,
+            refs_moved=mended.refs_moved,
+        )
+        reason = None if ruling.reason is None else f"{ruling.reason}; it is kept as {held}"
+        return Taken(change=change, cause=ruling.cause, reason=reason)
+
+    async def deliver(self, uid: GoalUid, tree: Worktree) -> WorktreeDelivered | str:
+        """Write the change into the user's tree; why nothing was written."""
+        done = await self._worktrees.deliver(tree, uid=uid)
+        if done.refusal is not None:
+            kept = f"; it is kept on branch {tree.branch} and as {done.saved}" if done.saved else ""
+            return f"the verified change cannot be applied to the workspace: {done.refusal}{kept}"
+        return WorktreeDelivered(
+            files=list(done.files)[:TOUCHED_MAX], files_total=len(done.files), saved=done.saved
+        )
+
+    async def remove(self, uid: GoalUid, tree: Worktree, *, has_landed: bool) -> str | None:
+        """Take a tree away; the ref that keeps what was not committed in it."""
+        return await self._worktrees.remove(tree, uid=uid, has_landed=has_landed)
+
+    async def sweep(self, live: dict[GoalUid, Worktree]) -> None:
+        """At a start: what no goal has any more is saved and removed, and what is gone is there again."""
+        for uid, tree in live.items():
+            unmade = await self._worktrees.revive(tree, uid=uid)
+            if unmade is not None:
+                log.warning("worktree.lost", path=tree.path, reason=unmade.reason)
+        gone = await self._worktrees.sweep(live)
+        if gone:
+            log.info("worktrees.swept", removed=len(gone))
+
+
+def _prefix(tree: Worktree) -> str:
+    return "" if tree.folder == tree.path else f"{tree.folder.removeprefix(tree.path).strip('/')}/"

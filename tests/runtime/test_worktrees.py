@@ -1,0 +1,286 @@
+"""Agents work in trees of the daemon's own: what is looked at where, what reaches the workspace, and what is held."""
+
+from typing import Any
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from kazid.adapters.memory.runner import Script
+from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved
+from kazid.core.goal import Goal, Isolation, Scope
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Verdict, failed, passed
+from kazid.ports.commands import Command, CommandResult, Ending
+from kazid.ports.provider import Look
+from tests.builders import a_goal, a_harness, a_predicate, a_remedy
+from tests.runtime.house import ME, Daemon, House
+
+pytestmark = pytest.mark.trio
+
+ISOLATED = Isolation(mode="worktree")
+
+
+class _Reads:
+    """Green when the file `a` of the folder it is given says so; remembers where it looked."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.places: list[str] = []
+
+    async def evaluate(self, options: Any, look: Look, commands: object) -> Verdict:
+        self.places.append(look.workspace)
+        await anyio.sleep(0.01)
+        text = self.house.workspaces.read(look.workspace, "a")
+        return passed() if text == "fixed" else failed("broken", f"a is {text}")
+
+
+class _Setup:
+    """The commands of `[workspace] setup`."""
+
+    def __init__(self, exit_code: int = 0) -> None:
+        self.ran: list[Command] = []
+        self.exit_code = exit_code
+
+    async def run(self, command: Command) -> CommandResult:
+        self.ran.append(command)
+        return CommandResult(ending=Ending.EXITED, executable="sh", exit_code=self.exit_code)
+
+
+def _house() -> House:
+    house = House()
+    house.workspaces.write("/w", "a", "broken")
+    house.worktrees.make_repository("/w")
+    house.reads = _Reads(house)  # type: ignore[attr-defined]
+    house.providers["test_runner"] = house.reads  # type: ignore[attr-defined]
+    return house
+
+
+def _goal(**others: Any) -> Goal:
+    fields: dict[str, Any] = {"harness": a_harness(), "workspace": "/w", **others}
+    isolation = fields.pop("isolation", ISOLATED)
+    return replace(a_goal(a_predicate("tests"), **fields), isolation=isolation)
+
+
+def _agent(house: House, *writes: dict[str, str], **script: Any) -> None:
+    """Each run of the agent writes one of these into the folder it was started in."""
+    left = list(writes)
+
+    def effect(order: Any) -> None:
+        for name, text in (left.pop(0) if len(left) > 1 else left[0]).items():
+            house.workspaces.write(order.cwd, name, text)
+
+    house.scripts["claude"] = Script(**{"duration_s": 1.0, "effect": effect, **script})
+
+
+async def _ended(daemon: Daemon, goal: Goal) -> Any:
+    await daemon.apply(goal)
+    status = GoalStatus.HOLDING if goal.standing else GoalStatus.CONVERGED
+    return (await daemon.service.wait(goal.owner, goal.id, state=status, timeout_s=7200)).view
+
+
+async def _end(house: House, goal: Goal) -> Any:
+    async with house.daemon() as daemon:
+        return await _ended(daemon, goal)
+
+
+async def _kept(house: House, kind: type) -> list[Any]:
+    return [r.event for r in await house.events() if isinstance(r.event, kind)]
+
+
+async def test_the_change_is_judged_in_the_worktree_and_the_last_look_is_in_the_workspace(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, _goal())
+    assert (view.status, view.cause) == (GoalStatus.CONVERGED, None)
+    places = house.reads.places  # type: ignore[attr-defined]
+    assert places[0] == places[-1] == "/w"
+    assert any(p.startswith("/worktrees/") for p in places)
+    assert house.workspaces.read("/w", "a") == "fixed"
+    (made,), (delivered,) = await _kept(house, WorktreeCreated), await _kept(house, WorktreeDelivered)
+    assert made.worktree.branch == "kazi/web"
+    assert list(delivered.files) == ["a"]
+    assert house.workspaces.files(made.worktree.path) is None, "nothing is left behind"
+
+
+async def test_the_change_is_in_the_journal_as_git_tells_it(autojump_clock):
+    house = _house()
+    _agent(house, {}, {"a": "fixed", "b": "new"})
+    await _end(house, _goal())
+    nothing, something = [e.change for e in await _kept(house, ActEnded)]
+    assert nothing.files == 0, "a dispatch without a change is named"
+    assert (something.files, list(something.touched)) == (2, ["a", "b"])
+
+
+async def test_nothing_half_done_reaches_the_workspace(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "worse"})
+    view = await _end(house, _goal())
+    assert view.status is GoalStatus.STUCK
+    assert house.workspaces.read("/w", "a") == "broken"
+
+
+async def test_setup_runs_in_a_fresh_tree_before_it_is_looked_at(autojump_clock):
+    house = _house()
+    house.commands = setup = _Setup()
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, _goal(isolation=Isolation(mode="worktree", setup=("npm ci",))))
+    assert view.status is GoalStatus.CONVERGED
+    assert [c.argv[-1] for c in setup.ran] == ["npm ci"]
+    assert setup.ran[0].cwd.startswith("/worktrees/")
+
+
+async def test_a_setup_that_fails_ends_the_goal_by_name_and_nothing_is_dispatched(autojump_clock):
+    house = _house()
+    house.commands = _Setup(exit_code=1)
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, _goal(isolation=Isolation(mode="worktree", setup=("npm ci",))))
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.SETUP_FAILED)
+    assert "npm ci" in view.reason
+    assert house.runner.started("claude") == 0
+
+
+async def test_a_folder_that_is_no_repository_is_worked_in_as_it_is(autojump_clock):
+    house = _house()
+    house.workspaces.write("/w2", "a", "broken")
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, _goal(workspace="/w2"))
+    assert view.status is GoalStatus.CONVERGED
+    assert await _kept(house, WorktreeCreated) == []
+
+
+async def test_a_remedy_always_works_in_the_workspace(autojump_clock):
+    house = _house()
+    house.scripts["fix"] = Script(effect=lambda order: house.workspaces.write(order.cwd, "a", "fixed"))
+    view = await _end(house, _goal(remedies=[a_remedy("tests", cmd="fix")]))
+    assert view.status is GoalStatus.CONVERGED
+    assert await _kept(house, WorktreeCreated) == []
+
+
+async def test_work_of_the_user_in_the_same_place_is_never_overwritten(autojump_clock):
+    house = _house()
+
+    def effect(order: Any) -> None:
+        house.workspaces.write(order.cwd, "a", "fixed")
+        house.workspaces.write("/w", "a", "mine")
+
+    house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
+    view = await _end(house, _goal())
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.DELIVERY_CONFLICT)
+    assert "kazi/web" in view.reason
+    assert house.workspaces.read("/w", "a") == "mine"
+
+
+async def test_red_in_the_workspace_and_green_in_every_fresh_tree_is_no_work_for_an_agent(autojump_clock):
+    house = _house()
+
+    async def evaluate(options: Any, look: Look, commands: object) -> Verdict:
+        await anyio.sleep(0.01)
+        return failed("no module named x") if look.workspace == "/w" else passed()
+
+    house.reads.evaluate = evaluate  # type: ignore[attr-defined]
+    view = await _end(house, _goal())
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.WORKSPACE_DIFFERS)
+    assert house.runner.started("claude") == 0
+    assert len(await _kept(house, WorktreeRemoved)) == 1
+
+
+async def test_a_change_larger_than_the_goal_allows_is_held_for_a_person(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "fixed", "b": "x", "c": "x"})
+    view = await _end(house, _goal(scope=Scope(files_max=2)))
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.CHANGE_HELD)
+    assert "3 files" in view.reason
+    (ended,) = await _kept(house, ActEnded)
+    assert ended.change.held is not None
+    assert house.workspaces.read("/w", "a") == "broken"
+
+
+@pytest.mark.parametrize(
+    ("on_outside", "status"), [("revert", GoalStatus.CONVERGED), ("reject", GoalStatus.TAMPERED)]
+)
+async def test_what_is_out_of_scope_is_undone_or_ends_the_goal_as_it_says(on_outside, status, autojump_clock):
+    house = _house()
+    house.repositories.make_commit("/w")
+    _agent(house, {"a": "fixed", "elsewhere": "x"})
+    scope = Scope(write_paths=("a",), on_outside=on_outside)
+    view = await _end(house, _goal(scope=scope))
+    assert view.status is status
+    (ended,) = await _kept(house, ActEnded)
+    assert list(ended.change.outside) == ["elsewhere"]
+    assert house.workspaces.read("/w", "elsewhere") is None
+
+
+async def test_a_standing_goal_is_repaired_where_the_user_works_every_time(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "fixed"})
+    async with house.daemon() as daemon:
+        goal = _goal(standing=True)
+        for _ in range(2):
+            house.workspaces.write("/w", "a", "broken")
+            await daemon.apply(goal)
+            await daemon.service.reconcile(goal.owner, goal.id, caller=ME)
+            with anyio.fail_after(7200):
+                while house.workspaces.read("/w", "a") != "fixed":
+                    await anyio.sleep(1)
+            await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.HOLDING, timeout_s=7200)
+    assert len(await _kept(house, WorktreeDelivered)) == 2
+
+
+async def test_a_dispatch_that_was_cut_off_is_continued_in_its_tree(autojump_clock):
+    house = _house()
+    left = [{"b": "half"}, {"a": "fixed"}]
+
+    def effect(order: Any) -> None:
+        for name, text in left.pop(0).items():
+            house.workspaces.write(order.cwd, name, text)
+
+    house.scripts["claude"] = Script(duration_s=100.0, effect_at_start=effect)
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(_goal())
+        with anyio.fail_after(600):
+            while len(left) == 2:
+                await anyio.sleep(1)
+    async with house.daemon() as daemon:
+        waited = await daemon.service.wait("ada", "web", state=GoalStatus.CONVERGED, timeout_s=7200)
+    assert waited.view.status is GoalStatus.CONVERGED
+    assert house.workspaces.read("/w", "b") == "half", "what the first began is in what the second ended"
+    assert len(await _kept(house, WorktreeCreated)) == 1
+
+
+async def test_a_tree_that_vanished_is_made_again_with_the_work_in_it(autojump_clock):
+    house = _house()
+    _agent(house, {"b": "half"}, {"b": "half", "a": "fixed"})
+    goal = _goal()
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(goal)
+        with anyio.fail_after(600):
+            while not await _kept(house, ActEnded):
+                await anyio.sleep(0.001)
+    (made,) = await _kept(house, WorktreeCreated)
+    house.workspaces.remove(made.worktree.path)
+    async with house.daemon() as daemon:
+        view = (await daemon.service.wait("ada", "web", state=GoalStatus.CONVERGED, timeout_s=7200)).view
+    assert view.status is GoalStatus.CONVERGED
+    assert house.workspaces.read("/w", "b") == "half"
+
+
+async def test_a_deleted_goal_leaves_no_tree(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "worse"})
+    async with house.daemon() as daemon:
+        await _ended(daemon, _goal())
+        await daemon.service.delete("ada", "web", caller=ME)
+    (made,) = await _kept(house, WorktreeCreated)
+    assert house.workspaces.files(made.worktree.path) is None
+
+
+async def test_a_restart_removes_the_trees_of_nobody(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "worse"})
+    async with house.daemon() as daemon:
+        await _ended(daemon, _goal())
+    (made,) = await _kept(house, WorktreeCreated)
+    house.journal = type(house.journal)()
+    async with house.daemon():
+        assert house.workspaces.files(made.worktree.path) is None

@@ -30,6 +30,7 @@ from anyio.abc import TaskStatus
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
+from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
@@ -56,6 +57,7 @@ from kazid.registry import (
 )
 from kazid.runtime.audit_head import AuditHead
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
@@ -68,7 +70,7 @@ from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
 from kazid.runtime.world import World
-from kazid.settings import Settings, given_roles, load_settings, settings_path
+from kazid.settings import Settings, given_roles, load_settings, settings_path, window_rules
 from kazid.telemetry import configure_logging
 from kazid.wire import paths
 
@@ -197,6 +199,8 @@ class _Daemon:
         refuse_attempts(self._state_dir)
         self._lock = StateLock(self._state_dir)
         self._clock = SystemClock()
+        self._windows = ChangeWindows(clock=self._clock, span_of=span_of)
+        self._windows.take(window_rules(settings))
         self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)
         self._scratch = Scratch(state_id=_state_id(str(self._state_dir)))
         activated = activated_socket(os.environ)
@@ -276,6 +280,7 @@ class _Daemon:
             new_attempt_id=lambda: AttemptId(secrets.token_hex(8)),
             places=Places(worktrees=SystemWorktrees(self._state_dir / "worktrees"), commands=commands),
             fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
+            windows=self._windows,
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
         service = Service(
@@ -399,6 +404,7 @@ class _Daemon:
             if settings.concurrency != self.settings.concurrency:
                 log.warning("settings.need_restart", table="concurrency")
             self.settings = settings
+            self._windows.take(window_rules(settings))
             configure_logging(level=settings.log.level, format=settings.log.format)
             log.info("settings.reloaded", file=self.place.settings_file)
         self._manager.ready("settings reloaded")

@@ -5,15 +5,21 @@ every problem, and kazid does not start; on SIGHUP a bad file changes nothing an
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomli
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from cronsim import CronSim, CronSimError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from kazid.core.change_window import WindowRule
+from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
 from kazid.core.roles import Given, Grant, Role
 
+WINDOW_S_MIN, WINDOW_S_MAX = 60.0, 31 * 86_400.0
 SYSTEM_SETTINGS = "/etc/kazi/kazid.toml"
 
 
@@ -116,6 +122,44 @@ class RoleSettings(_Table):
     labels: dict[str, str] = {}
 
 
+class WindowSettings(_Table):
+    """When goals may act, or must not: from when `cron` fires, for `duration`."""
+
+    name: str = Field(min_length=1)
+    kind: Literal["allow", "deny"]
+    cron: str
+    duration: str
+    zone: str = "UTC"
+    owners: list[str] = []
+    labels: dict[str, str] = {}
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, text: str) -> str:
+        try:
+            next(CronSim(text, datetime(2026, 1, 1, tzinfo=UTC)))
+        except (CronSimError, StopIteration):
+            raise ValueError(f"{text!r} is not a cron expression that ever fires") from None
+        return text
+
+    @field_validator("duration")
+    @classmethod
+    def _is_duration(cls, text: str) -> str:
+        seconds = duration_s(text)
+        if seconds is None or not WINDOW_S_MIN <= seconds <= WINDOW_S_MAX:
+            raise ValueError(f"{text!r} is not a duration from 1m to 31d")
+        return text
+
+    @field_validator("zone")
+    @classmethod
+    def _is_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone that this machine knows") from None
+        return name
+
+
 class Settings(_Table):
     """All of `kazid.toml`."""
 
@@ -127,9 +171,26 @@ class Settings(_Table):
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
     kind: list[KindSettings] = []
+    window: list[WindowSettings] = []
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
     harnesses: list[DeclaredHarness] = []
     """`[[harness]]` tables with an `id`."""
+
+
+def window_rules(settings: Settings) -> Sequence[WindowRule]:
+    """Every change window there is."""
+    return [
+        WindowRule(
+            name=table.name,
+            is_allow=table.kind == "allow",
+            cron=table.cron,
+            duration_s=duration_s(table.duration) or WINDOW_S_MIN,
+            zone=table.zone,
+            owners=tuple(table.owners),
+            labels=table.labels,
+        )
+        for table in settings.window
+    ]
 
 
 def given_roles(settings: Settings) -> Sequence[Given]:

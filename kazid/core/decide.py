@@ -286,7 +286,13 @@ def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choic
     """Act, but only on a red seen since the last wait: what waited is looked at again first (SEMANTICS §2)."""
     if progress.deferred is not None:
         waits = progress.deferred
-        guard = Guard(name=waits.waits_for, reason=f"held by {waits.holder}", predicates=choice.predicates)
+        until_s = None if waits.until_wall_s is None else now.boot_s + (waits.until_wall_s - now.wall_s)
+        guard = Guard(
+            name=waits.waits_for,
+            reason=f"held by {waits.holder}",
+            until_s=until_s,
+            predicates=choice.predicates,
+        )
         return Hold(
             status=GoalStatus.WAITING, reason=f"waits for {waits.waits_for}: {waits.holder}", guards=(guard,)
         )

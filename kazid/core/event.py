@@ -290,8 +290,10 @@ class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
 
     waits_for: str
     """`lease`, `degraded`, `governor` (many goals turned red together), `dependency` (what it depends on is red),
-    `quota` (the agent's limit) or `auth` (the agent's login failed)."""
+    `quota` (the agent's limit), `auth` (the agent's login failed) or `change_window`."""
     holder: str
+    until_wall_s: float | None = None
+    """Where a calendar says when it ends."""
 
 
 class StatusChanged(_Event, frozen=True, kw_only=True, tag="status.changed"):

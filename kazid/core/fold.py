@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import assert_never
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kazid.core import backoff, charge, fight, flake, placement, quota, regression, seal, stuck, window
 from kazid.core.event import (
@@ -101,7 +101,7 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
         case ActEnded():
             return _ended(goal, progress, event)
         case ActDeferred():
-            deferred = Deferred(waits_for=event.waits_for, holder=event.holder, since_s=at.boot_s)
+            deferred = Deferred(**asdict(event), since_s=at.boot_s)
             return replace(progress, deferred=deferred, act_floor_s=at.boot_s)
         case EpisodeOpened():
             return _episode_opened(progress, event, at)

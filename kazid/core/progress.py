@@ -167,6 +167,7 @@ class Deferred(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str
     holder: str
     since_s: float
+    until_wall_s: float | None = None
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -24,6 +24,7 @@ from kazid.core.ids import GoalId, GoalUid, Owner
 from kazid.core.progress import Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, GoalStatus
 from kazid.ports.clock import Clock
+from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.state import GoalState
 
@@ -54,9 +55,10 @@ class _Found(msgspec.Struct, frozen=True):
 class Governor:
     """Holds back what would otherwise all act at once."""
 
-    def __init__(self, *, clock: Clock, fleet: Fleet) -> None:
+    def __init__(self, *, clock: Clock, fleet: Fleet, windows: ChangeWindows) -> None:
         self._clock = clock
         self._fleet = fleet
+        self._windows = windows
         self._everyone: Callable[[], Iterable[GoalState]] = tuple
         self._by_uid: Callable[[GoalUid], GoalState | None] = lambda _: None
         self._find: Callable[[Owner, GoalId], GoalState | None] = lambda _owner, _name: None
@@ -91,7 +93,7 @@ class Governor:
     def waits_for(self, state: GoalState) -> tuple[str, str] | None:
         """What this goal has to wait for before it may act; None when it may."""
         now_s = self._clock.now().boot_s
-        return self._dependency(state, now_s) or self._common(state, now_s)
+        return self._windows.waits_for(state) or self._dependency(state, now_s) or self._common(state, now_s)
 
     def agent_waits_for(self, state: GoalState, rung: str) -> tuple[str, str] | None:
         """What this goal's agent has to wait for, where an agent is next: a limit or a login (`core/quota.py`)."""

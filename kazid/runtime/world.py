@@ -5,6 +5,7 @@ from collections.abc import Callable
 from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
 from kazid.ports.workspace import Workspaces
+from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.governor import Governor
@@ -27,6 +28,7 @@ class World:
         new_attempt_id: Callable[[], AttemptId],
         fleet: Fleet,
         places: Places,
+        windows: ChangeWindows,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -35,7 +37,8 @@ class World:
         self.workspaces = workspaces
         self.new_attempt_id = new_attempt_id
         self.fleet = fleet
-        self.governor = Governor(clock=clock, fleet=fleet)
+        self.windows = windows
+        self.governor = Governor(clock=clock, fleet=fleet, windows=windows)
         self.places = places
         self.ends_attempts = True
         self.turns_total = 0

@@ -16,6 +16,7 @@ from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.adapters.memory.worktrees import MemoryWorktrees
+from kazid.adapters.system.calendar import span_of
 from kazid.core.event import Recorded
 from kazid.core.fleet import FLEET_UID
 from kazid.core.goal import Goal
@@ -27,6 +28,7 @@ from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look, Provider
 from kazid.runtime.broadcast import Broadcaster
+from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
@@ -165,6 +167,7 @@ class Daemon:
                 on_commit=self.broadcaster.committed,
             ),
             places=Places(worktrees=house.worktrees, commands=house.commands or _no_commands()),
+            windows=ChangeWindows(clock=house.clock, span_of=span_of),
         )
         self.goals = Goals(
             journal=house.journal,

@@ -1,0 +1,151 @@
+"""What a closing window does to work under way: the table in docs/operating.md, a test for each row."""
+
+import datetime as dt
+
+import anyio
+import pytest
+
+from kazid.adapters.memory.runner import Script
+from kazid.core.change_window import WindowRule
+from kazid.core.status import GoalStatus
+from tests.builders import WALL_0
+from tests.runtime.house import House
+from tests.runtime.test_common_cause import a_service, until
+
+pytestmark = pytest.mark.trio
+
+HOUR_S = 3600.0
+
+
+def _rule(*, is_allow: bool, opens_in_s: float, hours: float, **others) -> WindowRule:
+    """A window that opens once a day, this long after the tests' clock began."""
+    opens = dt.datetime.fromtimestamp(WALL_0 + opens_in_s, tz=dt.UTC)
+    cron = f"{opens.minute} {opens.hour} * * *"
+    return WindowRule(name="w", is_allow=is_allow, cron=cron, duration_s=hours * HOUR_S, **others)
+
+
+class Shop:
+    """One service that a restart repairs."""
+
+    def __init__(self, *, restart_s: float = 1.0) -> None:
+        self.house = House()
+        self.house.scene.up["up-web"] = True
+        self.house.scripts["restart-web"] = Script(duration_s=restart_s, effect=self._restart)
+
+    def _restart(self, _: object) -> None:
+        self.house.scene.up["up-web"] = True
+
+    def falls(self) -> None:
+        self.house.scene.up["up-web"] = False
+
+    @property
+    def restarts(self) -> int:
+        return len(self.house.runner.starts)
+
+
+async def _broken(shop: Shop, daemon, *rules: WindowRule, labels: dict[str, str] | None = None) -> None:
+    await daemon.apply(a_service("web", labels=labels or {}))
+    await anyio.sleep(60)
+    daemon.world.windows.take(rules)
+    shop.falls()
+    await anyio.sleep(120)
+
+
+async def test_outside_an_allowing_window_it_looks_waits_and_says_until_when(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1))
+        view = daemon.service.view("ada", "web")
+        assert (shop.restarts, view.status) == (0, GoalStatus.WAITING)
+        assert "outside of w" in (view.reason or "")
+        (guard,) = [g for g in view.guards if g.name == "change_window"]
+        assert guard.until_s is not None
+        opens_wall_s = view.now.wall_s + (guard.until_s - view.now.boot_s)
+        assert opens_wall_s == pytest.approx(WALL_0 + 2 * HOUR_S, abs=61)
+        looks = daemon.world.observer.looks_total
+        await anyio.sleep(600)
+        assert daemon.world.observer.looks_total > looks, "looking goes on"
+        await until(
+            lambda: daemon.service.view("ada", "web").status is GoalStatus.HOLDING, within_s=3 * HOUR_S
+        )
+        assert shop.restarts == 1
+        assert daemon.world.clock.now().wall_s >= WALL_0 + 2 * HOUR_S - 61, "not before it opened"
+
+
+async def test_within_a_freeze_of_the_calendar_it_waits_and_acts_when_that_ends(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=False, opens_in_s=0.0, hours=1))
+        assert shop.restarts == 0
+        assert "freeze w" in (daemon.service.view("ada", "web").reason or "")
+        await until(
+            lambda: daemon.service.view("ada", "web").status is GoalStatus.HOLDING, within_s=2 * HOUR_S
+        )
+        assert shop.restarts == 1
+
+
+async def test_what_heals_by_itself_while_it_waits_is_never_acted_on(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1))
+        shop.house.scene.up["up-web"] = True
+        await anyio.sleep(3 * HOUR_S)
+        assert (shop.restarts, daemon.service.view("ada", "web").status) == (0, GoalStatus.HOLDING)
+
+
+async def test_an_act_under_way_when_a_window_closes_runs_to_its_end(autojump_clock):
+    shop = Shop(restart_s=40.0)
+    async with shop.house.daemon() as daemon:
+        await daemon.apply(a_service("web"))
+        await anyio.sleep(60)
+        shop.falls()
+        await until(lambda: shop.restarts == 1, within_s=300)
+        daemon.world.windows.take([_rule(is_allow=False, opens_in_s=0.0, hours=12)])
+        await anyio.sleep(20)
+        assert len(shop.house.runner.live_now) == 1, "it runs on"
+        await until(
+            lambda: daemon.service.view("ada", "web").status is GoalStatus.HOLDING, within_s=2 * HOUR_S
+        )
+        assert shop.restarts == 1
+
+
+async def test_a_freeze_by_a_person_ends_what_runs_within_an_open_window(autojump_clock):
+    shop = Shop(restart_s=40.0)
+    async with shop.house.daemon() as daemon:
+        await daemon.apply(a_service("web"))
+        daemon.world.windows.take([_rule(is_allow=True, opens_in_s=0.0, hours=12)])
+        await anyio.sleep(60)
+        shop.falls()
+        await until(lambda: shop.restarts == 1, within_s=300)
+        await daemon.goals.wake_all()
+        await daemon.world.fleet.freeze(reason="stop", for_s=None, by="ada")
+        await daemon.goals.wake_all()
+        await until(lambda: not shop.house.runner.live_now, within_s=60)
+
+
+async def test_goals_that_no_window_selects_act_at_any_time(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        rule = _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1, labels={"team": "db"})
+        await _broken(shop, daemon, rule, labels={"team": "web"})
+        assert (shop.restarts, daemon.service.view("ada", "web").status) == (1, GoalStatus.HOLDING)
+
+
+async def test_rules_that_are_taken_away_hold_nobody(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1))
+        assert shop.restarts == 0
+        daemon.world.windows.take([])
+        await until(lambda: daemon.service.view("ada", "web").status is GoalStatus.HOLDING, within_s=120)
+
+
+async def test_the_wait_survives_a_restart_of_the_daemon(autojump_clock):
+    shop = Shop()
+    rule = _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1)
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, rule)
+    async with shop.house.daemon() as daemon:
+        daemon.world.windows.take([rule])
+        await anyio.sleep(300)
+        assert (shop.restarts, daemon.service.view("ada", "web").status) == (0, GoalStatus.WAITING)

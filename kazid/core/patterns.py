@@ -1,13 +1,11 @@
 """Paths that a goal-file names: a path, a folder (all in it), or a glob. One meaning wherever paths are matched.
 
-As in a shell and in git: `*` and `?` stay within one name, `**` crosses folders, `[…]` is one character. Pure.
+As in git: `*`, `?` and `[…]` stay within one name, and a name that is `**` stands for any number of folders. Pure.
 """
 
 import posixpath
-import re
-from functools import lru_cache
-
-_TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[!?\]?[^\]]*\]|.", re.DOTALL)
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 
 
 def is_named(path: str, pattern: str) -> bool:
@@ -15,26 +13,21 @@ def is_named(path: str, pattern: str) -> bool:
     plain = posixpath.normpath(pattern)
     if plain == "." or path == plain or path.startswith(f"{plain}/"):
         return True
-    return _glob(plain).fullmatch(path) is not None
+    return _matches(path.split("/"), plain.split("/"))
 
 
-@lru_cache(maxsize=1024)
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile("".join(map(_regex, _TOKEN.findall(pattern))), re.DOTALL)
-
-
-def _regex(token: str) -> str:
-    match token:
-        case "**/":
-            return "(?:.*/)?"
-        case "**":
-            return ".*"
-        case "*":
-            return "[^/]*"
-        case "?":
-            return "[^/]"
-        case _ if len(token) > 2:
-            inner = token[1:-1].replace("\\", r"\\").replace("[", r"\[")
-            return f"[^{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
-        case _:
-            return re.escape(token)
+def _matches(names: Sequence[str], globs: Sequence[str]) -> bool:
+    """Whether the globs take all of the names: by a table, so that many `**` cost no more than one."""
+    reached = {0}
+    """How many names the globs so far can have taken."""
+    for position, glob in enumerate(globs):
+        if glob == "**":
+            first = min(reached, default=len(names) + 1)
+            # As the last name it stands for all below a folder, but not for the folder itself.
+            first += position == len(globs) - 1
+            reached = set(range(first, len(names) + 1))
+        else:
+            reached = {
+                taken + 1 for taken in reached if taken < len(names) and fnmatchcase(names[taken], glob)
+            }
+    return len(names) in reached

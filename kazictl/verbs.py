@@ -169,6 +169,17 @@ VERBS = (
         details="Exit 0; 1 where the goal has left none yet.",
     ),
     Verb(
+        "harness",
+        "list the coding agents, or check one that is installed",
+        words=(
+            Word("ACTION", "list or check"),
+            Word("ID", "check: the agent", required=False),
+        ),
+        options=(Option("--command", "check: its program, when not the usual one", kind=PATH, value="FILE"),),
+        details="list: found on your PATH, version, tier, config home, credential. check: exit 0 when all holds.",
+    ),
+    Verb("prompt", "show what an agent would be told if it were sent now", words=(_REF,)),
+    Verb(
         "audit",
         "check, copy or read the trail of who did what",
         words=(

@@ -336,6 +336,7 @@ class _Daemon:
         context = ApiContext(
             service=service,
             catalog=self._kinds,
+            harnesses=self._harnesses.profiles,
             defaults=self._defaults,
             version=version("kazi"),
             place_mode=self.place.mode,

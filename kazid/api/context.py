@@ -3,7 +3,7 @@
 Made by `main`, read by every route. What may change while the daemon runs (settings, SIGHUP) is a function.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import anyio
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from kazid.core.goal import Goal, Predicate
 from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
+from kazid.harnesses.profile import Profile
 from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.trial import Trials
@@ -35,6 +36,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     socket: str
     state_dir: str
     settings_file: Callable[[], str | None]
+    harnesses: Mapping[str, Profile]
+    """Every agent by its id; follows the settings."""
     roles: Callable[[], Sequence[Given]]
     """Who may do what on a system daemon, root apart."""
     own_uid: int

@@ -94,6 +94,14 @@ def _covers(goal: Goal, remedy: Remedy, predicate_id: PredicateId) -> bool:
     return predicate_id in remedy.predicates if is_own else remedy.covers(predicate_id)
 
 
+def next_slice(goal: Goal, vector: VerdictVector) -> tuple[PredicateId, ...]:
+    """What an agent would be sent for now, leaving aside whatever holds it; empty: nothing is red that it may mend."""
+    eligible = [
+        p for p in actionable(goal, vector) if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))
+    ]
+    return _slice(goal, vector, eligible) if eligible else ()
+
+
 def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Options:
     """What may be done about the present reds."""
     episode = progress.episode

@@ -379,6 +379,40 @@ class BundleReply(_Reply, frozen=True, kw_only=True):
     bundle: Mapping[str, Json] | None
 
 
+class HarnessItem(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent. `command` empty: the goal-file names it. Credentials are names of variables, never values."""
+
+    id: str
+    command: str
+    version_args: Sequence[str]
+    tier: str
+    lacks: Sequence[str]
+    takes: Sequence[str]
+    prompt_by: str
+    is_default: bool
+    is_stub_tested: bool
+    credentials: Sequence[str]
+    credentials_set: Sequence[str]
+    """Of them, those that the daemon has and would pass on."""
+    config_home: str | None
+    """Where its login lies; null: nowhere that is known."""
+
+
+class HarnessesReply(_Reply, frozen=True, kw_only=True):
+    """Every agent that there is."""
+
+    harnesses: Sequence[HarnessItem]
+
+
+class PromptReply(_Reply, frozen=True, kw_only=True):
+    """What an agent would be told now, for which predicates. Null: nothing is red that an agent may mend."""
+
+    ref: str
+    predicates: Sequence[str]
+    harness: str | None
+    prompt: str | None
+
+
 class AuditProblem(msgspec.Struct, frozen=True, kw_only=True):
     """One damage of the audit trail, at its place."""
 

@@ -25,6 +25,13 @@ DEADLINE_S = 150.0
 """Of one dispatch: the slowest starts in 20 s on an idle machine."""
 SILENCE_S = 15.0
 
+FOR_EVER = "sleepers"
+SCRIPTS = {FOR_EVER: {"steps": [{"shell": "python3 -c 'import time; time.sleep(98765)'"}]}}
+"""A model that asks for one more endless command whenever an agent goes on without the last."""
+
+CAUSES = {"e401": "auth_failed", "e429": "quota"}
+SETTLED = {"converged", "stuck", "over_budget", "tampered", "failed", "parked"}
+
 GOAL = """
 id = "calc"
 [scope]
@@ -39,10 +46,11 @@ args = ["test_calc.py"]
 [harness]
 id = "{agent}"
 {model}
+{more}
 idle_timeout = "{idle_s:g}s"
 timeout = "{total_s:g}s"
 [budget]
-max_dispatches = 1
+max_dispatches = {dispatches}
 """
 
 pytestmark = [
@@ -53,7 +61,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[FakeModel]:
-    with FakeModel() as fake:
+    with FakeModel(SCRIPTS) as fake:
         yield fake
 
 
@@ -89,7 +97,16 @@ class Bench:
         (self.home / ".gitconfig").write_text('[user]\nname = "t"\nemail = "t@localhost"\n')
         self.daemon: RealDaemon | None = None
 
-    def apply(self, scenario: str, *, idle_s: float = DEADLINE_S, total_s: float = DEADLINE_S) -> Any:
+    def apply(
+        self,
+        scenario: str,
+        *,
+        idle_s: float = DEADLINE_S,
+        total_s: float = DEADLINE_S,
+        more: str = "",
+        dispatches: int = 1,
+    ) -> Any:
+        """How the goal stands once it has ended, or waits for a limit to be over."""
         environment = {
             **CONFIGURE[self.agent](self.home, self.model.url(scenario)),
             "HOME": str(self.home),
@@ -100,9 +117,22 @@ class Bench:
         self.daemon.start()
         named = f'model = "{MODELS[self.agent]}"' if self.agent in MODELS else ""
         text = GOAL.format(
-            workspace=self.workspace, agent=self.agent, model=named, idle_s=idle_s, total_s=total_s
+            workspace=self.workspace,
+            agent=self.agent,
+            model=named,
+            more=more,
+            dispatches=dispatches,
+            idle_s=idle_s,
+            total_s=total_s,
         )
-        return self.daemon.apply(write_goal(self.base / "g", text), timeout_s=total_s + 60)
+        self.daemon.apply(write_goal(self.base / "g", text), "--detach")
+        return eventually(self._settled, within_s=total_s + 60, what="the goal ends, or waits for a limit")
+
+    def _settled(self) -> Any:
+        assert self.daemon is not None
+        goal = self.daemon.json("status", "calc")
+        is_limited = goal["status"] == "waiting" and "quota" in (goal["reason"] or "")
+        return goal if is_limited or goal["status"] in SETTLED else None
 
     def end_of_act(self) -> dict[str, Any]:
         assert self.daemon is not None
@@ -141,34 +171,31 @@ def test_it_goes_from_a_failing_test_to_a_real_fix(bench: Bench) -> None:
 
 
 def test_an_agent_killed_at_its_deadline_leaves_no_process(bench: Bench) -> None:
-    if bench.agent == "aider":
-        pytest.skip("aider runs no tools that could go on")
-    goal = bench.apply("sleeper", total_s=30.0)
+    goal = bench.apply("hang" if bench.agent == "aider" else FOR_EVER, total_s=25.0)
     ended = bench.end_of_act()
-    assert (goal["status"], ended["ending"]) == ("over_budget", "total_timeout"), (goal, ended)
+    assert (goal["status"], ended["ending"]) == ("over_budget", "total_timeout"), (goal["reason"], ended)
     assert not bench.is_fixed()
     bench.assert_nothing_runs()
-    assert not [line for line in _command_lines() if "time.sleep(98765)" in line and str(bench.base) in line]
 
 
 @pytest.mark.parametrize("scenario", ["e401", "e429", "e500", "hang"])
 def test_a_model_that_fails_ends_named_and_leaves_nothing(bench: Bench, scenario: str) -> None:
     goal = bench.apply(scenario, idle_s=SILENCE_S, total_s=45.0)
     ended = bench.end_of_act()
-    assert goal["status"] != "converged"
+    assert goal["status"] in ("stuck", "over_budget", "waiting"), goal["reason"]
     assert not bench.is_fixed()
-    assert ended["ending"] in ("exited", "idle_timeout", "total_timeout"), ended
     if ended["ending"] == "exited":
-        assert ended.get("reason"), "an agent that ended by itself said why"
+        assert ended["reason"], "an agent that ended by itself said why"
+        assert ended.get("cause") == CAUSES.get(scenario), ended
+    else:
+        assert ended["ending"] in ("idle_timeout", "total_timeout"), ended
     bench.assert_nothing_runs()
 
 
-def _command_lines() -> list[str]:
-    lines = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                lines.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-            except OSError:
-                continue
-    return lines
+def test_a_denial_with_no_change_stops_at_once(bench: Bench) -> None:
+    if bench.agent != "claude":
+        pytest.skip("only claude says in its envelope what it was denied")
+    goal = bench.apply(FIX, more='permission_mode = "default"\nallowed_tools = ["Read"]', dispatches=3)
+    assert (goal["status"], goal["cause"]) == ("stuck", "permission_denied"), goal["reason"]
+    bench.end_of_act()
+    assert not bench.is_fixed()

@@ -21,6 +21,7 @@ from kazid.api.server import serve
 from kazid.core.goal import Goal
 from kazid.core.ids import Owner
 from kazid.goalfile.load import Defaults
+from kazid.harnesses.builtin import BUILTIN
 from kazid.providers.catalog import BuiltinCatalog
 from tests.api.fake_service import FakeService, FakeTrail
 
@@ -94,6 +95,7 @@ class House:
         self.listener.bind(str(path))
         self.context = ApiContext(
             **{
+                "harnesses": BUILTIN,
                 "service": self.service,
                 "catalog": BuiltinCatalog(),
                 "defaults": Defaults,
@@ -108,7 +110,7 @@ class House:
                 "read_text": _no_files,
                 "try_out": _no_looks,
                 **context,
-            }
+            },
         )
         self.portal: BlockingPortal
         self._scope: anyio.CancelScope

@@ -59,10 +59,11 @@ PRESENT = {
     "metrics",
     "openapi",
     "audit_verify",
+    "harnesses",
 }
 READS = {"status", "explain", "follow", "wait"}
 STEERS = {"suspend", "resume", "stop", "delete", "reconcile"}
-OF_THE_OWNER = {"logs", "bundle", "export_incident"}
+OF_THE_OWNER = {"logs", "bundle", "export_incident", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
 FLEET = {"freeze", "thaw"}
 ADMIN = {"restart", "audit"}

@@ -1,0 +1,151 @@
+"""`kazictl harness list | check ID`: the coding agents, as a goal applied from here would find them.
+
+The program is looked up on the caller's PATH, which `apply` carries, and asked for its version; credential and config
+home are the daemon's, for it starts the agent.
+"""
+
+import os
+
+from kazictl.arguments import usage_error
+from kazictl.document import entries, rows
+from kazictl.failure import Failure
+from kazictl.render import fields
+from kazictl.session import Session
+from kazictl.terminal import one_line
+from kazid.wire import exit_codes
+from kazid.wire.names import API_PREFIX, SCHEMA_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kazictl.document import Document
+
+VERSION_S = 20.0
+"""The slowest answers in some seconds on a busy machine."""
+ACTIONS = "list, or check ID"
+
+
+def run(session: Session) -> int:
+    """Do what the first word says."""
+    action, *rest = session.arguments.words
+    if action == "list" and not rest:
+        return _list(session)
+    if action == "check" and len(rest) == 1:
+        return _check(session, rest[0])
+    raise usage_error(
+        f"harness {' '.join([action, *rest])}: what is to be done?", hint=f"kazictl harness {ACTIONS}"
+    )
+
+
+def _items(session: Session) -> "list[Document]":
+    return rows(session.client().get(f"{API_PREFIX}/harnesses").document, "harnesses")
+
+
+def _list(session: Session) -> int:
+    found = [{**item, **_installed(item)} for item in _items(session)]
+    if session.wants_json:
+        return session.emit({"schema_version": SCHEMA_VERSION, "harnesses": found}, exit_code=exit_codes.OK)
+    lines: list[str] = []
+    for item in found:
+        mark = "  (default)" if item.get("is_default") else ""
+        lines.append(session.out.paint(f"{one_line(item['id'])}{mark}", "bold"))
+        lines += fields(session.out, _pairs(item))
+    session.show(lines)
+    return exit_codes.OK
+
+
+def _pairs(item: "Document") -> "list[tuple[str, str]]":
+    stub = "; tested against a stub of its documentation only" if item.get("is_stub_tested") else ""
+    return [
+        ("  program", one_line(item.get("path") or _missing(item))),
+        ("  version", one_line(item.get("version") or "")),
+        ("  tier", f"{one_line(item.get('tier', ''))}{stub}"),
+        ("  cannot report", ", ".join(_texts(item, "lacks"))),
+        ("  config home", one_line(item.get("config_home") or "none found")),
+        ("  credential", ", ".join(_texts(item, "credentials_set")) or _no_credential(item)),
+    ]
+
+
+def _missing(item: "Document") -> str:
+    command = item.get("command")
+    return f"{command} is not on your PATH" if command else "whatever [harness] command names"
+
+
+def _no_credential(item: "Document") -> str:
+    names = _texts(item, "credentials")
+    return f"none of {', '.join(names)}; a login in its config home may do" if names else ""
+
+
+def _texts(item: "Document", key: str) -> "list[str]":
+    return [one_line(each) for each in entries(item, key)]
+
+
+def _installed(item: "Document") -> "dict[str, str | None]":
+    """Where the program lies for this caller, and what it says its version is."""
+    import shutil
+
+    command = item.get("command")
+    path = shutil.which(command) if isinstance(command, str) and command else None
+    return {"path": path, "version": None if path is None else _version(path, _texts(item, "version_args"))}
+
+
+def _version(path: str, arguments: "Sequence[str]") -> "str | None":
+    import subprocess
+
+    try:
+        run = subprocess.run(
+            [path, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=VERSION_S,
+            check=False,
+            cwd="/",
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    lines = [line.strip() for line in run.stdout.decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:80] if run.returncode == 0 and lines else None
+
+
+def _check(session: Session, harness_id: str) -> int:
+    """What must hold for any dispatch: it is there, answers without a terminal, and ends without a credential."""
+    item = next((i for i in _items(session) if i.get("id") == harness_id), None)
+    if item is None:
+        raise Failure(
+            f'there is no harness "{harness_id}"',
+            exit_code=exit_codes.USAGE,
+            kind="unknown-harness",
+            hint="kazictl harness list",
+        )
+    named = session.arguments.texts.get("command")
+    if named:
+        item = {**item, "command": os.path.abspath(named)}
+    found = _installed(item)
+    checks: list[tuple[str, bool, str]] = [
+        ("installed", found["path"] is not None, found["path"] or _missing(item)),
+        (
+            "answers without a terminal",
+            found["version"] is not None,
+            found["version"] or "no version within 20 s",
+        ),
+        (
+            "has a credential or a login",
+            bool(_texts(item, "credentials_set") or item.get("config_home")) or not item.get("credentials"),
+            ", ".join(_texts(item, "credentials_set"))
+            or one_line(item.get("config_home") or _no_credential(item)),
+        ),
+    ]
+    is_fit = all(holds for _, holds, _ in checks)
+    code = exit_codes.OK if is_fit else exit_codes.ERROR
+    if session.wants_json:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "harness": harness_id,
+            "checks": [{"name": n, "holds": h, "detail": d} for n, h, d in checks],
+        }
+        return session.emit(document, exit_code=code)
+    session.show(
+        [f"{'ok  ' if holds else 'FAIL'}  {name}: {one_line(detail)}" for name, holds, detail in checks]
+    )
+    return code

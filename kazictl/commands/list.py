@@ -24,25 +24,30 @@ def show_goals(session: Session, *, labels: list[str]) -> int:
         if len(goals) == len(reply.document.get("goals") or ()):
             return session.emit_reply(reply, exit_code=exit_codes.OK)
         return session.emit({**reply.document, "goals": goals, "next": None}, exit_code=exit_codes.OK)
-    session.show(
-        list_lines(goals, session.out, is_degraded=bool(reply.document.get("degraded")), labels=labels)
-    )
+    session.show(list_lines(goals, session.out, warnings=warnings_of(reply.document), labels=labels))
     return exit_codes.OK
 
 
+def warnings_of(document: "Document") -> list[str]:
+    """What holds more than one goal, in a line each."""
+    from kazictl.terminal import one_line
+
+    told = [one_line(notice) for notice in document.get("notices") or ()]
+    if document.get("degraded"):
+        told.append("kazid is degraded: its disk refuses writes, so nothing acts (kazictl info)")
+    return told
+
+
 def list_lines(
-    goals: "list[Document]", terminal: "Terminal", *, is_degraded: bool, labels: list[str]
+    goals: "list[Document]", terminal: "Terminal", *, warnings: list[str], labels: list[str]
 ) -> list[str]:
     """What `list`, `status` and `watch` show of all goals."""
     from kazictl.goal_view import summary_lines
     from kazictl.render import plural
 
-    warning = (
-        ["kazid is degraded: its disk refuses writes, so nothing acts (kazictl info)"] if is_degraded else []
-    )
     if not goals:
         return [
-            *warning,
+            *warnings,
             f"no goals with {' '.join(labels)}"
             if labels
             else "no goals; submit one: kazictl apply GOAL.toml",
@@ -53,7 +58,7 @@ def list_lines(
         counts[status] = counts.get(status, 0) + 1
     total = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
     return [
-        *warning,
+        *warnings,
         *summary_lines(goals, terminal, time.time()),
         "",
         f"{plural(len(goals), 'goal')}: {total}",

@@ -8,7 +8,7 @@ import signal
 import time
 
 from kazictl.client import RECONNECT_S, Client
-from kazictl.commands.list import list_lines
+from kazictl.commands.list import list_lines, warnings_of
 from kazictl.failure import Failure
 from kazictl.goal_view import fingerprint, goal_lines
 from kazictl.session import Session
@@ -89,9 +89,7 @@ class _Watcher:
             session.emit_line(document)
             return
         if is_list:
-            frame = list_lines(
-                document["goals"], session.out, is_degraded=bool(document.get("degraded")), labels=[]
-            )
+            frame = list_lines(document["goals"], session.out, warnings=warnings_of(document), labels=[])
         else:
             frame = goal_lines(document, session.out, time.time())
         if session.out.is_terminal:

@@ -301,6 +301,8 @@ class GoalList(_Reply, frozen=True, kw_only=True):
     goals: Sequence[GoalSummary]
     next: str | None
     degraded: bool
+    notices: Sequence[str] = ()
+    """What holds all goals, or many: a freeze, and an incident of many that turned red together."""
 
 
 class Explanation(_Reply, frozen=True, kw_only=True):

@@ -165,6 +165,7 @@ def test_freeze_and_thaw_tell_what_stands_for_all_goals(house: House) -> None:
     assert frozen.status == 200
     assert (frozen.json["frozen"], frozen.json["reason"], frozen.json["exit_code"]) == (True, "move", 0)
     assert house.get("/v1/info").json["frozen"] == "move"
+    assert house.get("/v1/goals").json["notices"] == ["all goals are frozen: move"]
     assert house.call("POST", "/v1/thaw", {}).json["frozen"] is False
 
 

@@ -247,8 +247,8 @@ def a_summary(**changes: Any) -> GoalSummary:
     return GoalSummary(**{**values, **changes})
 
 
-def a_list(*goals: GoalSummary, following: str | None = None) -> GoalList:
-    return GoalList(goals=goals, next=following, degraded=False)
+def a_list(*goals: GoalSummary, following: str | None = None, notices: Sequence[str] = ()) -> GoalList:
+    return GoalList(goals=goals, next=following, degraded=False, notices=notices)
 
 
 def an_explanation(**changes: Any) -> Explanation:

@@ -72,6 +72,13 @@ def test_list_and_bare_status_exit_0_whatever_the_goals_are(
     assert len(one_document(kazictl(verb, "--json"))["goals"]) == 2
 
 
+def test_list_says_what_holds_all_goals(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    notices = ["all goals are frozen: move", "6 goals turned red together (incident 4); ada/web tries first"]
+    daemon.on("GET", "/v1/goals", document(a_list(a_summary(), notices=notices)))
+    assert kazictl("list").stdout.splitlines()[:2] == notices
+    assert one_document(kazictl("list", "--json"))["notices"] == notices
+
+
 def test_an_empty_list_says_how_to_begin(daemon: FakeDaemon, kazictl: Kazictl) -> None:
     daemon.on("GET", "/v1/goals", document(a_list()))
     assert "kazictl apply GOAL.toml" in kazictl("list").stdout

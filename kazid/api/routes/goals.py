@@ -39,13 +39,22 @@ async def list_goals(call: Call) -> Response:
     )
     page, is_last = views[: query.limit], len(views) <= query.limit
     goals = [goal_summary(call.shown(view), is_agent=call.is_redacted) for view in page]
+    state = call.service.state()
     return json_response(
         GoalList(
             goals=goals,
             next=None if is_last else goals[-1].ref,
-            degraded=call.service.state().degraded is not None,
+            degraded=state.degraded is not None,
+            notices=() if call.is_redacted else _notices(call, state.incident),
         )
     )
+
+
+def _notices(call: Call, incident: str | None) -> list[str]:
+    """What holds more than one goal, in a line each."""
+    frozen = call.service.freezing.frozen
+    found = [] if frozen is None else [f"all goals are frozen: {frozen.reason}"]
+    return found if incident is None else [*found, incident]
 
 
 async def show_goal(call: Call) -> Response:

@@ -166,6 +166,23 @@ def predicate_lines(document: "Document", terminal: Terminal, wall_s: float) -> 
     return lines
 
 
+def watch_lines(document: "Document", terminal: Terminal, wall_s: float) -> list[str]:
+    """What brings a look at once, by predicate; what is only polled says why."""
+    lines: list[str] = []
+    told: set[str] = set()
+    for item in rows(document, "watched"):
+        predicate = one_line(item.get("predicate", "?"))
+        problem = f": polled only, {one_line(item['problem'])}" if item.get("problem") else ""
+        last = ""
+        if predicate not in told and is_number(item.get("last_push_at")):
+            what = one_line(item.get("last_source") or "?")
+            ago = show_ago(wall_s - item["last_push_at"])
+            last = f" (woken {item.get('pushes', 0)} times, last {ago} by {what})"
+        told.add(predicate)
+        lines.append(f"  {predicate}: {one_line(item.get('source', '?'))}{problem}{last}")
+    return [terminal.paint("Watched", "bold"), *lines] if lines else []
+
+
 def _age(predicate: "Document", wall_s: float) -> str:
     at = predicate.get("observed_at")
     return show_ago(wall_s - at) if is_number(at) else "never"

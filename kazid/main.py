@@ -39,6 +39,7 @@ from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.scratch import Scratch
 from kazid.adapters.system.trial import SystemTrials
+from kazid.adapters.system.watcher import SystemWatcher
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
@@ -178,6 +179,7 @@ class _Parts(NamedTuple):
     runner: SystemRunner
     repositories: SystemRepositories
     leases: MemoryLeases
+    watcher: SystemWatcher
     world: World
     goals: Goals
     service: Service
@@ -271,6 +273,7 @@ class _Daemon:
                 dispatches_per_harness=concurrency.agents_per_harness,
             ),
         )
+        watcher = SystemWatcher()
         world = World(
             clock=self._clock,
             health=health,
@@ -281,6 +284,7 @@ class _Daemon:
             places=Places(worktrees=SystemWorktrees(self._state_dir / "worktrees"), commands=commands),
             fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
             windows=self._windows,
+            watcher=watcher,
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
         service = Service(
@@ -295,7 +299,7 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, commands, runner, repositories, leases, world, goals, service)
+        return _Parts(health, commands, runner, repositories, leases, watcher, world, goals, service)
 
     async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
         """Events and attempt folders of goals deleted long ago, a bounded piece."""
@@ -359,6 +363,7 @@ class _Daemon:
         return (
             ChildSpec("journal_writer", journal.run_writer),
             ChildSpec("lease_keeper", LeaseKeeper(parts.leases, goals).run),
+            ChildSpec("watcher", parts.watcher.run),
             ChildSpec("goals", goals.run),
             ChildSpec("pulse", pulse.run),
             ChildSpec("api", api),

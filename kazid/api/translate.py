@@ -21,7 +21,7 @@ from kazid.core.progress import ActSummary, Episode
 from kazid.core.status import GoalStatus
 from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
-from kazid.runtime.views import GoalView
+from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
 from kazid.wire.messages import (
     AttemptItem,
@@ -34,6 +34,7 @@ from kazid.wire.messages import (
     GoalSummary,
     GuardItem,
     PredicateItem,
+    WatchItem,
 )
 
 NEXT_ACTION: Mapping[GoalStatus, str] = {
@@ -146,6 +147,19 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
         predicates=predicate_items(view),
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
         exit_code=exit_code_of(view),
+        watched=[_watch_item(w, view.now) for w in view.watched],
+    )
+
+
+def _watch_item(watched: Watched, now: Now) -> WatchItem:
+    return WatchItem(
+        predicate=watched.predicate_id,
+        source=watched.source,
+        problem=watched.problem,
+        pushes=watched.pushes,
+        looks=watched.looks,
+        last_push_at=_wall_or_none(watched.last_push_s, now),
+        last_source=watched.last_source,
     )
 
 

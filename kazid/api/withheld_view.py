@@ -29,6 +29,7 @@ def withheld_view(view: GoalView) -> GoalView:
         vector=VerdictVector(tuple(r for r in view.vector.readings if r.predicate_id not in hidden)),
         reason=None,
         guards=tuple(_guard(g, hidden) for g in view.guards if not hidden & set(g.predicates)),
+        watched=tuple(w for w in view.watched if w.predicate_id not in hidden),
         notices=tuple(n for n in view.notices if not _names(n, hidden)),
         progress=replace(
             progress,

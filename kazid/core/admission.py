@@ -42,7 +42,7 @@ _JUDGING_TABLES = ("enforcement", "seal")
 
 
 def acting_sha256(goal: Goal) -> str:
-    """The identity of what decides acts: everything but budget, cadence and metadata."""
+    """The identity of what decides acts: everything but budget, cadence, wake-ups and metadata."""
     spec = replace(
         goal,
         path="",
@@ -53,7 +53,9 @@ def acting_sha256(goal: Goal) -> str:
         description=None,
         labels={},
         tables={name: table for name, table in goal.tables.items() if name in _JUDGING_TABLES},
-        predicates=tuple(replace(p, cadence=_NO_CADENCE, description=None) for p in goal.predicates),
+        predicates=tuple(
+            replace(p, cadence=_NO_CADENCE, wake=None, description=None) for p in goal.predicates
+        ),
     )
     return _sha256(spec)
 

@@ -13,6 +13,7 @@ import msgspec
 from kazid.core.delivery import Deploy, Integration
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
+from kazid.core.watch import Wake
 
 
 class Mode(enum.Enum):
@@ -52,6 +53,8 @@ class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     options: Mapping[str, Json] = {}
     kind: str | None = None
     """The name it was authored by, where `[[kind]]` in kazid.toml made one; `provider` is what looks."""
+    wake: Wake | None = None
+    """What else is to be watched between looks; None: what its kind can tell by itself."""
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,6 +14,7 @@ from kazid.core.duration import DURATION_S_MAX
 from kazid.core.goal import Group, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json, JsonObject
+from kazid.core.watch import Wake
 from kazid.goalfile import vocabulary
 from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.groups import Groups, normalised
@@ -22,6 +23,7 @@ from kazid.goalfile.positions import Path
 from kazid.goalfile.problems import Problems, has_control_characters, listed
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Entry, Table, entries_of, is_sound, read_table
+from kazid.goalfile.wake import read_wake
 from kazid.ports.catalog import KindSpec
 
 ID_CHARS_MAX = 256
@@ -132,15 +134,16 @@ def _read_entry(entry: Entry, problems: Problems, context: Context) -> Iterator[
     table = read_table(entry.values, vocabulary.fields_of(kind), problems, path=entry.path, what=what)
     options = {key: table.value(key) for key in entry.values if key in kind.keys and table.has(key)}
     _check_common(table, problems, what=what)
+    wake = read_wake(table, problems, what=what)
     _check_options(kind, options, problems, path=entry.path, what=what)
     base = kind if kind.base is None else context.kinds[kind.base]
     if base is not kind:
         options = dict(base_options(kind, base, options, problems, path=entry.path, what=what))
     if kind.name == vocabulary.GHERKIN:
-        yield from _expand(table, options, kind, problems, context, what=what)
+        yield from _expand(table, options, kind, problems, context, what=what, wake=wake)
     elif (predicate_id := table.text("id")) is not None:
         yield Read(
-            predicate=_predicate(predicate_id, table, options, kind, context, base=base),
+            predicate=_predicate(predicate_id, table, options, kind, context, base=base, wake=wake),
             path=entry.path,
             table=table,
             kind=kind,
@@ -215,6 +218,7 @@ def _predicate(
     base: KindSpec | None = None,
     description: str | None = None,
     group: str | None = None,
+    wake: Wake | None = None,
 ) -> Predicate:
     base = base or kind
     live = table.flag("live", default=kind.live)
@@ -238,6 +242,7 @@ def _predicate(
         group=group if authored_group is None else normalised(authored_group),
         on_unknown=table.text("on_unknown") or waiver.BLOCK,
         options=options,
+        wake=wake,
     )
 
 
@@ -249,6 +254,7 @@ def _expand(
     context: Context,
     *,
     what: str,
+    wake: Wake | None = None,
 ) -> Iterator[Read]:
     """The predicates of a feature file, or the reason there are none."""
     feature_file = table.text("feature")
@@ -284,6 +290,7 @@ def _expand(
                 context,
                 description=scenario.title,
                 group=group.id,
+                wake=wake,
             )
             own_group = None if table.has("group") else group
             yield Read(predicate=predicate, path=table.path, table=table, kind=kind, group=own_group)

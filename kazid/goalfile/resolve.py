@@ -208,7 +208,8 @@ def _check_captures(read: Sequence[Read], sections: Sections, problems: Problems
 
 def _needs_workspace(parts: _Parts) -> bool:
     is_code = any(not p.live for p in parts.predicates)
-    return parts.harness is not None or is_code or parts.delivery.deploy is not None
+    is_named = any(p.wake is not None and p.wake.is_relative for p in parts.predicates)
+    return parts.harness is not None or is_code or is_named or parts.delivery.deploy is not None
 
 
 def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, request: Request) -> Goal:

@@ -73,6 +73,7 @@ def kind_schema(kind: KindSpec) -> dict[str, Json]:
     properties = schema["properties"]
     assert isinstance(properties, dict)
     properties["provider"] = {"const": kind.name, "description": vocabulary.PREDICATE["provider"].help}
+    properties["wake"] = {**_table(vocabulary.WAKE), "description": vocabulary.PREDICATE["wake"].help}
     return {
         "title": kind.name,
         "description": kind.summary,

@@ -334,8 +334,24 @@ PREDICATE: Fields = {
         type=KeyType.POSITIVE_INTEGER, help="live kinds: greens in a row before an episode closes"
     ),
     "samples": KeySpec(type=KeyType.POSITIVE_INTEGER, help="live kinds: passes in a row that make one green"),
+    "wake": KeySpec(type=KeyType.TABLE, help="what else brings a look at once: hook, files, pid_file, unit"),
 }
 """Keys of every `[[predicate]]`, whatever its kind."""
+
+WAKE: Fields = {
+    "hook": KeySpec(
+        type=KeyType.BOOLEAN, default=False, help="POST /v1/hooks/TOKEN looks; kazictl hook prints it"
+    ),
+    "files": KeySpec(
+        type=KeyType.STRING_LIST, help="files and folders, absolute or below the workspace; no patterns"
+    ),
+    "pid_file": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the file, and the end of the process it names"),
+    "unit": KeySpec(type=KeyType.NON_EMPTY_STRING, help="a unit of systemd that starts or stops"),
+    "auto": KeySpec(
+        type=KeyType.BOOLEAN, default=True, help="besides these, what the kind can tell by itself"
+    ),
+}
+"""`wake = { … }` of a predicate."""
 
 IMPORTED: Fields = {
     "name": KeySpec(type=KeyType.STRING, help="a title, for people"),

@@ -6,13 +6,14 @@ UNKNOWN when it makes no claim, and raises for none of these; it changes nothing
 A provider that raises all the same is answered with ERROR by the observer: that is a bug and is logged as one.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from kazid.core.json import Json
 from kazid.core.verdict import Verdict
+from kazid.core.watch import Source
 from kazid.ports.commands import CommandRunner
 
 
@@ -56,4 +57,19 @@ class Provider(Protocol):
 
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Look once. `options` are as authored and were checked against the kind's `KindSpec` at load."""
+        ...
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """A kind that can tell what would change its answer; kazid watches that between looks, and polls all the same."""
+
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """What to watch from now on. `evidence` is that of the last look, empty before the first.
+
+        Pure, quick and total: options may be of another version. Paths are absolute, below `folder` where they are
+        not authored so.
+        """
         ...

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ import msgspec
 from kazid.core.duration import duration_s
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
+from kazid.core.watch import FileSource, Source, below
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.providers.accounts import group_name, is_account, user_name
@@ -105,6 +106,13 @@ class File:
 
     def __init__(self) -> None:
         self._threads = anyio.CapacityLimiter(THREADS_MAX)
+
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """The file itself, there or not."""
+        path = options.get("path")
+        return [FileSource(below(folder, path))] if isinstance(path, str) and path else []
 
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Look once, in a thread."""

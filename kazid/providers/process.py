@@ -18,6 +18,7 @@ import msgspec
 from kazid.core.duration import duration_s
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
+from kazid.core.watch import PidFileSource, ProcessSource, Source, below
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.providers.accounts import is_account, user_name
@@ -72,6 +73,17 @@ class ProcessProvider:
 
     def __init__(self) -> None:
         self._threads = anyio.CapacityLimiter(THREADS_MAX)
+
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """The pid file and its process; by name, those that the last look found, for nobody tells of new ones."""
+        pid_file = options.get("pid_file")
+        if isinstance(pid_file, str) and pid_file:
+            return [PidFileSource(below(folder, pid_file))]
+        found = evidence.get("processes") if evidence.get("running") else None
+        shown = [p.get("pid") for p in found if isinstance(p, dict)] if isinstance(found, list) else []
+        return [ProcessSource(pid) for pid in shown if isinstance(pid, int)]
 
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Look once, in a thread."""

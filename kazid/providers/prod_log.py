@@ -18,6 +18,7 @@ import msgspec
 
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
+from kazid.core.watch import FileSource, Source, below
 from kazid.ports.commands import Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
 from kazid.providers import log_matcher
@@ -41,6 +42,7 @@ MATCHED_ON_LOOP_CHARS_MAX = 256 * 1024
 _EARLIER_LINES_MAX = 50
 """How far above a line without a time the one that it belongs to may be: a stack trace."""
 
+_PATTERN = re.compile(r"[*?\[]")
 _LITERAL = re.compile(r"[\w \-:=/]*")
 JOURNALCTL = "journalctl"
 
@@ -81,6 +83,16 @@ class ProdLogOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 class ProdLog:
     """The provider."""
+
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """The log files; of a pattern the folder, where that is none itself."""
+        files = options.get("files")
+        names = [files] if isinstance(files, str) else files if isinstance(files, list | tuple) else []
+        paths = [below(folder, name) for name in names if isinstance(name, str) and name]
+        found = [posixpath.dirname(p) if _PATTERN.search(posixpath.basename(p)) else p for p in paths]
+        return [FileSource(path) for path in found if not _PATTERN.search(path)]
 
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Read what is new, match it, and judge what counts."""

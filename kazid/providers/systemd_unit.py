@@ -4,13 +4,14 @@ Asks `systemctl show`, which says everything in one call and succeeds for units 
 A machine without systemd, or a user without a session bus, is an error with systemctl's own words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
+from kazid.core.watch import ProcessSource, Source, UnitSource
 from kazid.ports.commands import Command, CommandResult, CommandRunner, Ending
 from kazid.ports.provider import Look
 from kazid.providers.evidence import shortened
@@ -42,6 +43,16 @@ class SystemdUnitOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 class SystemdUnit:
     """The provider."""
+
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """The unit, and its main process as of the last look."""
+        unit, pid = options.get("unit"), evidence.get("MainPID")
+        if not isinstance(unit, str) or not is_unit_name(unit):
+            return []
+        main = int(pid) if isinstance(pid, str) and pid.isdigit() else 0
+        return [UnitSource(unit, user=options.get("user") is True), *([ProcessSource(main)] if main else [])]
 
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Ask systemctl once."""

@@ -6,6 +6,7 @@ expected. Where none may be, it is no proof: a dead network is silent too, so it
 """
 
 import socket
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -14,6 +15,7 @@ import msgspec
 
 from kazid.core.json import Json
 from kazid.core.verdict import Direction, Status, Verdict, errored
+from kazid.core.watch import FileSource, ProcessSource, Source
 from kazid.ports.commands import CommandRunner
 from kazid.ports.provider import Look
 from kazid.providers.connect import (
@@ -35,6 +37,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 ANSWER_CHARS_MAX = 2000
 ADDRESSES_SHOWN_MAX = 16
 
+_CREDENTIALS = struct.Struct("3i")
 TIMEOUT_MS = 5000
 """Of one look where none is authored: what answers no connection for so long serves nobody."""
 
@@ -75,6 +78,15 @@ class Tcp:
         self._fixed = fixed or {}
         self._lookups = anyio.CapacityLimiter(NAME_LOOKUPS_MAX)
 
+    def sources(
+        self, options: Mapping[str, Json], folder: str, evidence: Mapping[str, Json]
+    ) -> Sequence[Source]:
+        """A Unix socket: its name, and the process that listened at the last look. Nobody tells of ports."""
+        unix, pid = options.get("unix"), evidence.get("listener_pid")
+        if not isinstance(unix, str) or not unix.startswith("/"):
+            return []
+        return [FileSource(unix), *([ProcessSource(pid)] if isinstance(pid, int) else [])]
+
     async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
         """Connect once, and listen where a text is expected."""
         for key in self._fixed:
@@ -90,13 +102,29 @@ class Tcp:
         ends_s = anyio.current_time() + max(0.0, allowed_s(timeout_ms, look))
         connection = await connect(target, ends_s=ends_s, lookups=self._lookups)
         sock, answer = connection.sock, None
+        pid = None if sock is None else listener_of(sock)
         try:
             if sock is not None and read.has_conversation and read.expect == "present":
                 answer = await converse(sock, read, ends_s=ends_s)
         finally:
             if sock is not None:
                 sock.close()
-        return interpret(connection.attempts, answer, read, target)
+        verdict = interpret(connection.attempts, answer, read, target)
+        if pid is None:
+            return verdict
+        return msgspec.structs.replace(verdict, evidence={**verdict.evidence, "listener_pid": pid})
+
+
+def listener_of(sock: socket.socket) -> int | None:
+    """The process that listens at a Unix socket; None for others, and for one of another pid namespace."""
+    if sock.family != socket.AF_UNIX:
+        return None
+    try:
+        raw = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    except OSError:
+        return None
+    pid: int = _CREDENTIALS.unpack(raw)[0]
+    return pid or None
 
 
 def port_closed() -> Tcp:

@@ -59,6 +59,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         pids=() if is_acknowledged else executor.pids(state.uid),
         is_acknowledged=is_acknowledged,
         seq=state.seq,
+        watched=() if state.pushes is None else state.pushes.watched,
     )
 
 

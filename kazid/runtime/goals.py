@@ -225,7 +225,12 @@ class Goals:
             await self._forget(state)
 
     async def _reconcile(self, state: GoalState, is_daemon_restart: bool, is_task_restart: bool) -> None:
-        await Reconciler(state, self._world, is_restart=is_daemon_restart or is_task_restart).run()
+        reconciler = Reconciler(state, self._world, is_restart=is_daemon_restart or is_task_restart)
+        try:
+            await reconciler.run()
+        finally:
+            if state.pushes is not None:
+                state.pushes.drop()
 
     def _count_restart(self) -> None:
         self.restarts_total += 1

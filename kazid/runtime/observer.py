@@ -5,7 +5,7 @@ bug and is logged as one. Knows when to look from nobody: `core/cadence.py` says
 """
 
 import copy
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import anyio
@@ -23,11 +23,12 @@ from kazid.core.json import Json
 from kazid.core.progress import PredicateState, Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored
+from kazid.core.watch import Source, authored, bounded
 from kazid.core.worktree import placed
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.faults import fault_point
-from kazid.ports.provider import Look, Moment, Provider
+from kazid.ports.provider import Declares, Look, Moment, Provider
 from kazid.ports.repository import Repositories
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.grading import Grading, Place
@@ -86,6 +87,7 @@ class Observer:
         redact: Redact = redact,
     ) -> None:
         self._providers = providers
+        self._declaring = {name: p for name, p in providers.items() if isinstance(p, Declares)}
         self._network_kinds = network_kinds
         self._commands = commands
         self._workspaces = workspaces
@@ -111,6 +113,24 @@ class Observer:
             if predicate.live or goal.workspace is None:
                 return await self._look_once(uid, goal, predicate, progress, self._moment(asked_s))
             return await self._look_at_still_tree(uid, goal, predicate, progress, asked_s)
+
+    def sources(
+        self, uid: GoalUid, goal: Goal, predicate: Predicate, evidence: Mapping[str, Json]
+    ) -> tuple[Source, ...]:
+        """What would change this predicate's answer: what its author names, and what its kind can tell."""
+        provider, wake = self._declaring.get(predicate.provider), predicate.wake
+        if wake is None and provider is None:
+            return ()
+        folder = goal.workspace or self._private_folder(uid)
+        found = () if wake is None else authored(wake, folder)
+        if provider is None or (wake is not None and not wake.auto):
+            return bounded(found)
+        declared: Sequence[Source] = ()
+        try:
+            declared = provider.sources(predicate.options, folder, evidence)
+        except Exception as error:  # noqa: BLE001 - a provider call; a bug there costs wake-ups
+            log.error("provider.raised", provider=predicate.provider, error=type(error).__name__)
+        return bounded((*found, *declared))
 
     def showing(self, to: "Recorder") -> "Observer":
         """The same observer, slots and all, that keeps there what commands and providers were answered."""

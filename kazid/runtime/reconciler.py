@@ -50,6 +50,7 @@ from kazid.runtime.executor import trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.opened import OpenedWorkspace
 from kazid.runtime.placing import Placing
+from kazid.runtime.pushes import Pushes
 from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
 from kazid.runtime.tree_poll import TreePoll
@@ -90,6 +91,7 @@ class Reconciler:
             conclude=self._conclude,
         )
         self._spread_until_s = 0.0
+        self._pushes = state.pushes = Pushes(state.uid, state.wakeup, world)
         if is_restart and state.progress.episode is None:
             self._spread_until_s = world.clock.now().boot_s + cadence.first_look_spread_s(state.spec)
 
@@ -105,7 +107,7 @@ class Reconciler:
                 await self._wind_down()
             raise
         await self._placing.finish()
-        await self._flush_last_looks()
+        await self._state.flush_at_end()
 
     async def _busy(self) -> float | None:
         """Run what is due, and go on turning while any of it runs; answers like `_turn`."""
@@ -194,6 +196,8 @@ class Reconciler:
                 case CloseEpisode():
                     await self._close_episode(decision, now)
                 case Conclude():
+                    if self._pushes.is_awaited:
+                        return None  # somebody said that the world moved: it is looked at before the end
                     await self._conclude(decision, decision)
                 case Resume():
                     resumed = GoalResumed(reason=decision.reason, by=decision.by)
@@ -256,9 +260,8 @@ class Reconciler:
         goal, progress = self._state.spec, self._state.progress
         if not cadence.is_observing(goal, progress):
             return []
-        forced = [
-            p.id for p in goal.predicates if p.id in self._forced and cadence.may_be_looked_at(p, progress)
-        ]
+        asked = self._forced.union(self._pushes.due(now.boot_s))
+        forced = [p.id for p in goal.predicates if p.id in asked and cadence.may_be_looked_at(p, progress)]
         if now.boot_s < self._spread_until_s and not self._state.is_urgent:
             return [p for p in forced if p not in self._looking]
         due = [*cadence.schedule(goal, progress, now).due, *forced]
@@ -277,8 +280,10 @@ class Reconciler:
         try:
             goal, progress = state.spec, state.progress  # one moment's: a look belongs to one generation
             await self._workspace.open(goal, progress.generation)
+            began_s = await self._pushes.before(goal, predicate, progress)
             observed = await self._world.observer.look(state.uid, goal, predicate, progress)
             await state.note(observed)
+            await self._pushes.after(goal, predicate, progress, observed, began_s=began_s)
         finally:
             self._looking.discard(predicate.id)
         state.wakeup.set()
@@ -475,8 +480,7 @@ class Reconciler:
         next_s = cadence.schedule(state.spec, state.progress, now).next_s
         if now.boot_s < self._spread_until_s and not state.is_urgent:
             next_s = self._spread_until_s
-        times = [until_s, next_s]
-        times.append(self._tree_poll.next_s())
+        times = [until_s, next_s, self._tree_poll.next_s(), self._pushes.next_s(now.boot_s)]
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())
         if state.progress.deferred is not None:
@@ -491,10 +495,4 @@ class Reconciler:
             attempt = self._attempt or await self._world.executor.recover(self._state.uid, act.attempt_id)
             await attempt.cancel()
             await self._record_end(await attempt.wait())
-        await self._flush_last_looks()
-
-    async def _flush_last_looks(self) -> None:
-        try:
-            await self._state.flush()
-        except JournalUnavailable:
-            log.warning("shutdown.unsaved", goal_id=self._state.spec.id)
+        await self._state.flush_at_end()

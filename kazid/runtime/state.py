@@ -27,6 +27,7 @@ from kazid.ports.clock import Clock
 from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal, Receipt
 from kazid.runtime.health import Health
+from kazid.runtime.pushes import Pushes
 from kazid.runtime.wakeup import Change, Wakeup
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ class GoalState:
         "header",
         "is_urgent",
         "progress",
+        "pushes",
         "seq",
         "uid",
         "wakeup",
@@ -84,6 +86,8 @@ class GoalState:
         self.change = Change()
         self.is_urgent = False
         """A client waits: the first look after a start is not delayed."""
+        self.pushes: Pushes | None = None
+        """What is watched for it, while it has a task."""
         self._journal = journal
         self._clock = clock
         self._health = health
@@ -214,6 +218,13 @@ class GoalState:
     async def flush(self) -> None:
         """Journal gathered looks now. Raises JournalUnavailable; they are kept then."""
         await self.record()
+
+    async def flush_at_end(self) -> None:
+        """The last words of the goal's task; on a disk that refuses them its last looks are looked at again."""
+        try:
+            await self.flush()
+        except JournalUnavailable:
+            log.warning("shutdown.unsaved", goal_id=self.spec.id)
 
     async def _flush_quietly(self) -> None:
         try:

@@ -9,7 +9,7 @@ import msgspec
 
 from kazid.core.decision import Guard
 from kazid.core.goal import Goal
-from kazid.core.ids import GoalUid, Offset
+from kazid.core.ids import GoalUid, Offset, PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.roles import Grant
@@ -28,6 +28,18 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     grants: Sequence[Grant] = ()
     owns_goals: bool = False
     """Asked where there is no grant: an owner may come in without a role."""
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that is watched for a predicate; the counts are the predicate's. `problem`: why it is only polled."""
+
+    predicate_id: PredicateId
+    source: str
+    problem: str | None = None
+    pushes: int = 0
+    looks: int = 0
+    last_push_s: float | None = None
+    last_source: str | None = None
 
 
 class GoalView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +66,8 @@ class GoalView(msgspec.Struct, frozen=True, kw_only=True):
     """False: the fence stands but an older executor is not verified gone yet (`suspending`)."""
     seq: int = 0
     """Of the newest event that the journal has of it."""
+    watched: Sequence[Watched] = ()
+    """What is watched between looks."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
+from kazid.ports.watcher import Watcher
 from kazid.ports.workspace import Workspaces
 from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor
@@ -29,6 +30,7 @@ class World:
         fleet: Fleet,
         places: Places,
         windows: ChangeWindows,
+        watcher: Watcher,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -40,5 +42,6 @@ class World:
         self.windows = windows
         self.governor = Governor(clock=clock, fleet=fleet, windows=windows)
         self.places = places
+        self.watcher = watcher
         self.ends_attempts = True
         self.turns_total = 0

@@ -305,6 +305,19 @@ class GoalList(_Reply, frozen=True, kw_only=True):
     """What holds all goals, or many: a freeze, and an incident of many that turned red together."""
 
 
+class WatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is watched between looks. The counts are the predicate's; `problem`: why it is only polled."""
+
+    predicate: str
+    source: str
+    problem: str | None = None
+    pushes: int = 0
+    looks: int = 0
+    """Looks that pushes led to."""
+    last_push_at: float | None = None
+    last_source: str | None = None
+
+
 class Explanation(_Reply, frozen=True, kw_only=True):
     """The last vector, the rule that fired and what holds the goal until when, in the words of the code."""
 
@@ -319,6 +332,7 @@ class Explanation(_Reply, frozen=True, kw_only=True):
     predicates: Sequence[PredicateItem]
     next_wake_at: float | None
     exit_code: int
+    watched: Sequence[WatchItem] = ()
 
 
 class EventItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from kazid.adapters.memory.journal import MemoryJournal
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
+from kazid.adapters.memory.watcher import MemoryWatcher
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.adapters.memory.worktrees import MemoryWorktrees
 from kazid.adapters.system.calendar import span_of
@@ -76,6 +77,7 @@ class House:
         self.repositories = MemoryRepositories(self.workspaces)
         self.worktrees = MemoryWorktrees(self.workspaces, self.repositories)
         self.commands: CommandRunner | None = None
+        self.watcher = MemoryWatcher()
         self.scene = Scene()
         self.providers: dict[str, Provider] = {}
         """Kinds besides those that the scene answers."""
@@ -168,6 +170,7 @@ class Daemon:
             ),
             places=Places(worktrees=house.worktrees, commands=house.commands or _no_commands()),
             windows=ChangeWindows(clock=house.clock, span_of=span_of),
+            watcher=house.watcher,
         )
         self.goals = Goals(
             journal=house.journal,

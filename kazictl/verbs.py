@@ -161,6 +161,12 @@ VERBS = (
         ),
         details="With --json --follow: one JSON object a line.",
     ),
+    Verb(
+        "hook",
+        "print the token of a predicate's hook and how to ring it",
+        words=(_REF, Word("PREDICATE", "which one, where the goal has several hooks", required=False)),
+        details="The token is a secret: whoever has it can have the predicate looked at. It ends with the goal.",
+    ),
     Verb("explain", "say what holds a goal, until when, and which rule decided", words=(_REF,)),
     Verb(
         "bundle",

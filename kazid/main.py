@@ -7,14 +7,12 @@ signal. Everything here is construction; no rule lives here.
 import argparse
 import asyncio
 import contextlib
-import errno
 import hashlib
 import os
 import resource
 import secrets
 import signal
 import socket
-import stat
 import sys
 import threading
 from collections.abc import Sequence
@@ -38,11 +36,15 @@ from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.scratch import Scratch
+from kazid.adapters.system.secret_key import secret_key
+from kazid.adapters.system.source_file import file_sha256, read_source
+from kazid.adapters.system.tcp_listener import tcp_listener
 from kazid.adapters.system.trial import SystemTrials
 from kazid.adapters.system.watcher import SystemWatcher
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
+from kazid.api.hook_app import build_hook_app
 from kazid.api.server import serve
 from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
@@ -63,6 +65,7 @@ from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
+from kazid.runtime.hooks import KEY_BYTES, Hooks
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.places import Places
@@ -85,7 +88,6 @@ THREAD_SWITCH_S = 0.0005
 """Python's 5 ms let a busy loop starve the journal's thread: single waits of seconds were measured, 34 ms with this."""
 STOP_S_MAX = 45.0
 """An ordered shutdown that takes longer than this is ended by force; the journal makes that safe."""
-SOURCE_BYTES_MAX = 1_000_000
 DESCRIPTORS_MAX = 65_536
 
 
@@ -208,6 +210,7 @@ class _Daemon:
         activated = activated_socket(os.environ)
         self._own_socket = None if activated is not None else ApiSocket(place.socket)
         self._socket: socket.socket = activated if activated is not None else self._listener()
+        self._hook_socket = tcp_listener(settings.api.listen) if settings.api.listen else None
 
     def _listener(self) -> socket.socket:
         assert self._own_socket is not None
@@ -274,6 +277,7 @@ class _Daemon:
             ),
         )
         watcher = SystemWatcher()
+        hooks = Hooks(secret_key(self._state_dir / "hook.key", size_bytes=KEY_BYTES))
         world = World(
             clock=self._clock,
             health=health,
@@ -285,6 +289,7 @@ class _Daemon:
             fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
             windows=self._windows,
             watcher=watcher,
+            hooks=hooks,
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
         service = Service(
@@ -295,7 +300,7 @@ class _Daemon:
             clock=self._clock,
             health=health,
             new_uid=_new_uid,
-            file_sha256=_file_sha256,
+            file_sha256=file_sha256,
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
@@ -349,9 +354,11 @@ class _Daemon:
             settings_file=lambda: self.place.settings_file,
             roles=lambda: given_roles(self.settings),
             own_uid=os.geteuid(),
-            read_text=_read_source,
+            read_text=read_source,
             audit=journal,
             trials=SystemTrials(parts.commands, self._scratch),
+            hooks=parts.world.hooks,
+            listen=self.settings.api.listen,
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer
             ),
@@ -360,6 +367,10 @@ class _Daemon:
         async def api(*, task_status: TaskStatus[None]) -> None:
             await serve(build_app(context), [self._socket], task_status=task_status)
 
+        async def hooks(*, task_status: TaskStatus[None]) -> None:
+            assert self._hook_socket is not None
+            await serve(build_hook_app(parts.world.hooks.ring), [self._hook_socket], task_status=task_status)
+
         return (
             ChildSpec("journal_writer", journal.run_writer),
             ChildSpec("lease_keeper", LeaseKeeper(parts.leases, goals).run),
@@ -367,6 +378,7 @@ class _Daemon:
             ChildSpec("goals", goals.run),
             ChildSpec("pulse", pulse.run),
             ChildSpec("api", api),
+            *([] if self._hook_socket is None else [ChildSpec("hooks", hooks)]),
         )
 
     async def _until_stopped(self, parts: "_Parts") -> None:
@@ -409,6 +421,8 @@ class _Daemon:
         else:
             if settings.concurrency != self.settings.concurrency:
                 log.warning("settings.need_restart", table="concurrency")
+            if settings.api != self.settings.api:
+                log.warning("settings.need_restart", table="api")
             self.settings = settings
             self._windows.take(window_rules(settings))
             configure_logging(level=settings.log.level, format=settings.log.format)
@@ -447,6 +461,8 @@ class _Daemon:
         else:
             self._socket.close()
         self._scratch.close()
+        if self._hook_socket is not None:
+            self._hook_socket.close()
         self._lock.release()
 
     def replace_process(self, argv: Sequence[str]) -> None:
@@ -461,27 +477,6 @@ def _new_uid() -> GoalUid:
 def _state_id(state_dir: str) -> str:
     """Names this state folder in the environment of what it starts."""
     return hashlib.sha256(state_dir.encode()).hexdigest()[:12]
-
-
-def _file_sha256(path: str) -> str | None:
-    try:
-        return hashlib.sha256(_read_regular(path)).hexdigest()
-    except OSError:
-        return None
-
-
-def _read_source(path: str) -> str:
-    """A file a goal-file refers to (gherkin features), bounded."""
-    return _read_regular(path).decode()
-
-
-def _read_regular(path: str) -> bytes:
-    """The first megabyte of a regular file; a FIFO or a device that a user named must not hold the daemon."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return file.read(SOURCE_BYTES_MAX)
 
 
 def _raise_descriptor_limit() -> None:

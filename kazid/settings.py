@@ -84,6 +84,12 @@ class RetentionSettings(_Table):
     deleted_days: int = Field(default=30, ge=1)
 
 
+class ApiSettings(_Table):
+    """Where hooks are answered besides the socket."""
+
+    listen: str = Field(default="", pattern=r"^(|(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):[0-9]{1,5})$")
+
+
 class LogSettings(_Table):
     """Logging to stderr."""
 
@@ -170,6 +176,7 @@ class Settings(_Table):
     concurrency: ConcurrencySettings = ConcurrencySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+    api: ApiSettings = ApiSettings()
     kind: list[KindSettings] = []
     window: list[WindowSettings] = []
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]

@@ -15,6 +15,7 @@ from kazid.harnesses.profile import Profile
 from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.trial import Trials
+from kazid.runtime.hooks import Hooks
 from kazid.runtime.service import Service
 from kazid.runtime.try_out import Tried
 
@@ -45,6 +46,9 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
     """Looks at these predicates of a goal once."""
     audit: AuditTrail
+    hooks: Hooks
+    listen: str = ""
+    """Where hooks are answered besides the socket; "" where nowhere."""
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -31,6 +31,7 @@ ERRORS: Mapping[int, str] = {
 EVERYWHERE = (400, 403, 500, 503)
 _PLACEHOLDER = re.compile(r"{(\w+)}")
 _PATH_PARAMETERS: Mapping[str, str] = {
+    "token": "what `GET /v1/goals/{owner}/{id}/hook` tells the owner",
     "owner": "the owner's login; @me is the caller",
     "id": "the goal's id, with ~ as ~0 and / as ~1",
     "kind": "a predicate kind, e.g. http_probe",

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from kazid.api.connection import Connection
+from kazid.wire.names import HOOKS_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -141,8 +142,16 @@ class _Guard:
             Exception
         ):  # one of the three places (STYLE 13); the reply, if any, was sent by the app's own handler
             log.exception(
-                "request.failed", method=scope.get("method"), path=scope.get("path"), answered=is_complete
+                "request.failed",
+                method=scope.get("method"),
+                path=_sayable(scope.get("path")),
+                answered=is_complete,
             )
+
+
+def _sayable(path: str | None) -> str | None:
+    """The path of a request, for a log: without a hook's token."""
+    return f"{HOOKS_PATH}/…" if path is not None and HOOKS_PATH in path else path
 
 
 class _Forward(logging.Handler):

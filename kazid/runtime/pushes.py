@@ -6,6 +6,7 @@ follow what each look says (the pids that it found), and end with the task. A go
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from kazid.core import push
 from kazid.core.event import PredicateObserved
@@ -16,8 +17,10 @@ from kazid.core.progress import Progress
 from kazid.core.push import Pushed
 from kazid.core.verdict import Verdict
 from kazid.core.watch import HookSource, Source, named
+from kazid.core.worktree import placed
 from kazid.ports.clock import Clock
 from kazid.ports.watcher import Watcher, WatchKey
+from kazid.runtime.hooks import Hooks
 from kazid.runtime.observer import Observer
 from kazid.runtime.views import Watched
 from kazid.runtime.wakeup import Wakeup
@@ -26,14 +29,24 @@ REWATCH_S = 10.0
 """At the earliest so long after the last time a look has its paths traced again: a folder may have been moved whole."""
 
 
+class Surroundings(Protocol):
+    """What of the world a goal's pushes need."""
+
+    clock: Clock
+    observer: Observer
+    watcher: Watcher
+    hooks: Hooks
+
+
 class _Predicate:
     """What is watched for one predicate, and what came of it."""
 
-    __slots__ = ("last_source", "problems", "pushed", "sources", "watched_s")
+    __slots__ = ("hook_problem", "last_source", "problems", "pushed", "sources", "watched_s")
 
     def __init__(self) -> None:
         self.sources: tuple[Source, ...] = ()
         self.problems: Mapping[Source, str] = {}
+        self.hook_problem: Mapping[Source, str] = {}
         self.watched_s = 0.0
         self.pushed = Pushed()
         self.last_source: Source | None = None
@@ -42,28 +55,44 @@ class _Predicate:
 class Pushes:
     """One per goal's task."""
 
-    __slots__ = ("_clock", "_goal", "_observer", "_predicates", "_uid", "_wakeup", "_watcher")
+    __slots__ = ("_clock", "_goal", "_hooks", "_observer", "_predicates", "_uid", "_wakeup", "_watcher")
 
-    def __init__(
-        self, uid: GoalUid, *, wakeup: Wakeup, clock: Clock, observer: Observer, watcher: Watcher
-    ) -> None:
+    def __init__(self, uid: GoalUid, wakeup: Wakeup, around: Surroundings) -> None:
         self._uid = uid
         self._wakeup = wakeup
-        self._clock = clock
-        self._observer = observer
-        self._watcher = watcher
+        self._clock = around.clock
+        self._observer = around.observer
+        self._watcher = around.watcher
+        self._hooks = around.hooks
         self._goal: Goal | None = None
         self._predicates: dict[PredicateId, _Predicate] | None = None
 
     # --- watching ---------------------------------------------------------------------------------------------
 
+    def follow(self, goal: Goal) -> None:
+        """The goal as it is now: its hooks answer, before anything is looked at, and what it has no more is dropped."""
+        if goal is self._goal:
+            return
+        self._goal = goal
+        self._prune(goal)
+        for predicate in goal.predicates:
+            if predicate.wake is not None and predicate.wake.hook:
+                self._open_hook(predicate.id)
+            elif self._known(predicate.id) is not None:
+                self._hooks.close(WatchKey(self._uid, predicate.id))
+
+    def _open_hook(self, predicate_id: PredicateId) -> None:
+        def wake() -> None:
+            self.push(predicate_id, HookSource())
+
+        known = self._known(predicate_id) or self._added(predicate_id)
+        refusal = self._hooks.open(WatchKey(self._uid, predicate_id), wake)
+        known.hook_problem = {} if refusal is None else {HookSource(): refusal}
+
     async def before(self, goal: Goal, predicate: Predicate, progress: Progress) -> float:
         """Watch what the look is about to see; when the look began, for pushes."""
-        if goal is not self._goal:
-            self._goal = goal
-            self._prune(goal)
         verdict = progress.predicate(predicate.id).verdict
-        await self._watch(goal, predicate, {} if verdict is None else verdict.evidence)
+        await self._watch(goal, predicate, progress, {} if verdict is None else verdict.evidence)
         return self._clock.now().boot_s
 
     async def after(
@@ -76,7 +105,7 @@ class Pushes:
         began_s: float,
     ) -> None:
         """The look answered what was owed when it began; watch what it found."""
-        await self._watch(goal, predicate, observed.verdict.evidence)
+        await self._watch(goal, predicate, progress, observed.verdict.evidence)
         known = self._known(predicate.id)
         if known is not None:
             has_news = _is_news(progress.predicate(predicate.id).verdict, observed.verdict)
@@ -84,14 +113,16 @@ class Pushes:
                 known.pushed, began_s=began_s, ended_s=self._clock.now().boot_s, has_news=has_news
             )
 
-    async def _watch(self, goal: Goal, predicate: Predicate, evidence: Mapping[str, Json]) -> None:
-        sources = self._observer.sources(self._uid, goal, predicate, evidence)
+    async def _watch(
+        self, goal: Goal, predicate: Predicate, progress: Progress, evidence: Mapping[str, Json]
+    ) -> None:
+        here = goal if predicate.live else placed(goal, progress.worktree)
+        sources = self._observer.sources(self._uid, here, predicate, evidence)
         known = self._known(predicate.id)
         if known is None:
             if not sources:
                 return
-            known = _Predicate()
-            self._predicates = {**(self._predicates or {}), predicate.id: known}
+            known = self._added(predicate.id)
         now_s = self._clock.now().boot_s
         if sources == known.sources and now_s < known.watched_s + REWATCH_S:
             return
@@ -118,6 +149,7 @@ class Pushes:
         assert self._predicates is not None
         del self._predicates[predicate_id]
         self._watcher.drop(WatchKey(self._uid, predicate_id))
+        self._hooks.close(WatchKey(self._uid, predicate_id))
 
     # --- pushes -----------------------------------------------------------------------------------------------
 
@@ -159,7 +191,7 @@ class Pushes:
             Watched(
                 predicate_id=predicate_id,
                 source=named(source),
-                problem=known.problems.get(source),
+                problem=known.problems.get(source) or known.hook_problem.get(source),
                 pushes=known.pushed.pushes,
                 looks=known.pushed.looks,
                 last_push_s=known.pushed.last_s,
@@ -168,6 +200,11 @@ class Pushes:
             for predicate_id, known in (self._predicates or {}).items()
             for source in known.sources
         )
+
+    def _added(self, predicate_id: PredicateId) -> _Predicate:
+        known = _Predicate()
+        self._predicates = {**(self._predicates or {}), predicate_id: known}
+        return known
 
     def _known(self, predicate_id: PredicateId) -> _Predicate | None:
         return None if self._predicates is None else self._predicates.get(predicate_id)

@@ -453,6 +453,7 @@ class Reconciler:
     async def _maintain(self) -> None:
         """What a turn does besides deciding: bulk flush, deferred acts, the tree poll."""
         state, now = self._state, self._world.clock.now()
+        self._pushes.follow(state.spec)
         flush_s = state.flush_due_s()
         # While the disk refuses writes, nothing here may come before the decision: a fence or a deadline needs none.
         if flush_s is not None and flush_s <= now.boot_s and self._world.health.degraded is None:

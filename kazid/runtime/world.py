@@ -11,6 +11,7 @@ from kazid.runtime.executor import Executor
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.governor import Governor
 from kazid.runtime.health import Health
+from kazid.runtime.hooks import Hooks
 from kazid.runtime.observer import Observer
 from kazid.runtime.places import Places
 
@@ -31,6 +32,7 @@ class World:
         places: Places,
         windows: ChangeWindows,
         watcher: Watcher,
+        hooks: Hooks,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -43,5 +45,6 @@ class World:
         self.governor = Governor(clock=clock, fleet=fleet, windows=windows)
         self.places = places
         self.watcher = watcher
+        self.hooks = hooks
         self.ends_attempts = True
         self.turns_total = 0

@@ -4,6 +4,8 @@ SCHEMA_VERSION = 2
 """Of every JSON document kazid gives out. Additive fields never bump it."""
 
 API_PREFIX = "/v1"
+HOOKS_PATH = "/v1/hooks"
+"""What follows it in a request is a secret."""
 OWNER_ME = "@me"
 """In a path: the caller's own login."""
 

@@ -23,6 +23,7 @@ from kazid.core.ids import Owner
 from kazid.goalfile.load import Defaults
 from kazid.harnesses.builtin import BUILTIN
 from kazid.providers.catalog import BuiltinCatalog
+from kazid.runtime.hooks import Hooks
 from tests.api.fake_service import FakeService, FakeTrail
 
 ME = login_of(os.getuid())
@@ -109,6 +110,7 @@ class House:
                 "audit": FakeTrail(),
                 "read_text": _no_files,
                 "try_out": _no_looks,
+                "hooks": Hooks(b"k" * 32),
                 **context,
             },
         )

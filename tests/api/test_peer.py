@@ -400,7 +400,12 @@ def _operations(house: House) -> list[tuple[str, str, str, bool]]:
         for method, row in methods.items():
             if method == "parameters":
                 continue
-            target = path.replace("{owner}", "@me").replace("{id}", "web").replace("{kind}", "http_probe")
+            target = (
+                path.replace("{owner}", "@me")
+                .replace("{id}", "web")
+                .replace("{kind}", "http_probe")
+                .replace("{token}", "t")
+            )
             names = {p.get("name") for p in row.get("parameters", ())}
             found.append((row["operationId"], method.upper(), target, HEADER_IDEMPOTENCY_KEY in names))
     assert len(found) == len(ENDPOINTS), "the document names every route"

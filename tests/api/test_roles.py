@@ -50,6 +50,7 @@ READERS = {"viewer", "operator", "approver", "admin"}
 GOALS = {"own": (BOB, {}), "web": (EVE, WEB), "others": (EVE, {"team": "db"})}
 """Whose goal a verb is about, and its labels."""
 PRESENT = {
+    "ring",
     "health",
     "info",
     "list",
@@ -63,7 +64,7 @@ PRESENT = {
 }
 READS = {"status", "explain", "follow", "wait"}
 STEERS = {"suspend", "resume", "stop", "delete", "reconcile"}
-OF_THE_OWNER = {"logs", "bundle", "export_incident", "prompt"}
+OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
 FLEET = {"freeze", "thaw"}
 ADMIN = {"restart", "audit"}

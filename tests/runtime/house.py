@@ -34,6 +34,7 @@ from kazid.runtime.executor import Executor, ExecutorLimits
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
+from kazid.runtime.hooks import Hooks
 from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.places import Places
@@ -155,6 +156,7 @@ class Daemon:
             limits=ExecutorLimits(),
         )
         numbers = house._numbers
+        self.hooks = Hooks(b"k" * 32)
         self.world = World(
             clock=house.clock,
             health=self.health,
@@ -171,6 +173,7 @@ class Daemon:
             places=Places(worktrees=house.worktrees, commands=house.commands or _no_commands()),
             windows=ChangeWindows(clock=house.clock, span_of=span_of),
             watcher=house.watcher,
+            hooks=self.hooks,
         )
         self.goals = Goals(
             journal=house.journal,

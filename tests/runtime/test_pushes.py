@@ -8,6 +8,7 @@ from kazid.core.event import PredicateObserved
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed, passed
 from kazid.core.watch import FileSource, HookSource, ProcessSource, Wake
+from kazid.ports.watcher import WatchKey
 from tests.builders import a_goal, a_predicate, a_remedy
 from tests.runtime.house import ME, House
 
@@ -226,3 +227,72 @@ async def test_a_finished_goal_watches_nothing(autojump_clock):
         assert await looks_of(house, within_s=10) == 0
         observed = [r for r in await house.events() if isinstance(r.event, PredicateObserved)]
         assert observed
+
+
+HOOKED = replace(a_predicate("livez", live=True), wake=Wake(hook=True))
+
+
+def token_of(daemon, predicate_id="livez"):
+    state = daemon.goals.find("ada", "web")
+    return daemon.hooks.token(WatchKey(state.uid, predicate_id))
+
+
+async def test_a_hook_brings_a_look_at_once_and_only_of_its_predicate(autojump_clock):
+    house = House()
+    house.scene.up.update(livez=True, other=True)
+    other = replace(a_predicate("other", live=True), wake=Wake(hook=True))
+    goal = a_goal(HOOKED, other, standing=True)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await daemon.service.wait(*ref(goal), state=GoalStatus.HOLDING, timeout_s=60)
+        await anyio.sleep(2)
+        before = dict(house.scene.looks)
+        assert token_of(daemon) != token_of(daemon, "other")
+        assert daemon.hooks.ring(token_of(daemon))
+        await anyio.sleep(0.1)
+        assert house.scene.looks == {**before, "livez": before["livez"] + 1}
+
+
+async def test_a_hook_answers_to_its_token_alone_and_ends_with_its_goal(autojump_clock):
+    house = House()
+    goal = a_goal(HOOKED, standing=True)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(1)
+        token = token_of(daemon)
+        for other in ("", token[:-1], token + "A", token.lower(), "livez", "\udcff"):
+            assert not daemon.hooks.ring(other)
+        await daemon.service.suspend(*ref(goal), reason="r", for_s=None, caller=ME)
+        assert daemon.hooks.ring(token), "observing goes on"
+        await daemon.service.stop(*ref(goal), caller=ME)
+        await anyio.sleep(1)
+        assert not daemon.hooks.ring(token)
+
+
+async def test_a_hook_outlives_the_daemon_and_answers_before_the_first_look(autojump_clock):
+    house = House()
+    house.scene.up["livez"] = True
+    goal = a_goal(HOOKED, standing=True)
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(60)
+        token = token_of(daemon)
+    before = house.scene.looks["livez"]
+    async with house.daemon() as daemon:
+        await anyio.sleep(0.01)
+        assert daemon.hooks.ring(token)
+        await anyio.sleep(0.1)
+        assert house.scene.looks["livez"] == before + 1
+
+
+async def test_a_hook_that_a_new_spec_has_no_more_answers_no_more(autojump_clock):
+    house = House()
+    goal = a_goal(HOOKED, standing=True)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(1)
+        token = token_of(daemon)
+        assert await daemon.apply(replace(goal, predicates=(replace(HOOKED, wake=None),))) == "updated"
+        await anyio.sleep(0.1)
+        assert not daemon.hooks.ring(token)
+        assert daemon.service.view(*ref(goal)).watched == ()

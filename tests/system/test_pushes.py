@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.system.house import RealDaemon, eventually, write_goal
+from tests.system.house import RealDaemon, eventually, free_port, write_goal
 
 NOTICED_S_MAX = 10.0
 """Far below the interval of five minutes, and far above what it takes on a machine that is busy."""
@@ -189,6 +189,79 @@ def test_watches_are_made_again_by_the_next_daemon(
     eventually(lambda: goal.explained()["watched"], within_s=NOTICED_S_MAX, what="it is watched again")
     sleeper.kill()
     goal.says("fail")
+
+
+HOOK = 'provider = "file"\npath = "{}"\nwake = {{hook = true, auto = false}}\n'
+
+
+def _post(request: str, *, to: Path | int) -> int:
+    """The status of an answer on a Unix socket or a port of this machine."""
+    family = socket.AF_UNIX if isinstance(to, Path) else socket.AF_INET
+    with socket.socket(family) as client:
+        client.connect(str(to) if isinstance(to, Path) else ("127.0.0.1", to))
+        client.sendall(
+            f"{request} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".encode()
+        )
+        return int(client.makefile().readline().split()[1])
+
+
+def test_a_hook_is_rung_on_the_socket_and_its_token_is_nowhere_but_where_it_is_asked_for(
+    daemon: RealDaemon, base: Path
+) -> None:
+    path = base / "flag"
+    goal = Goal(daemon, base / "w", HOOK.format(path))
+    goal.says("fail")
+    told = daemon.kazictl("hook", "watching").stdout.splitlines()
+    token = told[0]
+    assert len(token) == 43
+    path.touch()
+    assert _post(f"POST /v1/hooks/{token}", to=daemon.socket) == 202
+    goal.says("pass")
+    assert _post(f"POST /v1/hooks/{token[::-1]}", to=daemon.socket) == 404
+    assert _post(f"GET /v1/hooks/{token}", to=daemon.socket) == 405
+    shown = [
+        daemon.kazictl(verb, *of).stdout for verb, *of in (("explain", "watching"), ("list",), ("events",))
+    ]
+    shown += [repr(daemon.json("status", "watching")), daemon.log_tail()]
+    assert not any(token in text for text in shown)
+    files = [f for f in daemon.state_dir.rglob("*") if f.is_file()]
+    assert not any(token.encode() in f.read_bytes() for f in files)
+    assert (daemon.state_dir / "hook.key").stat().st_mode & 0o777 == 0o600
+    daemon.kill9()
+    daemon.start()
+    assert daemon.kazictl("hook", "watching").stdout.splitlines() == told
+    assert daemon.kazictl("hook", "watching", "other").returncode != 0
+
+
+def test_over_tcp_only_hooks_answer_and_only_where_it_is_asked_for(base: Path) -> None:
+    port, path = free_port(), base / "flag"
+    settings = base / "config" / "kazi" / "kazid.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text(f'[api]\nlisten = "127.0.0.1:{port}"\n')
+    daemon = RealDaemon(base, environment={"XDG_CONFIG_HOME": str(base / "config")}).start()
+    try:
+        goal = Goal(daemon, base / "w", HOOK.format(path))
+        goal.says("fail")
+        token = daemon.json("hook", "watching")["token"]
+        path.touch()
+        assert _post(f"POST /v1/hooks/{token}", to=port) == 202
+        goal.says("pass")
+        for request in (
+            "GET /v1/goals",
+            "GET /healthz",
+            "POST /v1/restart",
+            "GET /",
+            f"GET /v1/hooks/{token}",
+        ):
+            assert _post(request, to=port) == 404, request
+        assert token not in daemon.log_tail()
+        daemon.kill9()
+        settings.write_text("")
+        daemon.start()
+        with pytest.raises(ConnectionRefusedError):
+            _post(f"POST /v1/hooks/{token}", to=port)
+    finally:
+        daemon.end_everything()
 
 
 def _answers(path: Path) -> bool:

@@ -232,7 +232,7 @@ def interpret_runner(result: CommandResult, options: BrowserOptions, *, workspac
             "unparseable_runner_output", "no line of the runner's output is a JSON object", **evidence
         )
     status, records = said.get("status"), said.get("assertions", [])
-    if status not in RAN or not isinstance(records, list):
+    if not isinstance(status, str) or status not in RAN or not isinstance(records, list):
         return errored(
             "invalid_runner_result", "the runner's answer has no status and list of assertions", **evidence
         )

@@ -47,6 +47,9 @@ _NO_TEST = re.compile(
 _SOME_TEST = re.compile(
     r"\b[1-9]\d{0,8} (?:tests?|propert(?:y|ies)|passed|passing|examples?)\b", re.IGNORECASE
 )
+_A_WORD = re.compile(r"\b(?:tests?|propert(?:y|ies)|pass(?:ed|ing)?|examples?|checks?|ok)\b", re.IGNORECASE)
+"""What every runner says that ran something, in one form or another (go test says `ok`)."""
+
 _EXAMPLES = (
     re.compile(r"Shrinking\b[. ()\d a-z]*", re.IGNORECASE),
     re.compile(r"Counter-?Example(?: is)?:", re.IGNORECASE),
@@ -112,6 +115,9 @@ def _judged(ran: Ran, options: PropertyOptions) -> Verdict:
         return errored(
             "no_property_verdict", "exit 0 without a word: nothing shows that a property was tested"
         )
+    if _NO_TEST.search(text) is None and _A_WORD.search(text) is None:
+        detail = "exit 0, and no word of a test: nothing shows that a property was tested"
+        return errored("no_property_verdict", detail)
     if not any(passed) and _NO_TEST.search(text) and not _SOME_TEST.search(text):
         return errored("no_tests", "no test ran")
     cases = max(passed) if passed else options.num_tests

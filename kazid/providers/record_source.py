@@ -9,7 +9,7 @@ import datetime as dt
 import enum
 import importlib
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from kazid.providers.formats.json_text import NotJson, parse_json, parse_stream
 from kazid.providers.json_path import PathProblem, value_at
 
 RECORDS_MAX = 100_000
+YAML_DEPTH_MAX = 100
 YAML_CHARS_MAX = 2_000_000
 """Reading takes about a second for each."""
 
@@ -132,10 +133,27 @@ def _yaml(text: str) -> Json:
         raise _NoRecords("unsupported_format", "YAML needs PyYAML: pip install 'kazi[yaml]'") from None
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        _check_depth(
+            yaml.parse(text, Loader=loader),
+            opening=(yaml.MappingStartEvent, yaml.SequenceStartEvent),
+            closing=(yaml.MappingEndEvent, yaml.SequenceEndEvent),
+        )
         document: Json = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _NoRecords("invalid_yaml", " ".join(str(error).split())) from None
     return document
+
+
+def _check_depth(events: Iterable[object], *, opening: tuple[type, ...], closing: tuple[type, ...]) -> None:
+    """Raises _NoRecords where a value lies deeper than any register's.
+
+    The C loader recurses without a bound: a megabyte of brackets ended the whole process with a segmentation fault.
+    """
+    depth = 0
+    for event in events:
+        depth += isinstance(event, opening) - isinstance(event, closing)
+        if depth > YAML_DEPTH_MAX:
+            raise _NoRecords("invalid_yaml", f"its values are more than {YAML_DEPTH_MAX} deep")
 
 
 def _objects(document: Json, rows: str) -> list[Record]:

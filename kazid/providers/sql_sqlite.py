@@ -60,6 +60,8 @@ def _ask(uri: str, query: str, stop: Stop, *, name: str) -> Answer:
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
         connection.set_authorizer(_authorize)
         connection.set_progress_handler(lambda: stop.is_set, STEPS_BETWEEN_LOOKS)
+        # A query that needs no table opens no file: without this, `SELECT 1` answers from any bytes.
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
         cursor = connection.execute(query)
         if cursor.description is None:
             return errored("invalid_config", "the query returns no rows by its nature: it has to be a SELECT")

@@ -80,6 +80,8 @@ async def test_a_failure_is_read_in_the_words_of_its_library(
             exited(0, stdout="3 properties, 1 test, 0 failures"), "pass", None, 1.0, id="no-cases-told"
         ),
         pytest.param(exited(0), "error", "no_property_verdict", None, id="silence"),
+        pytest.param(exited(0, stdout="xyzzy"), "error", "no_property_verdict", None, id="noise"),
+        pytest.param(exited(0, stdout="ok  \texample.org/p\t0.012s"), "pass", None, 1.0, id="go"),
         pytest.param(exited(0, stdout="collected 0 items"), "error", "no_tests", None, id="no-test"),
         pytest.param(exited(0, stdout="0 properties, 0 tests"), "error", "no_tests", None, id="no-property"),
         pytest.param(exited(0, stdout="10 tests, 0 failures"), "pass", None, 1.0, id="ten-are-not-none"),

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 INPUT_BYTES_MAX = 2048
 INPUT_S_MAX = 5
 MEMORY_MIB_MAX = 1024
-START_S = 60
+START_S = 240
 """What a process may need beyond its seconds: instrumenting takes some."""
 
 

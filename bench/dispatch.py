@@ -1,0 +1,93 @@
+"""What a dispatch costs over the bare agent: seconds and CPU from an applied goal to a converged one.
+
+The agent is a script that reads its prompt and mends one file, so that what is measured is kazid's share: its looks,
+its journal, the shim. In turn with it the same script is started by hand on the same tree.
+"""
+
+import resource
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+from bench.daemon import BenchFailed, Daemon
+from bench.figures import Beside, Options, Report, median
+
+ROUNDS, QUICK_ROUNDS = 9, 3
+AGENT = "#!/bin/sh\ncat > /dev/null\nsed -i 's/a - b/a + b/' calc.py\n"
+BROKEN = "def add(a, b):\n    return a - b\n"
+CONVERGED_S_MAX = 60.0
+GOAL_FILE = """
+id = "{name}"
+[scope]
+workspace = "{workspace}"
+[[predicate]]
+id = "adds"
+provider = "custom_script"
+cmd = "grep"
+args = ["-q", "a + b", "calc.py"]
+[harness]
+id = "command"
+command = "{agent}"
+[budget]
+max_dispatches = 1
+"""
+
+
+def run(options: Options) -> Report:
+    """Rounds of a dispatch and of the bare agent, in turn."""
+    report = Report(bench="dispatch")
+    agent = options.folder / "agent"
+    agent.write_text(AGENT)
+    agent.chmod(agent.stat().st_mode | stat.S_IXUSR)
+    walls_s, cpus_s, bare_walls_s, bare_cpus_s = [], [], [], []
+    with Daemon(options.folder / "dispatch") as daemon:
+        for number in range(QUICK_ROUNDS if options.quick else ROUNDS):
+            workspace = _repository(options.folder / f"tree-{number}")
+            name = f"goal-{number}"
+            path = options.folder / f"{name}.toml"
+            path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=agent))
+            cpu_s, began_s = daemon.cpu_s(), time.monotonic()
+            daemon.kazictl("apply", str(path))
+            walls_s.append(time.monotonic() - began_s)
+            cpus_s.append(daemon.cpu_s() - cpu_s)
+            if "a + b" not in (workspace / "calc.py").read_text():
+                raise BenchFailed(f"{name} converged on a file that nobody mended")
+            wall_s, spent_s = _bare(agent, workspace)
+            bare_walls_s.append(wall_s)
+            bare_cpus_s.append(spent_s)
+    bare = Beside("the same script by hand", median(bare_walls_s) * 1000)
+    report.add("apply to converged, one dispatch", median(walls_s) * 1000, "ms", bare)
+    over_s = median(walls_s) - median(bare_walls_s)
+    report.add("overhead of a dispatch", over_s * 1000, "ms")
+    report.add(
+        "CPU of the daemon per dispatched goal",
+        median(cpus_s) * 1000,
+        "ms",
+        Beside("CPU of the script by hand", median(bare_cpus_s) * 1000),
+    )
+    report.notes.append(
+        "kazictl's start, two looks, the journal, the tree's hashes and the shim are in the overhead"
+    )
+    return report
+
+
+def _repository(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "calc.py").write_text(BROKEN)
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "begin"]):
+        subprocess.run(
+            ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", *command],
+            cwd=folder,
+            check=True,
+        )
+    return folder
+
+
+def _bare(agent: Path, workspace: Path) -> tuple[float, float]:
+    """(seconds, CPU seconds) of the agent alone on the broken tree."""
+    (workspace / "calc.py").write_text(BROKEN)
+    before, began_s = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+    subprocess.run([agent], cwd=workspace, input=b"prompt", check=True, timeout=CONVERGED_S_MAX)
+    took_s, after = time.monotonic() - began_s, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return took_s, (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)

@@ -111,7 +111,7 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     waits = landing.waiting(goal, vector)
     step = landing.next_step(goal, progress, vector, [p for p in left if p not in waits])
     if step is not None and (step.rung == ROLLBACK or _is_rolled_back(step)):
-        return _delivery(goal, progress, step, now)
+        return _delivery(goal, progress, vector, step, now)
     guards: list[Guard] = []
     spent: list[PredicateId] = []
     for index, remedy in enumerate(goal.remedies):
@@ -142,7 +142,7 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     if step is None or left:
         spent = [p for p in spent if p not in waits]
         return _agent_options(goal, progress, vector, left, guards, spent, now)
-    possible = _delivery(goal, progress, step, now)
+    possible = _delivery(goal, progress, vector, step, now)
     return replace(possible, guards=(*guards, *possible.guards))
 
 
@@ -150,7 +150,7 @@ def _is_rolled_back(step: landing.Step) -> bool:
     return step.end is not None and step.end.cause is Cause.ROLLED_BACK
 
 
-def _delivery(goal: Goal, progress: Progress, step: landing.Step, now: Now) -> Options:
+def _delivery(goal: Goal, progress: Progress, vector: VerdictVector, step: landing.Step, now: Now) -> Options:
     """Landing, deploying or rolling back as the one choice, when its backoff is over; or its end."""
     if step.end is not None:
         return Options(choice=None, guards=(), spent=(), orphaned=(), end=step.end)
@@ -158,6 +158,11 @@ def _delivery(goal: Goal, progress: Progress, step: landing.Step, now: Now) -> O
     if step.rung != ROLLBACK and held:
         ready = []  # it serves all of them with one act
     choice = Choice(rung=step.rung, predicates=tuple(ready), title=step.title) if ready else None
+    layer = landing.lowest_red_layer(goal, vector)
+    if held and layer is not None:
+        why = layer.verdict.detail or layer.verdict.reason or layer.verdict.status.value
+        reason = f"the lowest red layer is {layer.predicate_id}: {why}"
+        held = [Guard(name=DELIVERY, reason=reason, predicates=(layer.predicate_id,)), *held]
     return Options(choice=choice, guards=tuple(held), spent=(), orphaned=())
 
 

@@ -14,6 +14,7 @@ from kazid.core import stuck
 from kazid.core.goal import Goal, Mode, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json
+from kazid.core.landing import lowest_red_layer
 from kazid.core.progress import ActSummary, Progress
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Finding
@@ -233,6 +234,12 @@ def _others(goal: Goal, progress: Progress, vector: VerdictVector, predicates: S
         lines.append(f"These pass now and must still pass afterwards: {_listed(holding)}")
     if failing:
         lines.append(f"These fail too and are not your task now: {_listed(failing)}")
+    layer = lowest_red_layer(goal, vector)
+    if layer is not None and layer.predicate_id in failing:
+        why = layer.verdict.detail or layer.verdict.reason or layer.verdict.status.value
+        lines.append(
+            f"On the way to where it serves, the lowest red layer is {layer.predicate_id}: {_one_line(why)}"
+        )
     return "\n".join(lines)
 
 

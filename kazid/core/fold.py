@@ -58,6 +58,7 @@ from kazid.core.progress import (
 from kazid.core.reanchor import reanchored
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
 from kazid.core.tally import observed, reddened
+from kazid.core.worktree import is_beside
 
 ACTS_KEPT = 20
 """Act summaries kept per episode, for people; the journal has them all."""
@@ -150,7 +151,9 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
 
 
 def _looked(goal: Goal, progress: Progress, event: PredicateObserved) -> Progress:
-    return seal.looked(observed(goal, progress, event), event)
+    after = observed(goal, progress, event)
+    known = [p for p in goal.predicates if p.id == event.predicate_id]
+    return after if any(is_beside(p, after.worktree) for p in known) else seal.looked(after, event)
 
 
 def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:

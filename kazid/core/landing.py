@@ -16,6 +16,7 @@ from kazid.core.ids import PredicateId
 from kazid.core.progress import ActSummary, Episode, Progress
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import Reading, VerdictVector
+from kazid.core.verdict import Status
 
 ROLLBACKS_MAX = 2
 REBASED = "rebased"
@@ -100,6 +101,15 @@ def _is_within(groups: dict[str, Group], group_id: str, outer: str) -> bool:
         seen.add(at)
         at = groups[at].parent if at in groups else None
     return False
+
+
+def unbegun(goal: Goal, progress: Progress) -> str | None:
+    """Why nobody may change the tree yet: how it was before any work has to be seen first. None: it was."""
+    if goal.integration is None:
+        return None
+    state = progress.predicate(LANDED)
+    is_told = state.verdict is not None and state.verdict.status in (Status.PASS, Status.FAIL)
+    return None if is_told or state.carry is not None else "how the tree is before any work is not seen yet"
 
 
 def next_step(

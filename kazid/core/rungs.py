@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kazid.core import backoff, fight, landing, oscillation, stuck, withheld
 from kazid.core.decision import Conclude, Guard
-from kazid.core.delivery import ROLLBACK
+from kazid.core.delivery import LANDED, ROLLBACK
 from kazid.core.goal import Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
@@ -108,6 +108,9 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     assert episode is not None, "reds are acted on within an episode"
     fought = fight.contested(progress, vector, now)
     left = [p for p in actionable(goal, vector) if p not in fought]
+    unbegun = landing.unbegun(goal, progress)
+    if unbegun is not None and progress.predicate(LANDED).verdict is None:
+        return _unbegun(unbegun)
     waits = landing.waiting(goal, vector)
     step = landing.next_step(goal, progress, vector, [p for p in left if p not in waits])
     if step is not None and (step.rung == ROLLBACK or _is_rolled_back(step)):
@@ -139,11 +142,18 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
     )
     own = landing.own_predicates(goal)
     left = [p for p in left if p not in waits and p not in own]
+    if unbegun is not None and left:
+        return replace(_unbegun(unbegun), guards=(*guards, *_unbegun(unbegun).guards))
     if step is None or left:
         spent = [p for p in spent if p not in waits]
         return _agent_options(goal, progress, vector, left, guards, spent, now)
     possible = _delivery(goal, progress, vector, step, now)
     return replace(possible, guards=(*guards, *possible.guards))
+
+
+def _unbegun(why: str) -> Options:
+    guard = Guard(name=DELIVERY, reason=why, predicates=(LANDED,))
+    return Options(choice=None, guards=(guard,), spent=(), orphaned=())
 
 
 def _is_rolled_back(step: landing.Step) -> bool:

@@ -12,7 +12,7 @@ there, with the git function, and push or rebase from there. A goal that lands s
 
 import msgspec
 
-from kazid.core.goal import Goal
+from kazid.core.goal import Goal, Predicate
 
 
 class Worktree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -34,6 +34,11 @@ class Worktree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`base` is a commit of ours that holds what was not committed in the user's tree (never in a goal that lands)."""
     dispatches: int = 0
     """Attempts of agents that ended in it."""
+
+
+def is_beside(predicate: Predicate, worktree: Worktree | None) -> bool:
+    """Whether it looks from the user's tree while the goal has another: then what it hashes is not of `seal`."""
+    return worktree is not None and predicate.live
 
 
 def placed(goal: Goal, worktree: Worktree | None) -> Goal:

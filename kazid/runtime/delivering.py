@@ -1,6 +1,6 @@
 """Landing, deploying and rolling back as attempts: the order for the program that does it, and how its end is read.
 
-The program is a process of its own under the shim (ADR 8), so a daemon that dies loses no landing and repeats none.
+The program is a process of its own under the shim (ADR 9), so a daemon that dies loses no landing and repeats none.
 Decides nothing; `core/landing.py` says when.
 """
 

@@ -24,7 +24,7 @@ from kazid.core.progress import PredicateState, Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
 from kazid.core.verdict import Verdict, errored
 from kazid.core.watch import Source, authored, bounded
-from kazid.core.worktree import placed
+from kazid.core.worktree import is_beside, placed
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.faults import fault_point
@@ -171,7 +171,8 @@ class Observer:
     ) -> PredicateObserved:
         started_s = next_on_grid_s(self._clock.now().boot_s)
         state = progress.predicate(predicate.id)
-        sealed = await self._grading.sealed(goal, base_of(progress))
+        is_apart = is_beside(predicate, progress.worktree)
+        sealed = {} if is_apart else await self._grading.sealed(goal, base_of(progress))
         if sealed is None:
             verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
         else:
@@ -186,7 +187,7 @@ class Observer:
             started_s=started_s,
             ended_s=ended_s,
             generation=progress.generation,
-            seal=None if sealed is None or sealed == known else sealed,
+            seal=None if is_apart or sealed is None or sealed == known else sealed,
         )
 
     async def _graded(

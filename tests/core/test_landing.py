@@ -84,6 +84,17 @@ def test_the_whole_way_is_one_step_after_the_other_and_converges_only_at_its_end
     assert play.status is GoalStatus.CONVERGED
 
 
+def test_no_agent_works_before_it_was_seen_how_the_tree_is() -> None:
+    play = Played(a_delivering_goal())
+    play.turn()
+    play.look("tests", FAIL)
+    assert "before any work" in play.guard("delivery").reason
+    play.look(LANDED, errored("remote_unreachable"))
+    assert "before any work" in play.guard("delivery").reason
+    play.look(LANDED, PASS)
+    assert due(play) == "harness:claude"
+
+
 def test_nothing_is_landed_while_a_check_of_the_code_gives_no_verdict() -> None:
     play = seen(Played(a_delivering_goal()), tests=errored("dns_failure"), landed=FAIL, deployed=FAIL)
     hold = play.held()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.fake_forge import TOKEN, FakeForge
-from tests.system.delivery_house import BROKEN, FIXED, Team, agent, git, plain, story
+from tests.system.delivery_house import APP, BROKEN, FIXED, Team, agent, git, plain, story
 from tests.system.house import RealDaemon
 
 WITHIN_S = 180.0
@@ -47,8 +47,14 @@ def writes(base: Path, text: str) -> str:
     return str(agent(base, f"cat > app.py <<'END'\n{text}END\n"))
 
 
+OWN_TREE = '[workspace]\nmode = "worktree"\n'
+
+
+@pytest.mark.parametrize(
+    "isolation", [pytest.param("", id="in-place"), pytest.param(OWN_TREE, id="worktree")]
+)
 def test_the_whole_way_from_a_failing_test_to_a_live_service(
-    daemon: RealDaemon, base: Path, team: Team, forge: FakeForge
+    daemon: RealDaemon, base: Path, team: Team, forge: FakeForge, isolation: str
 ):
     old = team.deploy_now()
     layers = f"""
@@ -58,7 +64,9 @@ provider = "custom_script"
 cmd = "sh"
 args = ["-c", "grep -q hello {team.served}/now/app.py"]
 """
-    goal = team.goal(team.code(writes(base, FIXED)) + merged_by(forge) + team.deploy() + layers + team.live())
+    goal = team.goal(
+        team.code(writes(base, FIXED)) + isolation + merged_by(forge) + team.deploy() + layers + team.live()
+    )
     document = daemon.apply(goal, timeout_s=WITHIN_S)
     assert document["status"] == "converged", plain(document) + daemon.log_tail()
     events = daemon.events("greet")
@@ -73,6 +81,18 @@ args = ["-c", "grep -q hello {team.served}/now/app.py"]
     assert [p["merged"] for p in forge.pulls] == [True]
     assert git(team.work, "rev-parse", f"release/greet/{new[:12]}") == new
     assert git(team.work, "status", "--porcelain") == ""
+    assert (team.work / "app.py").read_text() == (APP if isolation else FIXED)
+
+
+def test_a_moved_remote_is_rebased_onto_and_verified_in_the_goals_own_tree(
+    daemon: RealDaemon, base: Path, team: Team, forge: FakeForge
+):
+    theirs = team.somebody_pushes()
+    goal = team.goal(team.code(writes(base, FIXED)) + OWN_TREE + merged_by(forge))
+    document = daemon.apply(goal, timeout_s=WITHIN_S)
+    assert document["status"] == "converged", plain(document) + daemon.log_tail()
+    assert story(daemon.events("greet")) == ["harness:claude 0", "land 0", "land 0"]
+    assert git(team.bare, "rev-parse", "main^") == theirs
 
 
 def test_a_deploy_that_breaks_what_was_green_is_rolled_back_and_ends_by_name(

@@ -35,6 +35,7 @@ from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, m
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
+from kazid.adapters.system.sandbox import SystemSandbox
 from kazid.adapters.system.scratch import Scratch
 from kazid.adapters.system.secret_key import secret_key
 from kazid.adapters.system.source_file import file_sha256, read_source
@@ -243,7 +244,10 @@ class _Daemon:
         ancestry = Ancestry(check_prefix=commands.state_prefix, environ=environment)
         workspaces = SystemWorkspaces()
         repositories = SystemRepositories(workspaces, scratch=self._state_dir / "checkouts")
-        runner = SystemRunner(state_dir=state_dir, clock=self._clock, base_environment=environment)
+        sandbox = SystemSandbox(commands)
+        runner = SystemRunner(
+            state_dir=state_dir, clock=self._clock, base_environment=environment, sandbox=sandbox
+        )
         leases = MemoryLeases()
         broadcaster = Broadcaster()
         concurrency = self.settings.concurrency
@@ -285,7 +289,9 @@ class _Daemon:
             executor=executor,
             workspaces=workspaces,
             new_attempt_id=lambda: AttemptId(secrets.token_hex(8)),
-            places=Places(worktrees=SystemWorktrees(self._state_dir / "worktrees"), commands=commands),
+            places=Places(
+                worktrees=SystemWorktrees(self._state_dir / "worktrees"), commands=commands, sandbox=sandbox
+            ),
             fleet=Fleet(journal=journal, clock=self._clock, health=health, on_commit=broadcaster.committed),
             windows=self._windows,
             watcher=watcher,

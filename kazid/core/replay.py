@@ -40,7 +40,6 @@ REFUSED_BY_WORKSPACE = frozenset(
         Cause.WORKTREE_FAILED,
         Cause.WORKSPACE_DIRTY,
         Cause.SETUP_FAILED,
-        Cause.SANDBOX_UNAVAILABLE,
     }
 )
 """What an act may end with before it started: the workspace was asked, and its answer is in the event itself."""

@@ -78,4 +78,3 @@ class Cause(enum.Enum):
     SETUP_FAILED = "setup_failed"
     DELIVERY_CONFLICT = "delivery_conflict"
     CHANGE_HELD = "change_held"
-    SANDBOX_UNAVAILABLE = "sandbox_unavailable"

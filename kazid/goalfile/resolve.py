@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Scope
+from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Sandbox, Scope
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
 from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
-from kazid.goalfile.isolation import read_isolation
+from kazid.goalfile.isolation import read_isolation, read_sandbox
 from kazid.goalfile.lint import LintFinding, lint
 from kazid.goalfile.places import Places, resolve_places
 from kazid.goalfile.positions import Path
@@ -52,6 +52,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     places: Places
     remedies: Sequence[Remedy]
     harness: HarnessChoice | None
+    sandbox: Sandbox
     predicates: Sequence[Predicate]
     delivery: Delivery
     mode: Mode
@@ -137,6 +138,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         places=places,
         remedies=remedies,
         harness=harness,
+        sandbox=read_sandbox(sections.tables["sandbox"], problems),
         predicates=predicates,
         delivery=delivery,
         mode=mode,
@@ -239,6 +241,7 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         integration=parts.delivery.integration,
         deploy=parts.delivery.deploy,
         isolation=read_isolation(parts.sections.tables["workspace"], has_agent=parts.harness is not None),
+        sandbox=parts.sandbox,
     )
 
 

@@ -104,6 +104,24 @@ WORKSPACE: Fields = {
     ),
 }
 
+SANDBOX: Fields = {
+    "mode": KeySpec(
+        type=KeyType.STRING,
+        choices=("none", "worktree", "strict"),
+        default="none",
+        help="an agent writes to its tree only; strict: and reads only that and what is installed",
+    ),
+    "network": KeySpec(
+        type=KeyType.STRING,
+        choices=("open", "off", "ports"),
+        default="open",
+        help="what an agent may connect to; ports: TCP to those of allow_ports",
+    ),
+    "allow_ports": KeySpec(type=KeyType.STRING_LIST, help='TCP ports for network = "ports"'),
+    "reads": KeySpec(type=KeyType.STRING_LIST, help="absolute paths, or below ~, it may read besides"),
+    "writes": KeySpec(type=KeyType.STRING_LIST, help="absolute paths, or below ~, it may write to besides"),
+}
+
 HARNESS: Fields = {
     "id": KeySpec(
         type=KeyType.NON_EMPTY_STRING, required=True, help=f"which coding agent: {', '.join(HARNESS_IDS)}"
@@ -289,6 +307,7 @@ TABLES: Mapping[str, Fields] = {
     "budget": BUDGET,
     "scope": SCOPE,
     "workspace": WORKSPACE,
+    "sandbox": SANDBOX,
     "harness": HARNESS,
     "observe": OBSERVE,
     "enforcement": ENFORCEMENT,

@@ -10,6 +10,7 @@ import msgspec
 
 from kazid.core import budget, quota
 from kazid.core.change import Change
+from kazid.core.confinement import confinement_of, folders_of
 from kazid.core.delivery import RUNGS
 from kazid.core.event import ActEnded, ActIntended, Usage
 from kazid.core.goal import Goal
@@ -174,6 +175,7 @@ class Executor:
             env={**invocation.env, **goal.harness.env},
             env_names=invocation.env_names,
             stdin_text=invocation.stdin_text,
+            confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
             idle_timeout_s=goal.harness.idle_timeout_s,
             total_timeout_s=goal.harness.total_timeout_s,
         )

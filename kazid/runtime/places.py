@@ -7,8 +7,10 @@ One per daemon. What is a rule is elsewhere: which tree counts in `core/placemen
 import structlog
 
 from kazid.core.change import TOUCHED_MAX, Change, judged
+from kazid.core.confinement import unenforceable
 from kazid.core.event import ActIntended, WorktreeDelivered
 from kazid.core.goal import Goal
+from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.ids import GoalUid
 from kazid.core.placement import branch_of, lands
 from kazid.core.progress import RunningAct
@@ -16,6 +18,7 @@ from kazid.core.status import Cause
 from kazid.core.worktree import Worktree
 from kazid.ports.commands import Command, CommandRunner, Ending
 from kazid.ports.runner import AttemptResult
+from kazid.ports.sandbox import Sandbox
 from kazid.ports.worktree import Unmade, Wish, Worktrees
 from kazid.runtime.executor import Taken
 from kazid.runtime.state import GoalState
@@ -30,8 +33,9 @@ NEVER_RAN = ("never_started", "not_started")
 class Places:
     """Trees of all goals, and the commands that set them up."""
 
-    def __init__(self, *, worktrees: Worktrees, commands: CommandRunner) -> None:
+    def __init__(self, *, worktrees: Worktrees, commands: CommandRunner, sandbox: Sandbox) -> None:
         self._worktrees = worktrees
+        self._sandbox = sandbox
         self._commands = commands
 
     async def make(self, uid: GoalUid, goal: Goal) -> Worktree | Unmade:
@@ -77,9 +81,18 @@ class Places:
         return f"setup failed: {command!r}: {how}" + (f"; it said: {said}" if said else "")
 
     async def before(self, state: GoalState, intent: ActIntended) -> str | None:
-        """Keep an agent's tree as it is now, made again if it is gone; why the attempt must not start."""
+        """Keep an agent's tree as it is now, made again if it is gone; why the attempt must not start.
+
+        Not where the goal demands bounds that this machine cannot enforce: it is refused, never run open.
+        """
         tree, uid = state.progress.worktree, state.uid
-        if tree is None or not intent.rung.startswith("harness:"):
+        if not intent.rung.startswith("harness:"):
+            return None
+        if state.spec.sandbox != Sandboxing():
+            refusal = unenforceable(state.spec, await self._sandbox.capabilities())
+            if refusal is not None:
+                return refusal
+        if tree is None:
             return None
         unmade = await self._worktrees.revive(tree, uid=uid)
         if unmade is not None:

@@ -14,6 +14,7 @@ from kazid.adapters.memory.journal import MemoryJournal
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
+from kazid.adapters.memory.sandbox import MemorySandbox
 from kazid.adapters.memory.watcher import MemoryWatcher
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.adapters.memory.worktrees import MemoryWorktrees
@@ -79,6 +80,7 @@ class House:
         self.worktrees = MemoryWorktrees(self.workspaces, self.repositories)
         self.commands: CommandRunner | None = None
         self.watcher = MemoryWatcher()
+        self.sandbox = MemorySandbox()
         self.scene = Scene()
         self.providers: dict[str, Provider] = {}
         """Kinds besides those that the scene answers."""
@@ -170,7 +172,9 @@ class Daemon:
                 health=self.health,
                 on_commit=self.broadcaster.committed,
             ),
-            places=Places(worktrees=house.worktrees, commands=house.commands or _no_commands()),
+            places=Places(
+                worktrees=house.worktrees, commands=house.commands or _no_commands(), sandbox=house.sandbox
+            ),
             windows=ChangeWindows(clock=house.clock, span_of=span_of),
             watcher=house.watcher,
             hooks=self.hooks,

@@ -7,8 +7,9 @@ import pytest
 from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
+from kazid.core.confinement import Capabilities
 from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved
-from kazid.core.goal import Goal, Isolation, Scope
+from kazid.core.goal import Goal, Isolation, Sandbox, Scope
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.commands import Command, CommandResult, Ending
@@ -284,3 +285,13 @@ async def test_a_restart_removes_the_trees_of_nobody(autojump_clock):
     house.journal = type(house.journal)()
     async with house.daemon():
         assert house.workspaces.files(made.worktree.path) is None
+
+
+async def test_bounds_that_cannot_be_enforced_are_refused_and_nothing_runs_open(autojump_clock):
+    house = _house()
+    house.sandbox.can = Capabilities(landlock_abi=0, bubblewrap=None)
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, replace(_goal(), sandbox=Sandbox(mode="strict")))
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.CAPABILITY_UNREACHABLE)
+    assert "bubblewrap or landlock" in view.reason
+    assert house.runner.started("claude") == 0

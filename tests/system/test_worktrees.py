@@ -143,10 +143,10 @@ def test_a_repository_that_cannot_be_worked_on_is_named(daemon: RealDaemon, base
     assert document["cause"] == {"bare": "worktree_failed", "dirty": "workspace_dirty"}[kind], document
 
 
-def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int) -> None:
+def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int, prefix: str = "g") -> None:
     """Goals on worktrees of one repository, and the daemon killed at random; then what is there is counted."""
     rng = random.Random(seed)
-    names = [f"g{n}" for n in range(goals)]
+    names = [f"{prefix}{n}" for n in range(goals)]
     top = make_repository(base / "repo", {**dict.fromkeys(names, "broken\n"), "user": "committed\n"})
     (top / "user").write_text("the user's, not committed\n")
     (top / "untracked").write_text("the user's, untracked\n")
@@ -184,10 +184,14 @@ def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int)
 
 
 def _all(daemon: RealDaemon, kind: str) -> list[dict[str, Any]]:
+    return [event for event in daemon_events(daemon) if event["type"] == kind]
+
+
+def daemon_events(daemon: RealDaemon) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     after = 0
     while page := daemon.events("--after", str(after)):
-        found += [e["event"] for e in page if e["event"]["type"] == kind]
+        found += [e["event"] for e in page]
         after = page[-1]["offset"]
     return found
 
@@ -196,3 +200,48 @@ def test_goals_on_worktrees_of_one_repository_survive_a_daemon_killed_at_random(
     daemon: RealDaemon, base: Path
 ) -> None:
     _storm(daemon, base, goals=4, kills=6, seed=int(os.environ.get("KAZI_SEED", "1")))
+
+
+@pytest.mark.long
+def test_two_hundred_dispatches_with_a_daemon_killed_at_random(daemon: RealDaemon, base: Path) -> None:
+    for round_number in range(20):
+        _storm(
+            daemon, base / str(round_number), goals=10, kills=8, seed=round_number, prefix=f"r{round_number}-"
+        )
+
+
+@pytest.mark.long
+def test_ten_goals_on_ten_worktrees_of_one_repository_two_agents_at_a_time(
+    daemon: RealDaemon, base: Path
+) -> None:
+    _storm(daemon, base, goals=10, kills=0, seed=1)
+    running = most = 0
+    for event in daemon_events(daemon):
+        running += {"act.intended": 1, "act.ended": -1}.get(event["type"], 0)
+        most = max(most, running)
+    assert most == 2, "the settings' two agents, and never more"
+
+
+def test_an_agent_that_is_confined_changes_nothing_outside_of_its_tree(
+    daemon: RealDaemon, base: Path
+) -> None:
+    top = make_repository(base / "repo", {"a": "broken\n"})
+    deed = """
+for target in (r"{top}/a", os.path.expanduser("~/kazid-was-here")):
+    try:
+        open(target, "w").write("from outside")
+    except OSError as error:
+        pathlib.Path("denied").open("a").write(f"{{error.errno}}\\n")
+os.system("git -c user.name=a -c user.email=a@a add -A && git -c user.name=a -c user.email=a@a commit -qm mine")
+"""
+    agent = make_agent(
+        base, deed.replace("{top}", str(top)).replace("{{", "{").replace("}}", "}") + FIX.format(seconds=0)
+    )
+    goal = make_goal(base, "g", top, agent, more='[sandbox]\nmode = "worktree"\nnetwork = "open"\n')
+    document = daemon.apply(goal, timeout_s=120)
+    assert document["status"] == "converged", document["reason"]
+    assert (top / "a").read_text() == "fixed\n"
+    assert (top / "denied").read_text().split() in (["13", "13"], ["30", "30"])
+    assert not Path("~/kazid-was-here").expanduser().exists()
+    (ended,) = _events(daemon, "act.ended")
+    assert ended["change"]["commits"] == 1

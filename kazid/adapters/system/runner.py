@@ -14,6 +14,7 @@ from functools import partial
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from kazid.adapters.system import attempt_folder
 from kazid.adapters.system.attempt import SystemAttempt, end_tree
@@ -23,6 +24,7 @@ from kazid.core.environment import build_environment
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.ports.clock import Clock
 from kazid.ports.runner import AttemptOrder, AttemptResult
+from kazid.ports.sandbox import Sandbox
 from kazid.shim import logs, proctree, protocol
 
 SPAWNS_AT_ONCE_MAX = 4
@@ -64,7 +66,9 @@ class SystemRunner:
         daemon_file: str | None = None,
         kill_grace_s: float = attempt_folder.KILL_GRACE_S,
         orphan_grace_s: float = attempt_folder.ORPHAN_GRACE_S,
+        sandbox: Sandbox | None = None,
     ) -> None:
+        self._sandbox = sandbox
         self._root = os.path.join(state_dir, "attempts")
         self._daemon_file = daemon_file or os.path.join(state_dir, IDENTITY_FILE)
         self._clock = clock
@@ -109,11 +113,16 @@ class SystemRunner:
         if isinstance(found, Refusal):
             reason = f"{found.reason} (in {order.cwd}, PATH {env['PATH']})"
             return self._not_started(order, reason, is_passing=found.code == TRANSIENT)
+        executable = found.executable
+        if order.confinement is not None:
+            assert self._sandbox is not None, "whoever orders confinement has a sandbox"
+            line = self._sandbox.wrap((executable, *order.argv[1:]), order.confinement, cwd=order.cwd)
+            executable, order = line[0], msgspec.structs.replace(order, argv=line)
         make = partial(
             prepare,
             folder,
             order,
-            executable=found.executable,
+            executable=executable,
             daemon_file=self._daemon_file,
             kill_grace_s=self._kill_grace_s,
             orphan_grace_s=self._orphan_grace_s,

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import hashlib
 import os
-import resource
 import secrets
 import signal
 import socket
@@ -31,6 +30,7 @@ from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
 from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.adapters.system.descriptors import raise_descriptor_limit
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
@@ -89,7 +89,6 @@ THREAD_SWITCH_S = 0.0005
 """Python's 5 ms let a busy loop starve the journal's thread: single waits of seconds were measured, 34 ms with this."""
 STOP_S_MAX = 45.0
 """An ordered shutdown that takes longer than this is ended by force; the journal makes that safe."""
-DESCRIPTORS_MAX = 65_536
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +115,7 @@ def run(argv: Sequence[str]) -> int:
     code = EXIT_OK
     try:
         _use_pidfd_watcher()
-        _raise_descriptor_limit()
+        raise_descriptor_limit()
         sys.setswitchinterval(THREAD_SWITCH_S)
         anyio.run(daemon.run, backend="asyncio")
         daemon.has_ended_well = True
@@ -483,14 +482,6 @@ def _new_uid() -> GoalUid:
 def _state_id(state_dir: str) -> str:
     """Names this state folder in the environment of what it starts."""
     return hashlib.sha256(state_dir.encode()).hexdigest()[:12]
-
-
-def _raise_descriptor_limit() -> None:
-    """Up to the hard limit: connections, pipes of checks and the journal share it (a deaf daemon is the failure)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = hard if hard != resource.RLIM_INFINITY else DESCRIPTORS_MAX
-    if soft < min(wanted, DESCRIPTORS_MAX):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, DESCRIPTORS_MAX), hard))
 
 
 def _force_end_after(delay_s: float) -> None:

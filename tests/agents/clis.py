@@ -107,6 +107,12 @@ def _litellm(home: Path, url: str) -> Mapping[str, str]:
     return {"OPENAI_API_BASE": f"{url}/v1", "OPENAI_API_KEY": "dummy", "MSWEA_COST_TRACKING": "ignore_errors"}
 
 
+def _aider(home: Path, url: str) -> Mapping[str, str]:
+    # For a model that it does not know it would replace whole files, which the script does not speak.
+    (home / ".aider.conf.yml").write_text("edit-format: diff\n")
+    return _litellm(home, url)
+
+
 def _written(path: Path, value: object) -> None:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(value))
@@ -114,6 +120,6 @@ def _written(path: Path, value: object) -> None:
 
 CONFIGURE: Mapping[str, Callable[[Path, str], Mapping[str, str]]] = {
     "claude": _claude, "codex": _codex, "opencode": _opencode, "gemini_cli": _gemini, "copilot": _copilot, "pi": _pi,
-    "qwen": _qwen, "mini": _litellm, "aider": _litellm,
+    "qwen": _qwen, "mini": _litellm, "aider": _aider,
 }  # fmt: skip
 """By agent: writes its configuration below this HOME, for a model at this address; answers its variables."""

@@ -58,7 +58,8 @@ proxies); `[harness] env = {{NAME = "value"}}` adds more. Nothing else.
 | no such program | `capability_unreachable` | the goal stops |
 
 `opencode`, `gemini_cli`, `qwen`, `mini` and `aider` retry a model that fails for minutes and print nothing meanwhile: only `idle_timeout` ends
-them, and the cause is not known. Without a git user name `aider` writes one into the repository's settings, which ends the goal as tampered.
+them, and the cause is not known. Without a git user name `aider` writes one into the repository's settings, which ends the goal as tampered; and
+it asks a public host for a list of prices at its start, whatever it is told.
 """
 
 

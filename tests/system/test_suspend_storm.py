@@ -18,6 +18,8 @@ import pytest
 from tests.system.house import RealDaemon, eventually, write_goal
 
 SEED = int(os.environ.get("KAZI_STORM_SEED", str(random.SystemRandom().randrange(10**6))))
+RUN = f"{os.getpid()}.{SEED}"
+"""In the marker of what is started: another run of this test on the machine is nobody of ours."""
 GOALS = 6
 SUSPENDS = 36
 SUSPENDS_LONG = 1000
@@ -49,13 +51,13 @@ for = ["up"]
 cmd = "SPAWNER"
 attempts = 9
 timeout = "5m"
-env = { STORM = "NAME", ROUND = "ROUND" }
+env = { STORM = "RUN.NAME", ROUND = "ROUND" }
 """
 AGENT = """
 [harness]
 id = "claude"
 command = "SPAWNER"
-env = { STORM = "NAME", ROUND = "ROUND" }
+env = { STORM = "RUN.NAME", ROUND = "ROUND" }
 """
 
 
@@ -68,18 +70,18 @@ def _write(base: Path, number: int, turn: int) -> Path:
     text = (GOAL + (AGENT if is_agent else REMEDY)).replace("SPAWNER", str(spawner))
     text = text.replace("LIVE", "false" if is_agent else "true")
     text = text.replace("CONFIRM", "" if is_agent else "confirm = 1")
-    text = text.replace("NAME", f"goal-{number}").replace("ROUND", str(turn))
+    text = text.replace("RUN", RUN).replace("NAME", f"goal-{number}").replace("ROUND", str(turn))
     return write_goal(folder, text)
 
 
 def _executors(name: str) -> dict[int, str]:
     """Every live process that carries this goal's marker, wherever in the process tree it hid."""
-    needle, found = f"STORM={name}\0".encode(), {}
+    needle, found = f"STORM={RUN}.{name}\0".encode(), {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            is_alive = (entry / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+            is_alive = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
             if is_alive and needle in (entry / "environ").read_bytes():
                 found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:

@@ -75,7 +75,7 @@ from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
 from kazid.runtime.world import World
-from kazid.settings import Settings, given_roles, load_settings, settings_path, window_rules
+from kazid.settings import Settings, given_roles, load_settings, policies, settings_path, window_rules
 from kazid.telemetry import configure_logging
 from kazid.wire import paths
 
@@ -203,8 +203,7 @@ class _Daemon:
         refuse_attempts(self._state_dir)
         self._lock = StateLock(self._state_dir)
         self._clock = SystemClock()
-        self._windows = ChangeWindows(clock=self._clock, span_of=span_of)
-        self._windows.take(window_rules(settings))
+        self._windows = ChangeWindows(clock=self._clock, span_of=span_of, rules=window_rules(settings))
         self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)
         self._scratch = Scratch(state_id=_state_id(str(self._state_dir)))
         activated = activated_socket(os.environ)
@@ -358,6 +357,7 @@ class _Daemon:
             state_dir=str(self._state_dir),
             settings_file=lambda: self.place.settings_file,
             roles=lambda: given_roles(self.settings),
+            policies=lambda: policies(self.settings),
             own_uid=os.geteuid(),
             read_text=read_source,
             audit=journal,

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
+from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
 
 WINDOW_S_MIN, WINDOW_S_MAX = 60.0, 31 * 86_400.0
@@ -128,6 +129,22 @@ class RoleSettings(_Table):
     labels: dict[str, str] = {}
 
 
+class PolicySettings(_Table):
+    """What goals may ask for at most; which: by owner, label and workspace."""
+
+    name: str = Field(min_length=1)
+    owners: list[str] = []
+    labels: dict[str, str] = {}
+    paths: list[str] = []
+    harnesses: list[str] | None = None
+    models: list[str] | None = None
+    environments: list[str] | None = None
+    max_cost_usd: float | None = Field(default=None, gt=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+    max_dispatches: int | None = Field(default=None, gt=0)
+    max_dispatches_per_day: int | None = Field(default=None, gt=0)
+
+
 class WindowSettings(_Table):
     """When goals may act, or must not: from when `cron` fires, for `duration`."""
 
@@ -179,9 +196,30 @@ class Settings(_Table):
     api: ApiSettings = ApiSettings()
     kind: list[KindSettings] = []
     window: list[WindowSettings] = []
+    policy: list[PolicySettings] = []
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
     harnesses: list[DeclaredHarness] = []
     """`[[harness]]` tables with an `id`."""
+
+
+def policies(settings: Settings) -> Sequence[Policy]:
+    """Every ceiling there is."""
+    return [
+        Policy(
+            name=table.name,
+            owners=table.owners,
+            labels=table.labels,
+            paths=table.paths,
+            harnesses=table.harnesses,
+            models=table.models,
+            environments=table.environments,
+            cost_usd_max=table.max_cost_usd,
+            tokens_max=table.max_tokens,
+            dispatches_max=table.max_dispatches,
+            dispatches_per_day_max=table.max_dispatches_per_day,
+        )
+        for table in settings.policy
+    ]
 
 
 def window_rules(settings: Settings) -> Sequence[WindowRule]:

@@ -9,6 +9,7 @@ import anyio
 import msgspec
 
 from kazid.core.goal import Goal, Predicate
+from kazid.core.policy import Policy
 from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
 from kazid.harnesses.profile import Profile
@@ -41,6 +42,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """Every agent by its id; follows the settings."""
     roles: Callable[[], Sequence[Given]]
     """Who may do what on a system daemon, root apart."""
+    policies: Callable[[], Sequence[Policy]]
+    """What goals may ask for at most."""
     own_uid: int
     read_text: Callable[[str], str]
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]

@@ -19,10 +19,10 @@ WAITS_FOR = "change_window"
 class ChangeWindows:
     """The rules in force, and what was worked out of them."""
 
-    def __init__(self, *, clock: Clock, span_of: SpanOf) -> None:
+    def __init__(self, *, clock: Clock, span_of: SpanOf, rules: Sequence[WindowRule] = ()) -> None:
         self._clock = clock
         self._span_of = span_of
-        self._rules: tuple[WindowRule, ...] = ()
+        self._rules = tuple(rules)
         self._spans: dict[int, tuple[float, Span | None]] = {}
         """By rule: since when which span is the one. It is until it closes, or the clock goes back."""
         self._closed: dict[tuple[int, ...], tuple[float, Closed]] = {}

@@ -106,6 +106,7 @@ class House:
                 "state_dir": str(path.parent),
                 "settings_file": lambda: None,
                 "roles": lambda: (),
+                "policies": lambda: (),
                 "own_uid": os.getuid(),
                 "audit": FakeTrail(),
                 "read_text": _no_files,

@@ -20,6 +20,7 @@ from kazid.api.endpoint import Endpoint
 from kazid.api.peer import peer_of
 from kazid.api.table import ENDPOINTS
 from kazid.core.ids import GoalId, Owner
+from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
 from kazid.core.verdict import failed
 from tests.api.fake_service import a_view
@@ -296,3 +297,17 @@ def test_an_owner_reads_the_audit_of_their_goals_and_an_admin_the_whole(
     assert len(str(lines).splitlines()) == 2
     assert admin.ask("GET", "/v1/audit/verify?head=1:" + "0" * 64)[1]["exit_code"] == 1  # type: ignore[index]
     assert admin.ask("GET", "/v1/audit/verify?head=0:" + "0" * 64)[0] == 400
+
+
+def test_a_goal_beyond_a_ceiling_is_refused_and_nothing_is_stored(tmp_path: Path) -> None:
+    agent = GOAL_FILE + '\n[harness]\nid = "claude"\n[budget]\nmax_dispatches = 7\n'
+    house = House(tmp_path / "s", policies=lambda: [Policy(name="small", dispatches_max=5)])
+    with house.open():
+        answer = house.call("POST", "/v1/goals", {"goal_file": agent, "source_path": "/srv/goal.toml"})
+        assert (answer.status, answer.json["type"]) == (409, "refused")
+        assert answer.json["problems"][0]["message"] == (
+            'policy "small": max_dispatches is at most 5, and it asks for 7'
+        )
+        assert house.service.known == {}
+        fewer = {"goal_file": agent.replace("= 7", "= 5"), "source_path": "/srv/goal.toml"}
+        assert house.call("POST", "/v1/goals", fewer).status == 201

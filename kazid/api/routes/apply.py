@@ -8,7 +8,9 @@ from kazid.api.streams import while_connected
 from kazid.api.submission import load_to_check, load_to_drive, notices_of
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
+from kazid.core.errors import AdmissionRefused
 from kazid.core.goal import Goal
+from kazid.core.policy import exceeded
 from kazid.core.roles import Need, Target
 from kazid.core.status import GoalStatus
 from kazid.goalfile.load import Loaded
@@ -56,6 +58,9 @@ async def check(call: Call) -> Response:
 async def _submit(call: Call, loaded: Loaded) -> Response:
     goal = loaded.goal
     _check_roles(call, goal)
+    beyond = exceeded(call.context.policies(), goal)
+    if beyond:
+        raise AdmissionRefused(beyond)
     key = call.idempotency_key(goal.owner, goal.id)
     applied = await call.service.apply(goal, caller=call.caller, idempotency_key=key)
     document = goal_document(applied.view, applied=applied.outcome, notices=notices_of(loaded))

@@ -1,0 +1,84 @@
+"""Ceilings that an operator puts on what any goal may ask for, and what of a goal exceeds them. Pure.
+
+Checked at admission, before anything is stored: a goal beyond a ceiling is refused, with the policy and the number
+named. A goal that can dispatch an agent and says no number for what a policy caps asks for more than any number.
+"""
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
+
+from kazid.core.errors import Problem
+from kazid.core.goal import Goal
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """Which goals it is about (all of what is given must match), and what they may ask for at most. None: anything."""
+
+    name: str
+    owners: Sequence[str] = ()
+    labels: Mapping[str, str] = {}
+    paths: Sequence[str] = ()
+    """Patterns of workspaces; a goal without one is meant by none."""
+    harnesses: Sequence[str] | None = None
+    models: Sequence[str] | None = None
+    environments: Sequence[str] | None = None
+    """Deploy targets; empty: it may deploy nowhere."""
+    cost_usd_max: float | None = None
+    tokens_max: int | None = None
+    dispatches_max: int | None = None
+    dispatches_per_day_max: int | None = None
+
+    def is_about(self, goal: Goal) -> bool:
+        """True for a goal that the policy caps."""
+        if self.owners and goal.owner not in self.owners:
+            return False
+        if self.paths and not any(_is_below(goal.workspace, pattern) for pattern in self.paths):
+            return False
+        return all(goal.labels.get(key) == value for key, value in self.labels.items())
+
+
+def exceeded(policies: Sequence[Policy], goal: Goal) -> Sequence[Problem]:
+    """Everything in which a goal asks for more than the policies allow."""
+    return [
+        Problem(message=f'policy "{policy.name}": {what}', key=key)
+        for policy in policies
+        if policy.is_about(goal)
+        for key, what in _beyond(policy, goal)
+    ]
+
+
+def _beyond(policy: Policy, goal: Goal) -> Iterator[tuple[str, str]]:
+    if goal.deploy is not None and policy.environments is not None:
+        target = goal.deploy.env_name or "without an environment's name"
+        if target not in policy.environments:
+            yield "deploy", f"may deploy to {_one_of(policy.environments)}, and it deploys to {target}"
+    if goal.harness is None:
+        return
+    if policy.harnesses is not None and goal.harness.id not in policy.harnesses:
+        yield "harness", f"may use {_one_of(policy.harnesses)}, and it asks for {goal.harness.id}"
+    if policy.models is not None and goal.harness.model not in policy.models:
+        asked = goal.harness.model or "no model by name"
+        yield "harness.model", f"may use the model {_one_of(policy.models)}, and it asks for {asked}"
+    budget = goal.budget
+    for key, asked_for, ceiling in (
+        ("budget.max_cost_usd", budget.cost_usd_max, policy.cost_usd_max),
+        ("budget.max_tokens", budget.tokens_max, policy.tokens_max),
+        ("budget.max_dispatches", budget.dispatches_max, policy.dispatches_max),
+        ("budget.max_dispatches_per_day", budget.dispatches_per_day_max, policy.dispatches_per_day_max),
+    ):
+        if ceiling is not None and (asked_for is None or asked_for > ceiling):
+            name = key.rpartition(".")[2]
+            asks = "names none" if asked_for is None else f"asks for {asked_for:g}"
+            yield key, f"{name} is at most {ceiling:g}, and it {asks}"
+
+
+def _is_below(workspace: str | None, pattern: str) -> bool:
+    if workspace is None:
+        return False
+    return fnmatch.fnmatchcase(workspace, pattern) or fnmatch.fnmatchcase(workspace, f"{pattern}/*")
+
+
+def _one_of(names: Sequence[str]) -> str:
+    return " or ".join(names) if names else "none"

@@ -139,6 +139,20 @@ class Daemon:
             if "event" in item:
                 yield item
 
+    def follow(self) -> Iterator[dict[str, Any]]:
+        """Events as they come, until the daemon ends."""
+        connection = _UnixConnection(self.socket)
+        try:
+            connection.request("GET", "/v1/events?after=0&follow=true")
+            for line in connection.getresponse():
+                item = json.loads(line)
+                if "event" in item:
+                    yield item
+        except (OSError, http.client.HTTPException):
+            return
+        finally:
+            connection.close()
+
     def cpu_s(self) -> float:
         """CPU seconds of the process itself, so far; its children apart."""
         return cpu_s(self.pid)

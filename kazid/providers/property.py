@@ -41,11 +41,14 @@ _HELD_BEFORE = (
 _FALSIFIED = re.compile(r"^.{0,20}(?:Falsifying example|Failing test case):", re.MULTILINE)  # Hypothesis
 _PASSED = re.compile(r"\bpassed (\d{1,9}) tests?\b", re.IGNORECASE)
 _NO_TEST = re.compile(
-    r"\b(?:no tests (?:ran|to run|found|collected)|collected 0 items|running 0 tests|0 tests?\b|0 properties\b)",
+    r"\b(?:no test files|no tests (?:ran|to run|found|collected)|collected 0 items|running 0 tests"
+    r"|0 tests?\b|0 properties\b)",
     re.IGNORECASE,
 )
 _SOME_TEST = re.compile(
-    r"\b[1-9]\d{0,8} (?:tests?|propert(?:y|ies)|passed|passing|examples?)\b", re.IGNORECASE
+    r"\b[1-9]\d{0,8} (?:tests?|propert(?:y|ies)|passed|passing|examples?)\b"
+    r"|^ok[ \t]+\S+[ \t]+[\d(]",  # go test, of a package
+    re.IGNORECASE | re.MULTILINE,
 )
 _A_WORD = re.compile(r"\b(?:tests?|propert(?:y|ies)|pass(?:ed|ing)?|examples?|checks?|ok)\b", re.IGNORECASE)
 """What every runner says that ran something, in one form or another (go test says `ok`)."""

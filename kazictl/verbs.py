@@ -299,6 +299,7 @@ VERBS = (
         starts_daemon=True,
     ),
     Verb("info", "show the daemon: version, socket, state folder, goals"),
+    Verb("doctor", "show what this machine has and can enforce, and what to do about the rest"),
     Verb("restart", "replace the daemon's process; running attempts go on"),
     Verb("version", "print the client's version, and the daemon's where one listens"),
     Verb(

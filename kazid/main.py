@@ -31,6 +31,7 @@ from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.descriptors import raise_descriptor_limit
+from kazid.adapters.system.doctor import SystemDoctor
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
@@ -179,6 +180,7 @@ class _Parts(NamedTuple):
     health: Health
     commands: SystemCommandRunner
     runner: SystemRunner
+    sandbox: SystemSandbox
     repositories: SystemRepositories
     leases: MemoryLeases
     watcher: SystemWatcher
@@ -308,7 +310,7 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, commands, runner, repositories, leases, watcher, world, goals, service)
+        return _Parts(health, commands, runner, sandbox, repositories, leases, watcher, world, goals, service)
 
     async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
         """Events and attempt folders of goals deleted long ago, a bounded piece."""
@@ -364,6 +366,7 @@ class _Daemon:
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,
+            doctor=SystemDoctor(state_dir=self._state_dir, sandbox=parts.sandbox),
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer
             ),

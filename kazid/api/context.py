@@ -15,6 +15,7 @@ from kazid.goalfile.load import Defaults
 from kazid.harnesses.profile import Profile
 from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
+from kazid.ports.doctor import Doctor
 from kazid.ports.trial import Trials
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.service import Service
@@ -52,6 +53,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     hooks: Hooks
     listen: str = ""
     """Where hooks are answered besides the socket; "" where nowhere."""
+    doctor: Doctor | None = None
+    """Looks at the machine; None: nothing is found."""
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -7,6 +7,7 @@ from kazid.api.routes import (
     apply,
     audit,
     bundle,
+    doctor,
     events,
     explain,
     fleet,
@@ -28,6 +29,7 @@ from kazid.api.routes import (
 
 ENDPOINTS: Sequence[Endpoint] = (
     *info.ENDPOINTS,
+    *doctor.ENDPOINTS,
     *goals.ENDPOINTS,
     *apply.ENDPOINTS,
     *steering.ENDPOINTS,

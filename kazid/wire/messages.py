@@ -468,6 +468,12 @@ class FleetReply(_Reply, frozen=True, kw_only=True):
     exit_code: int = 0
 
 
+class DoctorReply(_Reply, frozen=True, kw_only=True):
+    """The daemon's machine: `name`, `state` (`ok`, `warn`, `fail`), `found` and `todo` of each check."""
+
+    findings: Sequence[Mapping[str, str]]
+
+
 class Acknowledged(_Reply, frozen=True, kw_only=True):
     """A request that changes the daemon, not a goal, was taken."""
 

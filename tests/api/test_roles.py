@@ -54,6 +54,7 @@ PRESENT = {
     "ring",
     "health",
     "info",
+    "doctor",
     "list",
     "events",
     "schema",

@@ -385,3 +385,15 @@ def test_audit_shows_what_a_new_generation_changed(kazictl: Kazictl, daemon: Fak
         "2  goal.applied  by ada",
         "      budget: 5 USD -> 9 USD",
     ]
+
+
+def test_doctor_shows_what_to_do_and_fails_when_something_does(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    findings = [
+        {"name": "git", "state": "fail", "found": "no git", "todo": "install git"},
+        {"name": "disk", "state": "ok", "found": "9 MiB free", "todo": ""},
+    ]
+    daemon.on("GET", "/v1/doctor", document({"schema_version": 2, "findings": findings}))
+    finished = kazictl("doctor")
+    assert finished.returncode == exit_codes.ERROR
+    assert "-> install git" in finished.stdout
+    assert one_document(kazictl("doctor", "--json"))["findings"] == findings

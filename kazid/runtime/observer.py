@@ -172,7 +172,9 @@ class Observer:
         started_s = next_on_grid_s(self._clock.now().boot_s)
         state = progress.predicate(predicate.id)
         is_apart = is_beside(predicate, progress.worktree)
-        sealed = {} if is_apart else await self._grading.sealed(goal, base_of(progress))
+        sealed: Mapping[str, str] | None = {}
+        if not is_apart:
+            sealed = await self._grading.sealed(goal, base_of(progress))
         if sealed is None:
             verdict = errored(UNREADABLE, "what is sealed or read-only could not be read, or is too much")
         else:

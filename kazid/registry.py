@@ -1,9 +1,10 @@
 """What there is: the tables of providers and harnesses, built in or of plugins, in one screen. Only `main` reads it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kazid.core.errors import StartRefused
+from kazid.harness_listing import listed
 from kazid.harness_plugins import find_harnesses
 from kazid.harnesses.builtin import BUILTIN as HARNESSES
 from kazid.harnesses.profile import Profile
@@ -12,6 +13,7 @@ from kazid.named_harnesses import named_harnesses
 from kazid.named_kinds import named_kinds
 from kazid.plugins import Plugins, find_plugins
 from kazid.ports.catalog import KindSpec
+from kazid.ports.harness import ListedHarness
 from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
 from kazid.providers.catalog import KINDS, BuiltinCatalog
@@ -51,6 +53,10 @@ class Harnesses:
         named = self._with_named(settings)
         self._named.clear()
         self._named.update(named)
+
+    def listed(self, *, default: str) -> Sequence[ListedHarness]:
+        """All of them, as people see them."""
+        return listed(self.profiles.values(), default=default)
 
     def _with_named(self, settings: Settings) -> dict[str, Profile]:
         profiles = {**self._fixed, **named_harnesses(settings.harnesses, self._fixed)}

@@ -3,7 +3,7 @@
 Made by `main`, read by every route. What may change while the daemon runs (settings, SIGHUP) is a function.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import msgspec
@@ -12,11 +12,12 @@ from kazid.core.goal import Goal, Predicate
 from kazid.core.policy import Policy
 from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
-from kazid.harnesses.profile import Profile
 from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.doctor import Doctor
+from kazid.ports.harness import ListedHarness
 from kazid.ports.trial import Trials
+from kazid.runtime.executor import PromptBuilder
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.service import Service
 from kazid.runtime.try_out import Tried
@@ -39,8 +40,9 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     socket: str
     state_dir: str
     settings_file: Callable[[], str | None]
-    harnesses: Mapping[str, Profile]
-    """Every agent by its id; follows the settings."""
+    harnesses: Callable[[], Sequence[ListedHarness]]
+    """Every agent; follows the settings."""
+    build_prompt: PromptBuilder
     roles: Callable[[], Sequence[Given]]
     """Who may do what on a system daemon, root apart."""
     policies: Callable[[], Sequence[Policy]]

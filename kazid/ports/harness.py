@@ -60,6 +60,26 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The day of the price table that `usage.cost_usd` was worked out with; None: the agent's own figure, or none."""
 
 
+class ListedHarness(msgspec.Struct, frozen=True, kw_only=True):
+    """One agent as people see it: what a dispatch of it would use. Credentials by name, never by value."""
+
+    id: str
+    command: str
+    """"" where the goal-file names it."""
+    version_args: Sequence[str]
+    tier: str
+    lacks: Sequence[str]
+    takes: Sequence[str]
+    prompt_by: str
+    is_default: bool
+    is_stub_tested: bool
+    credentials: Sequence[str]
+    credentials_set: Sequence[str]
+    """Of them, those that the daemon has and would pass on."""
+    config_home: str | None
+    """Where its login lies; None: nowhere that is known."""
+
+
 class Harness(Protocol):
     """One agent CLI."""
 

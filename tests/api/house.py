@@ -21,7 +21,9 @@ from kazid.api.server import serve
 from kazid.core.goal import Goal
 from kazid.core.ids import Owner
 from kazid.goalfile.load import Defaults
+from kazid.harness_listing import listed
 from kazid.harnesses.builtin import BUILTIN
+from kazid.harnesses.prompt import build_prompt
 from kazid.providers.catalog import BuiltinCatalog
 from kazid.runtime.hooks import Hooks
 from tests.api.fake_service import FakeService, FakeTrail
@@ -96,7 +98,8 @@ class House:
         self.listener.bind(str(path))
         self.context = ApiContext(
             **{
-                "harnesses": BUILTIN,
+                "harnesses": lambda: listed(BUILTIN.values(), default="claude"),
+                "build_prompt": build_prompt,
                 "service": self.service,
                 "catalog": BuiltinCatalog(),
                 "defaults": Defaults,

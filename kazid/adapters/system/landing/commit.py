@@ -78,7 +78,8 @@ async def _commit_elsewhere(
         await anyio.to_thread.run_sync(_copy, place.top, folder, mine)
         return await _commit(repo, folder, mine, plan, hooks, is_only=False)
     finally:
-        await drop_tree(repo, folder)
+        with anyio.move_on_after(COMMIT_DEADLINE_S, shield=True):
+            await drop_tree(repo, folder)
 
 
 async def _commit(
@@ -98,11 +99,13 @@ async def _commit(
         env=await identity(repo),
     )
     if not said.is_ok:
-        has_hook = bool(hooks) and any(
-            os.access(os.path.join(hooks[1].partition("=")[2], name), os.X_OK) for name in _HOOKS
-        )
-        raise Refused("hook_failed" if has_hook else "commit_failed", words_of(said))
+        raise Refused("hook_failed" if _has_hook(hooks) else "commit_failed", words_of(said))
     return await repo.text("rev-parse", "HEAD", cwd=folder)
+
+
+def _has_hook(hooks: Sequence[str]) -> bool:
+    """Whether a commit with these words runs any hook."""
+    return bool(hooks) and any(os.access(Path(hooks[1].partition("=")[2], name), os.X_OK) for name in _HOOKS)
 
 
 async def identity(repo: Repo) -> dict[str, str]:
@@ -120,9 +123,9 @@ async def identity(repo: Repo) -> dict[str, str]:
 async def _hooks(repo: Repo, place: Place, plan: Plan, parent: str) -> tuple[str, ...]:
     """The words that turn the repository's hooks on, where they are as they were when the goal began."""
     folder = await hooks_folder(repo, place)
-    if not os.path.isdir(folder):
+    inside = _inside(folder, place.top)
+    if inside is None:
         return ()
-    inside = os.path.relpath(folder, place.top)
     if not inside.startswith(("..", ".git")):
         touched = [
             p for p in await repo.changed(plan.since or parent, top=place.top) if p.startswith(f"{inside}/")
@@ -132,13 +135,22 @@ async def _hooks(repo: Repo, place: Place, plan: Plan, parent: str) -> tuple[str
     return ("-c", f"core.hooksPath={folder}")
 
 
+def _inside(folder: str, top: str) -> str | None:
+    """Where a folder lies as seen from the top of the tree; None when there is no such folder."""
+    return os.path.relpath(folder, top) if os.path.isdir(folder) else None
+
+
 async def hooks_folder(repo: Repo, place: Place) -> str:
     """Where the repository has its hooks, absolute."""
     # The git function sets it for its own calls, so the repository's file is asked.
     local = await git(("config", "--local", "--type=path", "--get", "core.hooksPath"), cwd=repo.tree)
     asked = local.stdout.decode(errors="replace").strip() if local.is_ok else ""
     common = await repo.text("rev-parse", "--path-format=absolute", "--git-common-dir")
-    return os.path.normpath(os.path.join(place.top, asked)) if asked else os.path.join(common, "hooks")
+    return _joined(place.top, asked) if asked else _joined(common, "hooks")
+
+
+def _joined(folder: str, name: str) -> str:
+    return os.path.normpath(os.path.join(folder, name))
 
 
 async def _refuse_submodules(repo: Repo, parent: str, mine: Sequence[str]) -> None:
@@ -161,9 +173,13 @@ async def fresh_tree(repo: Repo, plan: Plan, name: str, commit: str) -> str:
 
 async def drop_tree(repo: Repo, folder: str) -> None:
     """Remove a work tree that `fresh_tree` made, now or before a kill."""
-    if os.path.lexists(folder):
+    if _is_there(folder):
         await git(("worktree", "remove", "--force", "--force", folder), cwd=repo.tree)
         await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def _is_there(path: str) -> bool:
+    return os.path.lexists(path)
 
 
 def _copy(top: str, folder: str, names: Sequence[str]) -> None:

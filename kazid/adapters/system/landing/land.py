@@ -162,14 +162,17 @@ async def _merge_there(
     await _push_branch(repo, place, commit)
     pull = await hub.open_pull(branch=place.branch, base=place.base, title=plan.title, body=plan.body)
     await _await_checks(hub, commit, within_s=asked.checks_timeout_s)
+    failed: ForgeFailed | None = None
     try:
         await hub.merge(pull.number, head=commit)
     except ForgeFailed as why:
-        if await repo.fetched(place) != tip:
-            raise Refused(
-                "base_moved", f"{place.base} moved meanwhile: {why.detail}", is_passing=True
-            ) from why
-        raise
+        failed = why
+    if failed is not None:
+        if await repo.fetched(place) == tip:
+            raise failed
+        raise Refused(
+            "base_moved", f"{place.base} moved meanwhile: {failed.detail}", is_passing=True
+        ) from failed
     after, began_s = await repo.fetched(place), anyio.current_time()
     while not await repo.holds(after, commit):
         waited_s = anyio.current_time() - began_s

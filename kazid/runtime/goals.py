@@ -25,6 +25,7 @@ from kazid.ports.journal import GoalHeader, Journal
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.fleet_keeper import FleetKeeper
 from kazid.runtime.health import Health
+from kazid.runtime.placing import finish
 from kazid.runtime.reconciler import Reconciler
 from kazid.runtime.state import GoalState
 from kazid.runtime.supervisor import run_transient
@@ -175,6 +176,9 @@ class Goals:
                 group.start_soon(load, header)
         live = {s.uid: tree for s in self._states.values() if (tree := s.progress.worktree) is not None}
         await self._world.places.sweep(live)
+        for state in list(self._states.values()):
+            if not _should_run(state):
+                await finish(state, self._world)
         log.info("goals.loaded", goals=len(self._by_name), unresolved=len(self._states) - len(self._by_name))
 
     async def _load_one(self, header: GoalHeader) -> None:

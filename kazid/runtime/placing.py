@@ -104,16 +104,8 @@ class Placing:
             self._scope.cancel()
 
     async def finish(self) -> None:
-        """After a goal that lands is done: its tree goes, its branch stays."""
-        state = self._state
-        tree = state.progress.worktree
-        if tree is None or state.progress.status is not GoalStatus.CONVERGED or state.spec.standing:
-            return
-        saved = await self._world.places.remove(state.uid, tree, has_landed=False)
-        try:
-            await state.record(WorktreeRemoved(reason="the goal is done", saved=saved))
-        except JournalUnavailable:
-            log.warning("worktree.removed_unsaved", goal_id=state.spec.id)
+        """See `finish`."""
+        await finish(self._state, self._world)
 
     async def _make(self, decision: Decision) -> bool:
         """False: it has to wait, or somebody decided otherwise meanwhile."""
@@ -191,3 +183,17 @@ class Placing:
         saved = await self._world.places.remove(state.uid, tree, has_landed=True)
         removed = WorktreeRemoved(reason="all was green in it before any work", saved=saved)
         return await state.record(removed, only_if=lambda p, _: p.worktree == tree)
+
+
+async def finish(state: GoalState, world: World) -> None:
+    """After a goal that lands is done: its tree goes, its branch stays. Also at a start, for one that a kill kept."""
+    tree = state.progress.worktree
+    if state.goal is None or state.goal.standing or tree is None:
+        return
+    if state.progress.status is not GoalStatus.CONVERGED:
+        return
+    saved = await world.places.remove(state.uid, tree, has_landed=False)
+    try:
+        await state.record(WorktreeRemoved(reason="the goal is done", saved=saved))
+    except JournalUnavailable:
+        log.warning("worktree.removed_unsaved", goal_id=state.spec.id)

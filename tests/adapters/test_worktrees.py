@@ -132,6 +132,33 @@ class TestSystemWorktrees(WorktreeContract):
         assert self.read(tree.folder, "a") == "work\n"
         assert git("diff", "--name-only", tree.base, cwd=tree.path) == "a"
 
+    @pytest.mark.parametrize("deed", ["its branch", "all that git knows of it"])
+    async def test_a_tree_that_git_does_not_know_any_more_is_saved_before_it_goes(
+        self, worktrees: SystemWorktrees, deed: str
+    ) -> None:
+        tree = await self.made(worktrees)
+        self.write(tree.folder, "a", "work\n")
+        if deed == "its branch":
+            git("update-ref", "-d", "refs/heads/kazi/g", cwd=tree.path)
+        else:
+            shutil.rmtree(git("rev-parse", "--absolute-git-dir", cwd=tree.path))
+            Path(tree.path, ".git").unlink()
+        await worktrees.sweep({})
+        (ref,) = git("for-each-ref", "--format=%(refname)", "refs/kazi/*/saved-*", cwd=self.top).split()
+        assert git("show", f"{ref}:a", cwd=self.top) == "work"
+
+    async def test_a_tree_that_git_does_not_know_any_more_is_revived_with_what_lay_there(
+        self, worktrees: SystemWorktrees
+    ) -> None:
+        tree = await self.made(worktrees)
+        await worktrees.snapshot(tree, uid=UID, name="before")
+        self.write(tree.folder, "a", "work\n")
+        shutil.rmtree(git("rev-parse", "--absolute-git-dir", cwd=tree.path))
+        Path(tree.path, ".git").unlink()
+        assert await worktrees.revive(tree, uid=UID) is None
+        assert self.read(tree.folder, "a") == "work\n"
+        assert await worktrees.has(tree)
+
     async def test_commits_of_the_agents_own_are_counted_and_nothing_to_mend(
         self, worktrees: SystemWorktrees
     ) -> None:
@@ -206,6 +233,50 @@ class TestSystemWorktrees(WorktreeContract):
         assert unmade.cause is Cause.WORKSPACE_DIRTY
         assert "a" in unmade.reason
         assert (self.top / "a").read_text() == "mine\n"
+
+    @pytest.mark.parametrize("left", ["whole", "detached", "without its branch", "without its folder"])
+    async def test_what_a_kill_left_after_a_delivery_is_taken_away_whole(
+        self, worktrees: SystemWorktrees, left: str
+    ) -> None:
+        tree = await self.made(worktrees)
+        self.write(tree.folder, "a", "two\n")
+        git("commit", "-q", "-am", "the agent's own", cwd=tree.path)
+        assert (await worktrees.deliver(tree, uid=UID)).refusal is None
+        if left != "whole":
+            git("checkout", "-q", "--detach", cwd=tree.path)
+        if left == "without its branch":
+            git("branch", "-q", "-D", "kazi/g", cwd=self.top)
+        if left == "without its folder":
+            shutil.rmtree(tree.path)
+        assert list(await worktrees.sweep({})) == [tree.path]
+        assert git("branch", "--format=%(refname:short)", cwd=self.top) == "main"
+        assert len(git("worktree", "list", cwd=self.top).splitlines()) == 1
+        assert list(Path(tree.path).parents[1].iterdir()) == []
+        assert git("show", f"refs/kazi/{UID}/applied:a", cwd=self.top) == "two"
+
+    async def test_a_branch_with_work_that_was_delivered_nowhere_outlives_a_sweep(
+        self, worktrees: SystemWorktrees
+    ) -> None:
+        tree = await self.made(worktrees)
+        self.write(tree.folder, "a", "two\n")
+        git("commit", "-q", "-am", "the agent's own", cwd=tree.path)
+        self.write(tree.folder, "a", "three\n")
+        await worktrees.sweep({})
+        assert git("show", "kazi/g:a", cwd=self.top) == "two"
+        refs = git("for-each-ref", "--format=%(refname)", "refs/kazi/*/saved-*", cwd=self.top).split()
+        assert [git("show", f"{ref}:a", cwd=self.top) for ref in refs] == ["three"]
+
+    async def test_a_branch_that_was_there_before_goes_back_to_where_it_was(
+        self, worktrees: SystemWorktrees
+    ) -> None:
+        git("branch", "theirs", cwd=self.top)
+        was = git("rev-parse", "theirs", cwd=self.top)
+        git("commit", "-q", "--allow-empty", "-m", "later", cwd=self.top)
+        wish = Wish(uid=UID, workspace=self.workspace, branch="theirs", takes_uncommitted=False)
+        tree = await worktrees.make(wish)
+        assert isinstance(tree, Worktree)
+        await worktrees.remove(tree, uid=UID, has_landed=True)
+        assert git("rev-parse", "theirs", cwd=self.top) == was
 
     async def test_work_on_the_branch_is_never_overwritten(self, worktrees: SystemWorktrees) -> None:
         git("checkout", "-q", "-b", "kazi/g", cwd=self.top)

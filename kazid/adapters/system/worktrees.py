@@ -19,6 +19,13 @@ import msgspec
 
 from kazid.adapters.system.delivery import deliver
 from kazid.adapters.system.git import GitResult, git
+from kazid.adapters.system.worktree_entries import (
+    Entry,
+    entries_below,
+    forget_entry,
+    note_entry,
+    tidy,
+)
 from kazid.adapters.system.worktree_facts import (
     BRANCHES_MAX,
     ask,
@@ -41,6 +48,9 @@ from kazid.ports.worktree import Delivered, Difference, Mended, Unmade, Wish
 
 MAKE_DEADLINE_S = 120.0
 """A checkout of a big repository on a slow disk."""
+NOWHERE: Mapping[str, str] = {}
+OURS = "kazi/"
+"""Branches of this prefix are the daemon's; any other that a tree is put on is somebody's, and goes back."""
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "kazid", "GIT_AUTHOR_EMAIL": "kazid@localhost",
     "GIT_COMMITTER_NAME": "kazid", "GIT_COMMITTER_EMAIL": "kazid@localhost",
@@ -99,11 +109,7 @@ class SystemWorktrees:
             )
         if not await self._keep(top, wish.uid, "base", base):
             return Unmade(reason="refs/kazi/ cannot be written in the repository")
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = await _added(top, ("-B", branch, str(path), base), branch=branch)
-        if not made.is_ok:
-            return Unmade(reason=why_of("git worktree add failed", made))
-        return Worktree(
+        tree = Worktree(
             path=str(path),
             folder=os.path.join(path, prefix).rstrip("/"),
             repository=top,
@@ -112,6 +118,10 @@ class SystemWorktrees:
             base_branch=await ask(("symbolic-ref", "--short", "--quiet", "HEAD"), cwd=top),
             has_uncommitted=has_uncommitted,
         )
+        was_there = None if branch.startswith(OURS) else await commit_of(top, f"refs/heads/{branch}")
+        await anyio.to_thread.run_sync(note_entry, path.parent, Entry(tree=tree, branch_was=was_there))
+        made = await _added(top, ("-B", branch, str(path), base), branch=branch)
+        return tree if made.is_ok else Unmade(reason=why_of("git worktree add failed", made))
 
     async def has(self, tree: Worktree) -> bool:
         """See the port."""
@@ -129,14 +139,14 @@ class SystemWorktrees:
         if await _is_folder(tree.path) and await self._repoint(tree):
             return None
         async with self._lock(tree.repository):
-            await self._clear(Path(tree.path), top=tree.repository, uid=uid)
+            saved = await self._clear(Path(tree.path), top=tree.repository, uid=uid)
             there = await commit_of(tree.repository, f"refs/heads/{tree.branch}")
             what = (tree.path, tree.branch) if there else ("-b", tree.branch, tree.path, tree.base)
             Path(tree.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             made = await _added(tree.repository, what, branch=tree.branch)
         if not made.is_ok:
             return Unmade(reason=why_of("the tree is gone and cannot be made again", made))
-        last = await self._last_saved(tree, uid)
+        last = saved or await self.kept(tree, uid=uid, name="latest")
         if last is not None and not await self.restore(tree, last, files=None):
             return Unmade(reason=f"what {last[:12]} saved of the tree cannot be put back")
         return None
@@ -257,6 +267,8 @@ class SystemWorktrees:
             refusal = await deliver(
                 tree.repository, base=tree.base, after=after, files=sorted(difference.lines_by_file)
             )
+            if refusal is None:
+                await self._keep(tree.repository, uid, "applied", after)
         return Delivered(
             files=sorted(difference.lines_by_file), saved=f"refs/kazi/{uid}/delivered", refusal=refusal
         )
@@ -265,75 +277,111 @@ class SystemWorktrees:
         """See the port."""
         assert tree.path.startswith(f"{self._root}/"), "only a tree of ours is ever removed"
         async with self._lock(tree.repository):
-            saved = await self._save(tree.path, tree.repository, uid)
-            await self._clear(Path(tree.path), top=tree.repository, uid=uid, is_saved=True)
-            tip = await commit_of(tree.repository, f"refs/heads/{tree.branch}")
-            if tip is not None and (tip == tree.base or has_landed):
-                await self._keep(tree.repository, uid, "branch", tip)
-                await git(("branch", "-D", "--quiet", tree.branch), cwd=tree.repository)
-        with contextlib.suppress(OSError):
-            os.rmdir(self._root / uid)
+            return await self._take_down(tree, uid, has_landed=has_landed)
+
+    async def _take_down(self, tree: Worktree, uid: GoalUid, *, has_landed: bool) -> str | None:
+        """The ref that keeps what was not committed. The branch goes before the tree: what a kill leaves is found."""
+        saved = await self._save(tree.path, tree.repository, uid)
+        await self._drop_branch(tree, uid, has_landed=has_landed)
+        await self._clear(Path(tree.path), top=tree.repository, uid=uid, is_saved=True)
+        await self._drop_branch(tree, uid, has_landed=has_landed)  # git keeps one that a broken tree is on
+        await anyio.to_thread.run_sync(forget_entry, self._root / uid)
         return saved
+
+    async def _drop_branch(self, tree: Worktree, uid: GoalUid, *, has_landed: bool) -> None:
+        """Take the branch away that nobody's work hangs on any more, or put it back where it was before the tree.
+
+        By `git branch`, which refuses where somebody has it checked out.
+        """
+        top, ref = tree.repository, f"refs/heads/{tree.branch}"
+        tip = await commit_of(top, ref)
+        if tip is None:
+            return
+        applied = await self.kept(tree, uid=uid, name="applied")
+        is_in_the_workspace = applied is not None and await is_ancestor(top, tip, applied)
+        if not (tip == tree.base or has_landed or is_in_the_workspace):
+            return
+        await self._keep(top, uid, "branch", tip)
+        if await self.has(tree) and await ask(("symbolic-ref", "--quiet", "HEAD"), cwd=tree.path) == ref:
+            await git(("update-ref", "--no-deref", "HEAD", tip), cwd=tree.path)
+        entry = {e.uid: e.entry for e in entries_below(self._root)}.get(uid)
+        was = None if entry is None or entry.tree.branch != tree.branch else entry.branch_was
+        words = ("-D", "--quiet", tree.branch) if was is None else ("-f", "--quiet", tree.branch, was)
+        await git(("branch", *words), cwd=top)
 
     async def sweep(self, live: Mapping[GoalUid, Worktree]) -> Sequence[str]:
         """See the port."""
         gone: list[str] = []
-        for path in await anyio.to_thread.run_sync(_trees_below, self._root):
-            if not any(_is_same_place(str(path), tree.path) for tree in live.values()):
-                top = await anyio.to_thread.run_sync(repository_of, path)
-                await self._clear(path, top=top, uid=GoalUid(path.parent.name))
+        for left in await anyio.to_thread.run_sync(entries_below, self._root):
+            for path in left.trees:
+                if any(_is_same_place(str(path), tree.path) for tree in live.values()):
+                    continue
+                if left.entry is not None and _is_same_place(str(path), left.entry.tree.path):
+                    await self._take_down(left.entry.tree, left.uid, has_landed=False)
+                else:
+                    top = await anyio.to_thread.run_sync(repository_of, path)
+                    await self._clear(path, top=top, uid=left.uid)
                 gone.append(str(path))
-        await anyio.to_thread.run_sync(_tidy, self._root)
+        await anyio.to_thread.run_sync(tidy, self._root)
         return gone
 
     def _lock(self, top: str) -> anyio.Lock:
         return self._locks.setdefault(os.path.realpath(top), anyio.Lock())
 
-    async def _clear(self, path: Path, *, top: str | None, uid: GoalUid, is_saved: bool = False) -> None:
-        """Take away what is at a place of ours, saved first."""
+    async def _clear(
+        self, path: Path, *, top: str | None, uid: GoalUid, is_saved: bool = False
+    ) -> str | None:
+        """Take away what is at a place of ours, saved first; the ref that keeps it."""
         assert path.is_relative_to(self._root), "only what we made"
-        if not await _is_there(path):
-            return
-        if top is not None:
+        saved = None
+        if top is not None and await _is_there(path):
             if not is_saved:
-                await self._save(str(path), top, uid)
+                saved = await self._save(str(path), top, uid)
             await git(("worktree", "remove", "--force", "--force", str(path)), cwd=top)
         if await _is_there(path):
             await anyio.to_thread.run_sync(_remove, path)
-            common = None if top is None else await common_folder(top)
-            entry = None if common is None else registration_of(common, str(path))
-            if entry is not None:
-                await anyio.to_thread.run_sync(_remove, entry)
+        common = None if top is None else await common_folder(top)
+        entry = None if common is None else registration_of(common, str(path))
+        if entry is not None:
+            await anyio.to_thread.run_sync(_remove, entry)
+        return saved
 
     async def _save(self, path: str, top: str, uid: GoalUid) -> str | None:
         """The ref that keeps what a tree holds beyond its commit; None when there is nothing beyond."""
         if not (await _is_folder(path) and await _is_folder(top)):
             return None
         here = await ask(("rev-parse", "--show-toplevel"), cwd=path)
-        head = await commit_of(path, "HEAD")
-        if head is None or here is None or not _is_same_place(here, path):
-            return None  # without its `.git` the folder is not a tree, and git would answer for one above it
-        commit = await self._commit_of(path, parent=head, message="kazid: saved before the tree was removed")
-        if commit is None or await is_same_tree(path, head, commit):
+        is_whole = here is not None and _is_same_place(here, path)
+        # Without its `.git` the folder is not a tree, and git would answer for one above it.
+        common = None if is_whole else await common_folder(top)
+        of = {} if common is None else {"GIT_DIR": common, "GIT_WORK_TREE": path}
+        if not (is_whole or of):
+            return None
+        head = await commit_of(path, "HEAD") if is_whole else None
+        message = "kazid: saved before the tree was removed"
+        commit = await self._commit_of(path, parent=head, message=message, of=of)
+        if commit is None or (head is not None and await is_same_tree(path, head, commit)):
             return None
         name = f"saved-{commit[:12]}"
         return f"refs/kazi/{uid}/{name}" if await self._keep(top, uid, name, commit) else None
 
-    async def _last_saved(self, tree: Worktree, uid: GoalUid) -> str | None:
-        return await self.kept(tree, uid=uid, name="latest")
-
     async def _keep(self, top: str, uid: GoalUid, name: str, commit: str) -> bool:
         return (await git(("update-ref", f"refs/kazi/{uid}/{name}", commit), cwd=top)).is_ok
 
-    async def _commit_of(self, path: str, *, parent: str | None, message: str) -> str | None:
-        """A commit of all that a tree holds but for what is ignored; its own index is only read."""
+    async def _commit_of(
+        self, path: str, *, parent: str | None, message: str, of: Mapping[str, str] = NOWHERE
+    ) -> str | None:
+        """A commit of all that a tree holds but for what is ignored; its own index is only read.
+
+        `of` says to git whose tree it is, where that is not found in it.
+        """
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
         index = self._root / f".index-{secrets.token_hex(6)}"
-        own = await ask(("rev-parse", "--git-path", "index"), cwd=path)
+        own = None if of else await ask(("rev-parse", "--git-path", "index"), cwd=path)
         try:
             if own is not None:
                 await anyio.to_thread.run_sync(_copy_index, os.path.join(path, own), index)
-            env = {"GIT_INDEX_FILE": str(index)}
+            env = {"GIT_INDEX_FILE": str(index), **of}
             added = await git(("add", "--all", "--", ":/"), cwd=path, env=env, deadline_s=MAKE_DEADLINE_S)
             written = await git(("write-tree",), cwd=path, env=env)
         except OSError:
@@ -344,7 +392,7 @@ class SystemWorktrees:
             return None
         parents = () if parent is None else ("-p", parent)
         words = ("commit-tree", "--no-gpg-sign", *parents, "-m", message, written.stdout.decode().strip())
-        return await ask(words, cwd=path, env=_AUTHOR)
+        return await ask(words, cwd=path, env={**_AUTHOR, **of})
 
     async def _repoint(self, tree: Worktree) -> bool:
         """Write the tree's `.git` again, where an agent deleted it. False when the registration is gone, too."""
@@ -377,19 +425,6 @@ def _is_same_place(one: str, other: str) -> bool:
 
 def _remove(path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
-
-
-def _trees_below(root: Path) -> list[Path]:
-    if not root.is_dir():
-        return []
-    return [p for goal in sorted(root.iterdir()) if goal.is_dir() for p in sorted(goal.iterdir())]
-
-
-def _tidy(root: Path) -> None:
-    """Take away empty folders and the indexes of snapshots that were cut off."""
-    for left in root.iterdir() if root.is_dir() else ():
-        with contextlib.suppress(OSError):
-            left.rmdir() if left.is_dir() else left.unlink()
 
 
 def _copy_index(source: str, target: Path) -> None:

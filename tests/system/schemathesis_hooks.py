@@ -24,6 +24,8 @@ DOOMED = "doomed"
 WAIT_S_MAX = 0.3
 TALLY = "KAZI_TEST_TALLY"
 """The variable that names the file with a line for each answer: operation and status."""
+HOOK_TOKEN = "KAZI_TEST_HOOK_TOKEN"
+"""The variable with the token of the settled goal's hook."""
 
 _GOAL = """
 id = "GOAL_ID"
@@ -35,6 +37,7 @@ recheck = "100ms"
 id = "there"
 provider = "custom_script"
 live = true
+wake = {hook = true}
 cmd = "test"
 args = ["-e", "there-GOAL_ID"]
 [[remedy]]
@@ -83,6 +86,10 @@ def _meet_what_is_there(operation: str, case: Any) -> None:
     if isinstance(names, dict) and {"owner", "id"} <= names.keys():
         names["owner"] = "@me"
         names["id"] = DOOMED if operation == "delete" else STEERED if operation in _STEERING else SETTLED
+    if operation == "hook" and isinstance(case.query, dict):
+        case.query.pop("predicate", None)
+    if operation == "ring":
+        names["token"] = os.environ[HOOK_TOKEN]
     if operation == "schema_of_kind":
         names["kind"] = "http_probe"
     if isinstance(case.query, dict) and isinstance(case.query.get("goal"), str):

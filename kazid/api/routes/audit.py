@@ -11,7 +11,6 @@ from msgspec import Meta
 from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Query, Reply, json_response
-from kazid.api.problem import bad_request
 from kazid.api.streams import StreamResponse
 from kazid.core.errors import JournalUnavailable
 from kazid.core.roles import Need, Target
@@ -41,7 +40,7 @@ class VerifyQuery(Query, frozen=True, kw_only=True):
     """What was written down elsewhere."""
 
     head: (
-        Annotated[str, Meta(pattern="^[0-9]{1,18}:[0-9a-f]{64}$", description="NUMBER:HASH of a record")]
+        Annotated[str, Meta(pattern="^[1-9][0-9]{0,17}:[0-9a-f]{64}$", description="NUMBER:HASH of a record")]
         | None
     ) = None
 
@@ -96,8 +95,6 @@ def _known(head: str | None) -> dict[int, bytes]:
     if head is None:
         return {}
     number, _, digest = head.partition(":")
-    if int(number) == 0:
-        raise bad_request("records are numbered from 1")
     return {int(number): bytes.fromhex(digest)}
 
 

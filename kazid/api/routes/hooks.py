@@ -33,13 +33,12 @@ async def read(call: Call) -> Response:
     hooked = [p.id for p in view.goal.predicates if p.wake is not None and p.wake.hook]
     asked = call.query(HookQuery).predicate
     if not hooked:
-        raise bad_request("no predicate of this goal has a hook; wake = {hook = true} gives it one")
+        raise _no_hook_of("no predicate of this goal has a hook; wake = {hook = true} gives it one")
     if asked is None and len(hooked) > 1:
         item = ProblemItem(message=f"one of {', '.join(hooked)}", key="predicate")
         raise bad_request("the goal has several hooks: say which predicate's", [item])
     if asked is not None and asked not in hooked:
-        item = ProblemItem(message=f"one of {', '.join(hooked)}", key="predicate")
-        raise bad_request("that predicate has no hook", [item])
+        raise _no_hook_of(f"predicate {asked} has no hook; {', '.join(hooked)} have one")
     predicate_id = hooked[0] if asked is None else next(p for p in hooked if p == asked)
     token = call.context.hooks.token(WatchKey(view.uid, predicate_id))
     document = HookDocument(
@@ -57,12 +56,13 @@ async def read(call: Call) -> Response:
 
 def no_hook() -> Refusal:
     """404, whatever was wrong with the token, and without it."""
-    return Refusal(
-        status=404,
-        type="no_hook",
-        title="no such hook",
-        detail="no hook answers to this token: misspelt, or its goal ended, was deleted, or has it no more",
+    return _no_hook_of(
+        "no hook answers to this token: misspelt, or its goal ended, was deleted, or has it no more"
     )
+
+
+def _no_hook_of(detail: str) -> Refusal:
+    return Refusal(status=404, type="no_hook", title="no such hook", detail=detail)
 
 
 ENDPOINTS = (

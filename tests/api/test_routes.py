@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from kazid.api.routes.doctor import mode_finding
 from kazid.core.decision import Guard
 from kazid.core.status import GoalStatus
 from kazid.wire import messages
@@ -31,6 +32,12 @@ def test_info_tells_which_daemon_this_is(house: House) -> None:
         {"converged": 1},
     )
     assert info.socket == str(house.path)
+
+
+def test_doctor_says_in_which_mode_the_daemon_runs(house: House) -> None:
+    findings = {f["name"]: f["found"] for f in house.get("/v1/doctor").json["findings"]}
+    assert findings["mode"].startswith("user: one person's daemon")
+    assert "book-keeping, not isolation" in mode_finding("system", login="kazi").found
 
 
 def test_health_says_degraded_and_why(house: House) -> None:

@@ -20,7 +20,7 @@ from kazid.goalfile.cadence import cadence_of
 from kazid.goalfile.groups import Groups, normalised
 from kazid.goalfile.named import base_options
 from kazid.goalfile.positions import Path
-from kazid.goalfile.problems import Problems, has_control_characters, listed
+from kazid.goalfile.problems import Problems, did_you_mean, has_control_characters, listed, quoted
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Entry, Table, entries_of, is_sound, read_table
 from kazid.goalfile.wake import read_wake
@@ -155,7 +155,9 @@ def _kind(entry: Entry, problems: Problems, kinds: Mapping[str, KindSpec], *, wh
     name = entry.values.get("provider")
     authorable = [k.name for k in kinds.values() if not k.synthesized]
     if name is None:
-        problems.add(path, f'{what}: missing required key "provider"; known: {listed(authorable)}')
+        misspelt = next((key for key in entry.values if did_you_mean(key, ["provider"])), None)
+        hint = None if misspelt is None else f"is {quoted(misspelt)} meant to be it?"
+        problems.add(path, f'{what}: missing required key "provider"; known: {listed(authorable)}', hint=hint)
     elif not isinstance(name, str):
         problems.add(path, f"{what}: provider must be a string, not {shown(name)}")
     elif name not in kinds:

@@ -207,3 +207,9 @@ def test_a_goal_with_everything_in_order_has_no_problem() -> None:
     goal = goal_of(f'id = "my goal/é"\nname = "n"\n{PREDICATE}guard = true\n{PROBE}')
     assert goal.id == "my goal/é"
     assert goal.predicate_ids == ("live", "p"), "guards come last in the vector"
+
+
+def test_a_misspelt_provider_is_pointed_at_where_provider_is_missing() -> None:
+    text = 'id = "g"\n[[predicate]]\nid = "p"\nprovder = "http_probe"\nurl = "http://x/"\n'
+    (problem,) = problems_of(text)
+    assert (problem.key, problem.hint) == ("predicate[1].provider", 'is "provder" meant to be it?')

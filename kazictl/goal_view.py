@@ -90,6 +90,9 @@ def _about(document: "Document", terminal: Terminal) -> list[str]:
         for window in rows(members(document, "budget"), "windows")
         if (text := window_text(window))
     ]
+    dispatch = dispatch_line(document)
+    if dispatch:
+        lines.append(f"  next agent: {dispatch}")
     if document.get("pids"):
         lines.append("  still running: pid " + ", ".join(str(pid) for pid in document["pids"]))
     return lines
@@ -253,11 +256,29 @@ def _attempt_lines(document: "Document", terminal: Terminal) -> list[str]:
             one_line(attempt.get("rung", "?")),
             _ending(attempt),
             show_duration(attempt["duration_s"]) if is_number(attempt.get("duration_s")) else "",
-            one_line(attempt.get("title", "")),
+            one_line(attempt.get("title", "")) + _sent(attempt),
         )
         for attempt in attempts[-ATTEMPTS_MAX:]
     ]
     return table(terminal, ("  #", "BY", "ENDED", "TOOK", "WHAT"), shown) if shown else []
+
+
+def _sent(sent: "Document") -> str:
+    """` [opus, effort high, by route 1]`; nothing for the goal's own agent with its own model."""
+    parts = [one_line(sent["model"])] if sent.get("model") else []
+    parts += [f"effort {one_line(sent['effort'])}"] if sent.get("effort") else []
+    by = sent.get("chosen_by")
+    parts += [f"by {one_line(by)}"] if by and by != "[harness]" else []
+    return f" [{', '.join(parts)}]" if parts else ""
+
+
+def dispatch_line(document: "Document") -> str:
+    """Whom the next slice of an agent would be given to, and why; empty where none is."""
+    sent = members(document, "next_dispatch")
+    if not sent:
+        return ""
+    about = ", ".join(one_line(p) for p in entries(sent, "predicates")) or "a check that is withheld"
+    return f"{about}: {one_line(sent.get('harness', '?'))}{_sent(sent)}"
 
 
 def _ending(attempt: "Document") -> str:

@@ -51,6 +51,7 @@ from kazid.api.server import serve
 from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.core.window import DAY_S
+from kazid.defaults import defaults_of
 from kazid.goalfile.load import Defaults
 from kazid.registry import (
     NETWORK_KINDS,
@@ -444,16 +445,7 @@ class _Daemon:
         self._stop.set()
 
     def _defaults(self) -> Defaults:
-        return Defaults(
-            harness=self.settings.harness.default,
-            harness_ids=tuple(sorted(self._harnesses.profiles)),
-            dispatches_per_episode_max=self.settings.ceilings.dispatches_per_episode,
-            dispatches_per_day_max=self.settings.ceilings.dispatches_per_day,
-            tokens_per_dispatch=self.settings.ceilings.tokens_per_dispatch,
-            cost_usd_per_dispatch=self.settings.ceilings.cost_usd_per_dispatch,
-            idle_timeout_s=self.settings.harness.idle_timeout_s,
-            total_timeout_s=self.settings.harness.total_timeout_s,
-        )
+        return defaults_of(self.settings, self._harnesses.profiles)
 
     def _private_folder(self, uid: GoalUid) -> str:
         """Where commands of a goal without a workspace run."""

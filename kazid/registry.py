@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from kazid.core.errors import StartRefused
+from kazid.defaults import check_routes
 from kazid.harness_listing import listed
 from kazid.harness_plugins import find_harnesses
 from kazid.harnesses.builtin import BUILTIN as HARNESSES
@@ -63,6 +64,7 @@ class Harnesses:
         default = settings.harness.default
         if default not in profiles:
             raise StartRefused(f'settings: harness.default: there is no harness "{default}"')
+        check_routes(settings, profiles)
         return profiles
 
 

@@ -7,12 +7,12 @@ every problem, and kazid does not start; on SIGHUP a bad file changes nothing an
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomli
 from cronsim import CronSim, CronSimError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
@@ -53,6 +53,21 @@ class DeclaredHarness(_Table):
     credentials: list[str] = []
     config_homes: list[str] = []
     version_args: list[str] = ["--version"]
+
+
+class RouteSettings(_Table):
+    """Which agent works on what, where a goal-file names neither agent nor model: the first that fits."""
+
+    words: list[str] = Field(default=[], alias="for")
+    harness: str | None = Field(default=None, min_length=1)
+    model: str | None = Field(default=None, min_length=1)
+    effort: str | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _chooses(self) -> Self:
+        if self.harness is None:
+            raise ValueError("a route names a harness: models and efforts mean something to one of them only")
+        return self
 
 
 class CeilingSettings(_Table):
@@ -198,6 +213,7 @@ class Settings(_Table):
     window: list[WindowSettings] = []
     policy: list[PolicySettings] = []
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
+    route: list[RouteSettings] = []
     harnesses: list[DeclaredHarness] = []
     """`[[harness]]` tables with an `id`."""
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kazid.api.withheld_view import withheld_view
-from kazid.core import budget, window
+from kazid.core import budget, routing, window
 from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
@@ -18,13 +18,15 @@ from kazid.core.goal import BudgetWindow, Predicate
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
+from kazid.core.rungs import next_slice
 from kazid.core.status import GoalStatus
 from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
+from kazid.core.withheld import visible
 from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
+from kazid.wire.agent_items import AttemptItem, DispatchItem
 from kazid.wire.messages import (
-    AttemptItem,
     BudgetSpent,
     EpisodeItem,
     EventItem,
@@ -104,6 +106,7 @@ def goal_document(
         pids=view.pids,
         applied=applied,
         waived=_waived(view),
+        next_dispatch=_next_dispatch(view),
         exit_code=exit_code_of(view) if exit_code is None else exit_code,
     )
 
@@ -148,6 +151,7 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
         next_wake_at=_wall_or_none(view.next_wake_s, view.now),
         exit_code=exit_code_of(view),
         watched=[_watch_item(w, view.now) for w in view.watched],
+        next_dispatch=_next_dispatch(view),
     )
 
 
@@ -160,6 +164,22 @@ def _watch_item(watched: Watched, now: Now) -> WatchItem:
         looks=watched.looks,
         last_push_at=_wall_or_none(watched.last_push_s, now),
         last_source=watched.last_source,
+    )
+
+
+def _next_dispatch(view: GoalView) -> DispatchItem | None:
+    """Whom an agent's next slice would be given to; held-out predicates of it are not named."""
+    goal = view.goal
+    target = next_slice(goal, view.vector)
+    if not target or view.progress.act is not None or not is_observing(goal, view.progress):
+        return None
+    sent = routing.assigned(goal, target[0])
+    return DispatchItem(
+        predicates=visible(goal, target),
+        harness=sent.harness,
+        model=sent.model,
+        effort=sent.effort,
+        chosen_by=sent.by,
     )
 
 
@@ -349,6 +369,7 @@ def _attempts(episode: Episode | None) -> list[AttemptItem]:
 
 
 def _attempt(act: ActSummary) -> AttemptItem:
+    sent = act.assignment
     return AttemptItem(
         number=act.number,
         id=act.attempt_id,
@@ -361,4 +382,7 @@ def _attempt(act: ActSummary) -> AttemptItem:
         reason=act.reason,
         tokens=act.tokens,
         broke=act.broke,
+        model=None if sent is None else sent.model,
+        effort=None if sent is None else sent.effort,
+        chosen_by=None if sent is None else sent.by,
     )

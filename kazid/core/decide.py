@@ -308,6 +308,7 @@ def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choic
         title=choice.title,
         fingerprint=stuck.fingerprint(progress, vector),
         half_open=choice.half_open,
+        assignment=choice.assignment,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias, Union
 
 import msgspec
 
+from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, PredicateId
 from kazid.core.status import Cause, GoalStatus
 
@@ -50,6 +51,8 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     fingerprint: str
     half_open: bool = False
+    assignment: Assignment | None = None
+    """Of an agent: which one, and what chose it."""
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ import msgspec
 
 from kazid.core.bundle import Bundle
 from kazid.core.change import Change
-from kazid.core.goal import Goal
+from kazid.core.goal import Assignment, Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
@@ -243,6 +243,8 @@ class ActIntended(_Event, frozen=True, kw_only=True, tag="act.intended"):
     trees: Sequence[str] | None = None
     """What it holds for itself until it ended, whatever the goal says by then. None: written before this was kept."""
     cost_usd_reserved: float | None = None
+    assignment: Assignment | None = None
+    """Of an agent: which one with which model, and what chose it. None: the goal's own, as before routes."""
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

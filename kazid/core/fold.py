@@ -247,6 +247,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         predicates=event.predicates,
         greens=regression.greens_of(progress),
         reds=regression.reds_of(progress),
+        assignment=event.assignment,
     )
     attempts = dict(episode.attempts)
     if not is_dispatch and not event.half_open:

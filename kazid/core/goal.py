@@ -89,6 +89,27 @@ class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     total_timeout_s: float = 3600.0
 
 
+class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which agent one dispatch is given to, and what chose it (`core/routing.py`)."""
+
+    harness: str
+    model: str | None = None
+    effort: str | None = None
+    by: str = ""
+    """`[harness]`, `route 1`, `kazid.toml route 1`, …"""
+
+
+class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[[route]]`: which agent works on what. A route gives what it names, the rest is the goal's agent's."""
+
+    name: str
+    words: Sequence[str] = ()
+    """Ids, kinds and groups of predicates, or `key=value` labels of the goal: one that fits is enough. Empty: all."""
+    harness: str | None = None
+    model: str | None = None
+    effort: str | None = None
+
+
 class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`[budget.window]`: ceilings of any stretch of wall time of this length (`core/window.py`)."""
 
@@ -203,6 +224,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deploy: Deploy | None = None
     isolation: Isolation = Isolation()
     sandbox: Sandbox = Sandbox()
+    routes: Sequence[Route] = ()
+    """The first that fits a slice says who works on it: the goal-file's, then those of the settings."""
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from kazid.core import routing
 from kazid.core.errors import Problem
-from kazid.core.goal import Goal
+from kazid.core.goal import Assignment, Goal
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,11 +57,7 @@ def _beyond(policy: Policy, goal: Goal) -> Iterator[tuple[str, str]]:
             yield "deploy", f"may deploy to {_one_of(policy.environments)}, and it deploys to {target}"
     if goal.harness is None:
         return
-    if policy.harnesses is not None and goal.harness.id not in policy.harnesses:
-        yield "harness", f"may use {_one_of(policy.harnesses)}, and it asks for {goal.harness.id}"
-    if policy.models is not None and goal.harness.model not in policy.models:
-        asked = goal.harness.model or "no model by name"
-        yield "harness.model", f"may use the model {_one_of(policy.models)}, and it asks for {asked}"
+    yield from _agents_beyond(policy, goal)
     budget = goal.budget
     for key, asked_for, ceiling in (
         ("budget.max_cost_usd", budget.cost_usd_max, policy.cost_usd_max),
@@ -72,6 +69,21 @@ def _beyond(policy: Policy, goal: Goal) -> Iterator[tuple[str, str]]:
             name = key.rpartition(".")[2]
             asks = "names none" if asked_for is None else f"asks for {asked_for:g}"
             yield key, f"{name} is at most {ceiling:g}, and it {asks}"
+
+
+def _agents_beyond(policy: Policy, goal: Goal) -> Iterator[tuple[str, str]]:
+    """Agents and models that are not allowed, each once: the goal's own, and those that its routes choose."""
+    assert goal.harness is not None, "asked of a goal with an agent"
+    own = Assignment(harness=goal.harness.id, model=goal.harness.model)
+    asked = [own, *routing.possible(goal)]
+    harnesses, models = policy.harnesses, policy.models
+    if harnesses is not None:
+        for harness in dict.fromkeys(a.harness for a in asked if a.harness not in harnesses):
+            yield "harness", f"may use {_one_of(harnesses)}, and it asks for {harness}"
+    if models is not None:
+        for model in dict.fromkeys(a.model for a in asked if a.model not in models):
+            named = model or "no model by name"
+            yield "harness.model", f"may use the model {_one_of(models)}, and it asks for {named}"
 
 
 def _is_below(workspace: str | None, pattern: str) -> bool:

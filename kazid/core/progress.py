@@ -12,6 +12,7 @@ import msgspec
 
 from kazid.core.bundle import Bundle
 from kazid.core.change import Change
+from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.json import Json
 from kazid.core.status import Cause, GoalStatus
@@ -112,6 +113,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The failing set that it began from."""
     change: Change | None = None
     """What it changed, as git tells it."""
+    assignment: Assignment | None = None
+    """Of an agent: which one, and what chose it."""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -9,8 +9,9 @@ used nothing counts in no budget. There is no state but the goals' own: after a 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
+from kazid.core import routing
 from kazid.core.event import ActEnded
-from kazid.core.goal import Goal, HarnessChoice
+from kazid.core.goal import Assignment, Goal, HarnessChoice
 from kazid.core.ids import GoalUid
 from kazid.core.instant import Now
 from kazid.core.jitter import fraction
@@ -46,21 +47,23 @@ def is_free(event: ActEnded) -> bool:
 
 
 def holds(
-    uid: GoalUid, goal: Goal, progress: Progress, everyone: Iterable[Standing], now: Now
+    uid: GoalUid, goal: Goal, progress: Progress, everyone: Iterable[Standing], now: Now, *, rung: str
 ) -> tuple[str, str] | None:
-    """(what a dispatch of this goal waits for, who or until when); None when it may start."""
-    choice = goal.harness
-    if choice is None:
+    """(what a dispatch by this rung waits for, who or until when); None when it may start."""
+    if goal.harness is None:
         return None
-    alike = [(u, g, p) for u, g, p in everyone if g.harness is not None and _is_same(g.harness, choice)]
-    stopped = next(_refused(uid, progress, alike), None)
+    choice = _agent(goal, routing.harness_of(goal, rung))
+    alike = [
+        (u, g, p) for u, g, p in everyone if g.harness is not None and _is_same(_agent(g, choice.id), choice)
+    ]
+    stopped = next(_refused(uid, progress, alike, harness=choice.id), None)
     if stopped is not None:
         return WAITS_FOR_AUTH, stopped
-    ends = [end for _, _, p in alike for end in _limits(p)]
+    ends = [end for _, _, p in alike for end in _limits(p, harness=choice.id)]
     end = max(ends, default=None)
     if end is None:
         return None
-    own = max(_limits(progress), default=None)
+    own = max(_limits(progress, harness=choice.id), default=None)
     start = end if own == end else end + STAGGER_S * fraction(uid, end)
     return (
         (WAITS_FOR_QUOTA, f"{choice.id}, whose limit is over at {_clock(end)}")
@@ -69,29 +72,47 @@ def holds(
     )
 
 
-def _refused(uid: GoalUid, progress: Progress, alike: Iterable[Standing]) -> Iterator[str]:
+def _agent(goal: Goal, harness: str) -> HarnessChoice:
+    """That agent as this goal would start it."""
+    return routing.choice_of(goal, Assignment(harness=harness))
+
+
+def _refused(uid: GoalUid, progress: Progress, alike: Iterable[Standing], *, harness: str) -> Iterator[str]:
     """Goals whose login was refused after this one was last asked for."""
     asked_s = progress.asked_s or 0.0
     for other, goal, theirs in alike:
         is_stopped = theirs.status is GoalStatus.STUCK and theirs.cause is Cause.AUTH_FAILED
-        if other != uid and is_stopped and (theirs.last_act_ended_s or 0.0) >= asked_s:
-            assert goal.harness is not None
-            yield f"{goal.harness.id}, which is not logged in; resume {goal.owner}/{goal.id} once it is"
+        is_this = is_stopped and _last_rung(theirs) in (None, f"harness:{harness}")
+        if other != uid and is_this and (theirs.last_act_ended_s or 0.0) >= asked_s:
+            yield f"{harness}, which is not logged in; resume {goal.owner}/{goal.id} once it is"
 
 
-def _limits(progress: Progress) -> Iterator[float]:
-    """The ends of the limits that the goal's last dispatch met."""
+def _limits(progress: Progress, *, harness: str) -> Iterator[float]:
+    """The ends of the limits that the goal's last dispatch of this agent met."""
     for episode in (progress.episode, progress.last_episode):
-        last = None if episode is None else _last_dispatch(episode.acts)
+        last = None if episode is None else _last_dispatch(episode.acts, rung=f"harness:{harness}")
         if last is not None:
             if last.cause is Cause.QUOTA and last.until_wall_s is not None:
                 yield last.until_wall_s
             return
 
 
-def _last_dispatch(acts: Iterable[ActSummary]) -> ActSummary | None:
-    dispatches = [a for a in acts if a.rung.startswith("harness:") and a.ending is not None]
+def _last_dispatch(acts: Iterable[ActSummary], *, rung: str = "harness:") -> ActSummary | None:
+    """The last that ended of those whose rung begins so."""
+    is_whole = not rung.endswith(":")
+    dispatches = [
+        a for a in acts if a.ending is not None and (a.rung == rung if is_whole else a.rung.startswith(rung))
+    ]
     return dispatches[-1] if dispatches else None
+
+
+def _last_rung(progress: Progress) -> str | None:
+    """Who was sent last; None where that is not known any more."""
+    for episode in (progress.episode, progress.last_episode):
+        last = None if episode is None else _last_dispatch(episode.acts)
+        if last is not None:
+            return last.rung
+    return None
 
 
 def _is_same(one: HarnessChoice, other: HarnessChoice) -> bool:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, landing, oscillation, stuck, withheld
+from kazid.core import backoff, fight, landing, oscillation, routing, stuck, withheld
 from kazid.core.decision import Conclude, Guard
 from kazid.core.delivery import LANDED, ROLLBACK
-from kazid.core.goal import Goal, Mode, Predicate, Remedy
+from kazid.core.goal import Assignment, Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
@@ -34,6 +34,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     half_open: bool = False
     opened_s: float = 0.0
     """When the wait before it was over: its reds are looked at once more after that."""
+    assignment: Assignment | None = None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -218,11 +219,16 @@ def _agent_options(
         wait = Guard(name="observe", reason=reason, predicates=tuple(ready))
         return Options(choice=None, guards=[*guards, *held, wait], spent=(), orphaned=())
     if ready:
-        assert goal.harness is not None
         target = _slice(goal, vector, ready)[: 1 if is_damped else None]
-        title = f"{goal.harness.id} on {withheld.named(goal, target)}"
+        sent = routing.assigned(goal, target[0])
         opened_s = max(_opens_s(goal, progress, p, now, factor=factor) for p in target) if is_damped else 0.0
-        choice = Choice(rung=f"harness:{goal.harness.id}", predicates=target, title=title, opened_s=opened_s)
+        choice = Choice(
+            rung=f"harness:{sent.harness}",
+            predicates=target,
+            title=f"{sent.harness} on {withheld.named(goal, target)}",
+            opened_s=opened_s,
+            assignment=sent,
+        )
         return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
     others = [p for p in left if p not in eligible]
     return Options(
@@ -271,7 +277,7 @@ def _opens_s(goal: Goal, progress: Progress, predicate_id: PredicateId, now: Now
 
 
 def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tuple[PredicateId, ...]:
-    """One failing predicate, or those that share its group and evidence: the smallest change is asked for.
+    """One failing predicate, or those that share its group, evidence and agent: the smallest change is asked for.
 
     What is held out is nobody's slice while anything else is: of it an agent is told only that something does not hold.
     """
@@ -279,11 +285,13 @@ def _slice(goal: Goal, vector: VerdictVector, reds: Sequence[PredicateId]) -> tu
     first = goal.predicate(reds[0])
     if first.group is None:
         return (first.id,)
-    why = stuck.evidence_text(vector.reading(first.id).verdict)
+    why, sent = stuck.evidence_text(vector.reading(first.id).verdict), routing.assigned(goal, first.id)
     return tuple(
         p
         for p in reds
-        if goal.predicate(p).group == first.group and stuck.evidence_text(vector.reading(p).verdict) == why
+        if goal.predicate(p).group == first.group
+        and stuck.evidence_text(vector.reading(p).verdict) == why
+        and routing.assigned(goal, p) == sent
     )
 
 

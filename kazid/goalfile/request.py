@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from kazid.core.errors import Problem
-from kazid.core.goal import Goal
+from kazid.core.goal import Goal, Route
 from kazid.core.ids import PredicateId
 from kazid.goalfile import vocabulary
 from kazid.goalfile.lint import LintFinding
@@ -24,6 +24,8 @@ class Defaults(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd_per_dispatch: float = 2.0
     idle_timeout_s: float = 600.0
     total_timeout_s: float = 3600.0
+    routes: Sequence[Route] = ()
+    """`[[route]]` of the settings."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core.goal import Budget, BudgetWindow, Goal, HarnessChoice, Mode, Predicate, Remedy, Sandbox, Scope
+from kazid.core.goal import (
+    Budget,
+    BudgetWindow,
+    Goal,
+    HarnessChoice,
+    Mode,
+    Predicate,
+    Remedy,
+    Route,
+    Sandbox,
+    Scope,
+)
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
 from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
@@ -28,6 +39,7 @@ from kazid.goalfile.predicates import (
 )
 from kazid.goalfile.problems import Problems
 from kazid.goalfile.request import Defaults, Loaded, Request
+from kazid.goalfile.routes import Words, read_routes, routes_notices, with_defaults
 from kazid.goalfile.sections import Sections, read_sections
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.synthesized import SCOPE_GUARD, enforcement_guards
@@ -52,6 +64,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     places: Places
     remedies: Sequence[Remedy]
     harness: HarnessChoice | None
+    routes: Sequence[Route]
     sandbox: Sandbox
     predicates: Sequence[Predicate]
     delivery: Delivery
@@ -67,11 +80,11 @@ def read_goal(
     parts = _read(values, problems, request, base=base)
     if problems.count > before:
         return None
-    goal = _assembled(parts, values, document, request)
+    goal = _routed(_assembled(parts, values, document, request), parts, request)
     lines = {r.predicate.id: document.positions.line_of(r.path) for r in parts.read}
     return Loaded(
         goal=goal,
-        notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(parts, request)),
+        notices=(*notices_of(goal, parts.sections, parts.read), *_agent_notices(goal, parts, request)),
         unbuilt=tuple(unbuilt_of(parts.sections, parts.read, problems)),
         findings=_placed(lint(goal, kinds=request.catalog.kinds()), lines),
         lines=lines,
@@ -116,16 +129,17 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
     _check_ids(read, sections, delivery, problems)
     _check_captures(read, sections, problems)
     remedies = read_remedies(sections.remedies, {p.id for p in predicates}, problems)
+    wanted = Wanted(
+        flag=source.harness_flag,
+        model_flag=source.model_flag,
+        default=defaults.harness,
+        known=defaults.harness_ids,
+        idle_timeout_s=defaults.idle_timeout_s,
+        total_timeout_s=defaults.total_timeout_s,
+    )
     harness = choose_harness(
         sections.tables["harness"],
-        Wanted(
-            flag=source.harness_flag,
-            model_flag=source.model_flag,
-            default=defaults.harness,
-            known=defaults.harness_ids,
-            idle_timeout_s=defaults.idle_timeout_s,
-            total_timeout_s=defaults.total_timeout_s,
-        ),
+        wanted,
         has_remedies=bool(sections.remedies),
         mode=mode,
         predicates=predicates,
@@ -138,6 +152,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         places=places,
         remedies=remedies,
         harness=harness,
+        routes=read_routes(sections.routes, _words(sections, predicates, groups, context), wanted, problems),
         sandbox=read_sandbox(sections.tables["sandbox"], problems),
         predicates=predicates,
         delivery=delivery,
@@ -148,6 +163,30 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         message = "this goal needs a workspace: it came without a path, and none was given"
         problems.add((*scope.path, "workspace"), message, hint="say --workspace or [scope] workspace")
     return parts
+
+
+def _words(sections: Sections, predicates: Sequence[Predicate], groups: Groups, context: Context) -> Words:
+    labels = sections.top.text_table("labels")
+    return Words(
+        ids=[p.id for p in predicates],
+        kinds=list(context.kinds),
+        groups=[g.id for g in groups.groups],
+        labels=[f"{key}={value}" for key, value in labels.items()],
+    )
+
+
+def _routed(goal: Goal, parts: _Parts, request: Request) -> Goal:
+    """The goal with the routes of goal-file and settings, as far as they count."""
+    if _is_flagged(request):
+        return goal
+    table = parts.sections.tables["harness"]
+    is_chosen = table.has("id") or table.has("model")
+    own = msgspec.structs.replace(goal, routes=tuple(parts.routes)) if goal.harness is not None else goal
+    return with_defaults(own, request.defaults.routes, is_chosen=is_chosen)
+
+
+def _is_flagged(request: Request) -> bool:
+    return request.source.harness_flag is not None or request.source.model_flag is not None
 
 
 def _read_feature(name: str, places: Places, request: Request) -> str:
@@ -289,9 +328,10 @@ def _needs_ceiling(parts: _Parts) -> bool:
     return parts.harness is not None and parts.sections.tables["budget"].integer("max_dispatches") is None
 
 
-def _agent_notices(parts: _Parts, request: Request) -> Iterator[str]:
+def _agent_notices(goal: Goal, parts: _Parts, request: Request) -> Iterator[str]:
     if parts.harness is None and request.source.model_flag is not None:
         yield "--model has no effect: this goal never dispatches an agent"
+    yield from routes_notices(goal, parts.sections.routes, is_flagged=_is_flagged(request))
     if _needs_ceiling(parts):
         defaults = request.defaults
         day = _daily(needs_ceiling=True, window=_window(parts.sections.window), defaults=defaults)

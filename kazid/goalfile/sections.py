@@ -31,6 +31,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     top: Table
     tables: Mapping[str, Table]
     remedies: Sequence[Table]
+    routes: Sequence[Table]
     captures: Sequence[Table]
     guards: Sequence[Table]
     window: Table
@@ -45,14 +46,15 @@ def read_sections(values: Mapping[str, object], problems: Problems, *, base: Pat
         name: _read_plain(name, fields, values, problems, base=base)
         for name, fields in vocabulary.TABLES.items()
     }
-    remedies, captures = (
+    remedies, routes, captures = (
         read_tables(values.get(name), vocabulary.ARRAYS[name], problems, path=(*base, name), name=name)
-        for name in ("remedy", "capture")
+        for name in ("remedy", "route", "capture")
     )
     sections = Sections(
         top=top,
         tables=tables,
         remedies=remedies,
+        routes=routes,
         captures=captures,
         guards=_read_guards(values.get("enforcement"), problems, path=(*base, "enforcement")),
         window=_read_window(values.get("budget"), problems, path=(*base, "budget", "window")),

@@ -139,6 +139,17 @@ HARNESS: Fields = {
     "timeout": KeySpec(type=KeyType.DURATION, default="1h", help="an attempt never takes longer"),
 }
 
+ROUTE: Fields = {
+    "for": KeySpec(
+        type=KeyType.STRING_LIST,
+        help="ids, kinds or groups of predicates, or key=value labels of the goal; absent: everything",
+    ),
+    "harness": KeySpec(type=KeyType.NON_EMPTY_STRING, help="the agent sent there; absent: the goal's own"),
+    "model": KeySpec(type=KeyType.NON_EMPTY_STRING, help="its model"),
+    "effort": KeySpec(type=KeyType.NON_EMPTY_STRING, help="its reasoning effort"),
+}
+"""`[[route]]`, of a goal-file and of the settings: the first that fits a slice."""
+
 OBSERVE: Fields = {
     "interval": KeySpec(
         type=KeyType.DURATION, help="how often; live kinds 30s, code kinds of standing goals 10m"
@@ -321,7 +332,7 @@ TABLES: Mapping[str, Fields] = {
 }
 """The plain tables. `[enforcement]` has `guard` and `roles` besides, `[budget]` `window`, `[deploy]` `env`, `layer`."""
 
-ARRAYS: Mapping[str, Fields] = {"remedy": REMEDY, "group": GROUP, "capture": CAPTURE}
+ARRAYS: Mapping[str, Fields] = {"remedy": REMEDY, "route": ROUTE, "group": GROUP, "capture": CAPTURE}
 """The arrays of tables, `[[predicate]]` apart: its keys depend on its kind."""
 
 PREDICATE: Fields = {

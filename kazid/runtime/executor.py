@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from kazid.core import budget, quota
+from kazid.core import budget, quota, routing
 from kazid.core.change import Change
 from kazid.core.confinement import confinement_of, folders_of
 from kazid.core.delivery import RUNGS
@@ -161,10 +161,10 @@ class Executor:
                 total_timeout_s=remedy.timeout_s,
                 keep_on_success=True,
             )
-        assert goal.harness is not None, "only a goal with a harness dispatches"
         prompt = self._build_prompt(goal, progress, vector, tuple(intent.predicates))
-        invocation = self._harnesses[goal.harness.id].build(
-            goal.harness, prompt=prompt, cost_usd_max=intent.cost_usd_reserved
+        choice = routing.choice_of(goal, intent.assignment)
+        invocation = self._harnesses[choice.id].build(
+            choice, prompt=prompt, cost_usd_max=intent.cost_usd_reserved
         )
         return AttemptOrder(
             uid=uid,
@@ -172,12 +172,12 @@ class Executor:
             argv=invocation.argv,
             cwd=cwd,
             path=goal.path,
-            env={**invocation.env, **goal.harness.env},
+            env={**invocation.env, **choice.env},
             env_names=invocation.env_names,
             stdin_text=invocation.stdin_text,
             confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
-            idle_timeout_s=goal.harness.idle_timeout_s,
-            total_timeout_s=goal.harness.total_timeout_s,
+            idle_timeout_s=choice.idle_timeout_s,
+            total_timeout_s=choice.total_timeout_s,
         )
 
     async def start(self, order: AttemptOrder) -> Attempt:
@@ -250,8 +250,7 @@ def _is_dispatch(rung: str) -> bool:
 
 
 def _seat(goal: Goal, rung: str) -> Seat:
-    harness = goal.harness if _is_dispatch(rung) else None
-    return Seat(goal.owner, None if harness is None else harness.id)
+    return Seat(goal.owner, routing.harness_of(goal, rung) or None if _is_dispatch(rung) else None)
 
 
 def trees_of(goal: Goal) -> tuple[str, ...]:

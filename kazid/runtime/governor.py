@@ -100,7 +100,7 @@ class Governor:
         if not rung.startswith("harness:") or state.goal is None:
             return None
         everyone = ((s.uid, s.goal, s.progress) for s in self._everyone() if s.goal is not None)
-        return quota.holds(state.uid, state.goal, state.progress, everyone, self._clock.now())
+        return quota.holds(state.uid, state.goal, state.progress, everyone, self._clock.now(), rung=rung)
 
     # --- a red dependency -------------------------------------------------------------------------------------------
 

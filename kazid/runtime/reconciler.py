@@ -321,6 +321,7 @@ class Reconciler:
             number=progress.acts + 1,
             title=decision.title,
             half_open=decision.half_open,
+            assignment=decision.assignment,
             tokens_reserved=reserved.tokens,
             cost_usd_reserved=reserved.cost_usd,
             trees=trees_of(acting),

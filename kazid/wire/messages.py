@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
 import msgspec
 from msgspec import Meta
 
+from kazid.wire.agent_items import AttemptItem, DispatchItem
 from kazid.wire.names import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -208,23 +209,6 @@ class EpisodeItem(msgspec.Struct, frozen=True, kw_only=True):
     opened_at: float
 
 
-class AttemptItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One executor attempt. `ending` null: it is running."""
-
-    number: int
-    id: str
-    rung: str
-    title: str
-    predicates: Sequence[str]
-    ending: str | None = None
-    exit_code: int | None = None
-    duration_s: float | None = None
-    reason: str | None = None
-    tokens: int | None = None
-    broke: Sequence[str] = ()
-    """Predicates that were green when it began and red after it."""
-
-
 class GuardItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that holds the goal. `until`: wall seconds of the earliest moment it opens; null: an event opens it."""
 
@@ -272,6 +256,8 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     """On apply: created, attached, updated, generation, revived, reopened, checked."""
     waived: int = 0
     """Predicates that `converged` and `holding` leave out, as the goal-file allows."""
+    next_dispatch: DispatchItem | None = None
+    """Null: nothing is red that an agent may mend."""
     exit_code: int
 
 
@@ -333,6 +319,7 @@ class Explanation(_Reply, frozen=True, kw_only=True):
     next_wake_at: float | None
     exit_code: int
     watched: Sequence[WatchItem] = ()
+    next_dispatch: DispatchItem | None = None
 
 
 class EventItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from kazid.core.delivery import Deploy
-from kazid.core.goal import Budget, Goal, HarnessChoice
+from kazid.core.goal import Budget, Goal, HarnessChoice, Route
 from kazid.core.policy import Policy, exceeded
 from tests.builders import a_goal
 
@@ -82,3 +82,12 @@ def test_every_policy_that_is_about_a_goal_counts() -> None:
     both = [_policy(cost_usd_max=9.0), Policy(name="q", cost_usd_max=1.0)]
     (problem,) = exceeded(both, GOAL)
     assert problem.message == 'policy "q": max_cost_usd is at most 1, and it asks for 4'
+
+
+def test_what_a_route_would_choose_is_capped_too() -> None:
+    routed = replace(GOAL, routes=(Route(name="route 1", harness="codex", model="gpt-5"),))
+    policy = _policy(harnesses=("claude",), models=("haiku",))
+    assert [p.message for p in exceeded([policy], routed)] == [
+        'policy "p": may use claude, and it asks for codex',
+        'policy "p": may use the model haiku, and it asks for gpt-5',
+    ]

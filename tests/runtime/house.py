@@ -28,6 +28,7 @@ from kazid.core.replay import replay
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
+from kazid.ports.harness import Harness
 from kazid.ports.provider import Look, Provider
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.change_windows import ChangeWindows
@@ -87,6 +88,7 @@ class House:
         self.scripts: dict[str, Script] = {}
         self.runner = ScriptedRunner(clock=self.clock, scripts=lambda order: self._script(order.argv[0]))
         self.harness = ScriptedHarness()
+        self.harnesses: dict[str, Harness] = {"claude": self.harness}
         self._numbers = itertools.count(1)
 
     def _script(self, command: str) -> Script:
@@ -152,7 +154,7 @@ class Daemon:
         self.executor = Executor(
             runner=house.runner,
             leases=leases,
-            harnesses={"claude": house.harness},
+            harnesses=house.harnesses,
             build_prompt=lambda goal, progress, vector, predicates: f"fix {', '.join(predicates)}",
             private_folder=lambda uid: f"/private/{uid}",
             limits=ExecutorLimits(),

@@ -2,12 +2,14 @@
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from kazid.core import quota
-from kazid.core.goal import HarnessChoice
+from kazid.core.goal import HarnessChoice, Route
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.harness import Report, Trouble, TroubleKind
 from tests.builders import a_goal, a_harness
+from tests.fakes import ScriptedHarness
 from tests.runtime.house import ME, House
 
 pytestmark = pytest.mark.trio
@@ -98,3 +100,17 @@ async def test_another_credential_is_not_held(autojump_clock):
         await daemon.apply(one("second", "/w2", harness=other))
         await anyio.sleep(30)
         assert dispatches(house) == 2
+
+
+async def test_a_limit_of_one_agent_does_not_hold_what_a_route_gives_to_another(autojump_clock):
+    house = House()
+    house.harness.report = LIMITED
+    house.harnesses["codex"] = ScriptedHarness()
+    routed = (Route(name="route 1", harness="codex", model="gpt-5"),)
+    async with house.daemon() as daemon:
+        await daemon.apply(one("first"))
+        await anyio.sleep(30)
+        await daemon.apply(replace(one("second", "/w2"), routes=routed))
+        await anyio.sleep(30)
+        view = daemon.service.view("ada", "second")
+        assert view.progress.acts >= 1

@@ -1,0 +1,36 @@
+"""Parts of the API's bodies about who acts: attempts, and what an agent would be sent for. See `messages.py`."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class AttemptItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One executor attempt. `ending` null: it is running."""
+
+    number: int
+    id: str
+    rung: str
+    title: str
+    predicates: Sequence[str]
+    ending: str | None = None
+    exit_code: int | None = None
+    duration_s: float | None = None
+    reason: str | None = None
+    tokens: int | None = None
+    broke: Sequence[str] = ()
+    """Predicates that were green when it began and red after it."""
+    model: str | None = None
+    effort: str | None = None
+    chosen_by: str | None = None
+    """Of an agent: `[harness]`, or the route that chose it."""
+
+
+class DispatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent would be sent for now: the slice, and which agent with which model, chosen by what."""
+
+    predicates: Sequence[str]
+    harness: str
+    chosen_by: str
+    model: str | None = None
+    effort: str | None = None

@@ -186,7 +186,9 @@ def interpret(
             return errored(result.reason_code or "transient", result.reason, **evidence)
         case Ending.SIGNALED:
             return errored("signaled", f"the shell ended by signal {result.signal}", **evidence)
-        case Ending.EXITED | Ending.TIMED_OUT if result.stdout.truncated:
+        case Ending.TIMED_OUT if result.stdout.truncated:
+            return errored("timeout", "not all ran in time", **evidence)
+        case Ending.EXITED if result.stdout.truncated:
             detail = f"{result.stdout.bytes_total} bytes of output are too many to read"
             return errored("output_truncated", detail, **evidence)
         case Ending.EXITED | Ending.TIMED_OUT:

@@ -1,8 +1,8 @@
 """`gherkin`: one scenario of a feature file, as the one run of its runner reports it.
 
 A goal-file's gherkin predicate becomes one for each scenario when it is loaded; all of them share a run. What cannot be
-run or read, and a scenario that its report does not name, is UNKNOWN: no claim. A runner that does not end is an ERROR.
-A name that is reported more than once is green when every report of it is.
+run or read is an ERROR, so that it ends as other errors do. Without a runner, and for a scenario that the report does
+not name, there is no claim: UNKNOWN. A name that is reported more than once is green when every report of it is.
 """
 
 import enum
@@ -106,17 +106,15 @@ def reported(ran: Ran, options: GherkinOptions, *, workspace: str) -> Reported:
     evidence = evidence_of(ran, options.tool, workspace=workspace)
     stopped = could_not_look(ran, options.tool)
     if stopped is not None:
-        is_late = stopped.reason == "timeout"
-        problem = stopped if is_late else unknown(stopped.reason or "no_report", stopped.detail)
-        return Reported(evidence=evidence, problem=problem)
+        return Reported(evidence=evidence, problem=stopped)
     text = ran.report if isinstance(ran.report, str) else ""
     is_map = options.verdict_format is VerdictFormat.SCENARIO_MAP
     scenarios = _read_map(text) if is_map else read_scenarios(text)
     if isinstance(scenarios, str):
-        return Reported(evidence=evidence, problem=unknown("report_unreadable", scenarios))
+        return Reported(evidence=evidence, problem=errored("report_unreadable", scenarios))
     if len(scenarios) > SCENARIOS_MAX:
         detail = f"{len(scenarios)} scenarios are more than {SCENARIOS_MAX}"
-        return Reported(evidence=evidence, problem=unknown("report_too_large", detail))
+        return Reported(evidence=evidence, problem=errored("report_too_large", detail))
     return Reported(evidence=evidence, scenarios=scenarios)
 
 

@@ -32,6 +32,16 @@ def test_what_fits_is_whole_and_what_does_not_keeps_head_and_tail(
     )
 
 
+@given(st.lists(st.binary(max_size=50), max_size=40), st.integers(2, 300), st.integers(2, 300))
+def test_what_is_shrunk_is_what_a_smaller_bound_had_kept(
+    chunks: list[bytes], bytes_max: int, shrunk_max: int
+) -> None:
+    shrunk = captured(*chunks, bytes_max=max(bytes_max, shrunk_max))
+    shrunk.shrink(shrunk_max)
+    small = captured(*chunks, bytes_max=shrunk_max)
+    assert (shrunk.content(), shrunk.is_over) == (small.content(), small.is_over)
+
+
 def test_how_much_was_dropped_is_said_between_head_and_tail() -> None:
     output = captured(b"first\n", b"x\n" * 5000, b"last\n", bytes_max=100).output()
     assert output.truncated

@@ -1,6 +1,7 @@
 """A server on loopback that misbehaves on request: each path is one way for a service to be."""
 
 import contextlib
+import functools
 import gzip
 import re
 import socket
@@ -141,7 +142,7 @@ class _Handler(socketserver.BaseRequestHandler):
             case ["gzip"]:
                 self.reply(200, gzip.compress(b"squeezed"), "Content-Encoding: gzip")
             case ["gzip-bomb"]:
-                self.reply(200, gzip.compress(bytes(HUGE_BYTES), 9), "Content-Encoding: gzip")
+                self.reply(200, _gzip_bomb(), "Content-Encoding: gzip")
             case ["gzip-not"]:
                 self.reply(200, b"not squeezed", "Content-Encoding: gzip")
             case ["json"]:
@@ -172,6 +173,11 @@ class _Handler(socketserver.BaseRequestHandler):
                 self.reply(200, b"\xff\xfe\x00abc")
             case _:
                 self.reply(404, b"not here")
+
+
+@functools.cache
+def _gzip_bomb() -> bytes:
+    return gzip.compress(bytes(HUGE_BYTES), 9)
 
 
 @contextmanager

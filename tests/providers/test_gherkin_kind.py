@@ -66,9 +66,9 @@ ROW = {"scenario": "A <card>", "row_key": "x", "example": {"card": "red"}}
         pytest.param(judged(exited(0, stdout=report(element("S")))), "fail", "scenario_failed", id="no-steps"),
         pytest.param(judged(exited(0, stdout=report(element("T", "passed")))), "unknown",
                      "scenario_absent_from_report", id="not-named"),
-        pytest.param(judged(exited(0, stdout="")), "unknown", "report_unreadable", id="silence"),
-        pytest.param(judged(signaled(9, stdout=report(element("S", "passed")))), "unknown", "signaled", id="killed"),
-        pytest.param(judged(not_started("not found: x", code="cmd_unrunnable")), "unknown", "cmd_unrunnable",
+        pytest.param(judged(exited(0, stdout="")), "error", "report_unreadable", id="silence"),
+        pytest.param(judged(signaled(9, stdout=report(element("S", "passed")))), "error", "signaled", id="killed"),
+        pytest.param(judged(not_started("not found: x", code="cmd_unrunnable")), "error", "cmd_unrunnable",
                      id="no-runner"),
         pytest.param(judged(exited(0, stdout=report(element("S", "failed"), element("S", "passed")))), "fail",
                      "scenario_failed", id="a-later-report-does-not-hide-a-failure"),
@@ -82,7 +82,7 @@ ROW = {"scenario": "A <card>", "row_key": "x", "example": {"card": "red"}}
         pytest.param(judged(exited(0, stdout='{"S": {"S": true}}'), **MAP), "fail", "scenario_failed", id="map-object"),
         pytest.param(judged(exited(0, stdout='{"S": false, "S": true}'), **MAP), "fail", "scenario_failed",
                      id="map-a-name-twice"),
-        pytest.param(judged(exited(0, stdout="[]"), **MAP), "unknown", "report_unreadable", id="map-none"),
+        pytest.param(judged(exited(0, stdout="[]"), **MAP), "error", "report_unreadable", id="map-none"),
     ],
 )  # fmt: skip
 def test_a_scenario_is_what_its_report_says(verdict: Verdict, status: str, reason: str | None) -> None:

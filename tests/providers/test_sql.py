@@ -310,6 +310,23 @@ async def test_a_value_of_hundreds_of_megabytes_stays_with_the_server(postgres: 
     assert verdict.status is Status.PASS, verdict
 
 
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        pytest.param("SELECT repeat('x', 20000000)::int", "query_failed", id="within-the-bound"),
+        pytest.param("SELECT repeat('x', 100000000)::int", "answer_too_long", id="beyond-it"),
+    ],
+)
+async def test_an_error_that_quotes_hundreds_of_megabytes_is_not_taken_whole(
+    postgres: str, query: str, reason: str
+) -> None:
+    await look(Path("/"), "SELECT 1", url=postgres)
+    with bounded_memory(growth_max=200 * MIB):
+        verdict = await look(Path("/"), query, url=postgres, deadline_s=60)
+    assert (verdict.status, verdict.reason) == (Status.ERROR, reason), verdict
+    assert len(verdict.detail or "") < 1000
+
+
 async def test_a_server_that_lets_us_not_in_is_an_error_and_one_that_is_gone_is_red(postgres: str) -> None:
     nobody = await look(Path("/"), "SELECT 1", url=postgres.replace("kazi@", "nobody@"))
     assert (nobody.status, nobody.reason) == (Status.ERROR, "permission_denied"), nobody

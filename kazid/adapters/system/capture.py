@@ -50,6 +50,15 @@ class Capture:
         """Return the kept bytes with nothing in between: whole unless `is_over`."""
         return bytes(self._head + self._tail[-self._tail_max :])
 
+    def shrink(self, bytes_max: int) -> None:
+        """Keep no more than this, had it been the bound from the start; bytes that are dropped stay dropped."""
+        content = self.content()
+        if len(content) <= bytes_max:
+            return
+        self._head_max = bytes_max // 2
+        self._tail_max = bytes_max - self._head_max
+        self._head, self._tail = bytearray(content[: self._head_max]), bytearray(content[-self._tail_max :])
+
     def output(self, secrets: Iterable[str] = ()) -> Output:
         """Return the text, redacted; where something was dropped, a line between head and tail says how much."""
         if not self.is_over:

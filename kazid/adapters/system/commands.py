@@ -34,6 +34,9 @@ LOOKUPS_AT_ONCE_MAX = 16
 SWEEP_INTERVAL_S = 30.0
 """How often `main` looks for leaked checks: reading every environment costs some 10 ms with 500 processes."""
 
+LATE_BYTES_MAX = 1024 * 1024
+"""Of each stream of a command that its deadline ended: shown, never parsed; redacting 8 MiB takes a second."""
+
 _REDACT_ON_LOOP_BYTES_MAX = 256 * 1024
 _SWEEP_ROUNDS_MAX = 5
 
@@ -137,6 +140,9 @@ class SystemCommandRunner:
             with anyio.move_on_after(END_S, shield=True):
                 await child.end()
         duration_s = anyio.current_time() - started_s
+        if not child.has_exited:
+            for stream in filter(None, (stdout, stderr)):
+                stream.shrink(LATE_BYTES_MAX)
         texts = await self._texts(command, stdout, stderr)
         return _result(command, child, executable=executable, duration_s=duration_s, texts=texts)
 

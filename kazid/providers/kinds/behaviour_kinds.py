@@ -86,8 +86,8 @@ SCENARIO = KindSpec(
 GHERKIN = KindSpec(
     name="gherkin",
     summary="one predicate per scenario of a feature file, judged by one run of its runner",
-    verdicts="pass: each report of the scenario passed; fail: one did not; error: the runner did not end; "
-    "unknown: it could not be run or read, or its report does not name the scenario",
+    verdicts="pass: each report of the scenario passed; fail: one did not; error: it could not be run, or its report "
+    "not be read; unknown: nothing says what runs it, or its report does not name the scenario",
     live=False,
     built=True,
     keys={

@@ -247,6 +247,13 @@ VERBS = (
         ),
     ),
     Verb(
+        "ack",
+        "say that you have what a goal stopped for: no reminder, no escalation",
+        words=(_REF,),
+        options=(Option("--reason", "what is being done about it", kind=TEXT, value="TEXT"),),
+        details="The goal stays as it is: `resume` has it act again.",
+    ),
+    Verb(
         "freeze",
         "stop acting on every goal; observing goes on",
         options=(

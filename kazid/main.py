@@ -5,15 +5,12 @@ signal. Everything here is construction; no rule lives here.
 """
 
 import argparse
-import asyncio
-import contextlib
 import hashlib
 import os
 import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -28,11 +25,13 @@ from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
 from kazid.adapters.system.calendar import span_of
+from kazid.adapters.system.child_watching import use_pidfd_watcher
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
 from kazid.adapters.system.descriptors import raise_descriptor_limit
 from kazid.adapters.system.doctor import SystemDoctor
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
+from kazid.adapters.system.last_resort import force_end_after
 from kazid.adapters.system.notify import ServiceManager, activated_socket
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
@@ -48,11 +47,12 @@ from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
 from kazid.api.hook_app import build_hook_app
 from kazid.api.server import serve
-from kazid.core.errors import JournalUnavailable, JournalUnusable, StartRefused, first_leaf
+from kazid.core.errors import JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.core.window import DAY_S
 from kazid.defaults import defaults_of
 from kazid.goalfile.load import Defaults
+from kazid.notifications import Notifications
 from kazid.registry import (
     NETWORK_KINDS,
     Harnesses,
@@ -61,6 +61,7 @@ from kazid.registry import (
     builtin_providers,
     installed_plugins,
 )
+from kazid.runtime.acknowledging import Acknowledging
 from kazid.runtime.audit_head import AuditHead
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.change_windows import ChangeWindows
@@ -73,6 +74,7 @@ from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.places import Places
 from kazid.runtime.pulse import Pulse
+from kazid.runtime.retention import drop_deleted
 from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
@@ -116,7 +118,7 @@ def run(argv: Sequence[str]) -> int:
         return EXIT_REFUSED
     code = EXIT_OK
     try:
-        _use_pidfd_watcher()
+        use_pidfd_watcher()
         raise_descriptor_limit()
         sys.setswitchinterval(THREAD_SWITCH_S)
         anyio.run(daemon.run, backend="asyncio")
@@ -168,13 +170,6 @@ def _place(arguments: argparse.Namespace) -> Place:
     )
 
 
-def _use_pidfd_watcher() -> None:
-    """On 3.11 the default watcher is a thread per child; pidfd takes a quarter off the loop's CPU (feasibility §2)."""
-    if sys.version_info < (3, 12):
-        policy = asyncio.get_event_loop_policy()  # pyright: ignore[reportDeprecated] - 3.11 has no other way
-        policy.set_child_watcher(asyncio.PidfdChildWatcher())  # pyright: ignore[reportDeprecated]
-
-
 class _Parts(NamedTuple):
     """What the tree's children share."""
 
@@ -184,6 +179,7 @@ class _Parts(NamedTuple):
     sandbox: SystemSandbox
     repositories: SystemRepositories
     leases: MemoryLeases
+    broadcaster: Broadcaster
     watcher: SystemWatcher
     world: World
     goals: Goals
@@ -212,6 +208,7 @@ class _Daemon:
         activated = activated_socket(os.environ)
         self._own_socket = None if activated is not None else ApiSocket(place.socket)
         self._socket: socket.socket = activated if activated is not None else self._listener()
+        self._notifications: Notifications | None = None
         self._hook_socket = tcp_listener(settings.api.listen) if settings.api.listen else None
 
     def _listener(self) -> socket.socket:
@@ -311,22 +308,33 @@ class _Daemon:
             belonging_of=ancestry.belonging_of,
             restart=self._request_restart,
         )
-        return _Parts(health, commands, runner, sandbox, repositories, leases, watcher, world, goals, service)
-
-    async def _drop_deleted(self, journal: SqliteJournal, parts: "_Parts") -> None:
-        """Events and attempt folders of goals deleted long ago, a bounded piece."""
-        before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
-        try:
-            gone = await journal.discard_forgotten(before_wall_s=before_wall_s)
-        except JournalUnavailable:
-            return  # the disk is full: housekeeping comes again
-        for uid in gone:
-            await parts.runner.discard(uid, keep=0)
+        return _Parts(
+            health,
+            commands,
+            runner,
+            sandbox,
+            repositories,
+            leases,
+            broadcaster,
+            watcher,
+            world,
+            goals,
+            service,
+        )
 
     def _children(self, journal: SqliteJournal, parts: "_Parts") -> tuple[ChildSpec, ...]:
         """The supervision tree, in starting order."""
         goals, service = parts.goals, parts.service
         audit_head = AuditHead(journal, self._clock)
+        self._notifications = Notifications(
+            self.settings,
+            store=journal,
+            goals=goals,
+            clock=self._clock,
+            health=parts.health,
+            broadcaster=parts.broadcaster,
+            commands=parts.commands,
+        )
 
         async def keep_house() -> None:
             await parts.commands.sweep_leaked_checks()
@@ -334,7 +342,8 @@ class _Daemon:
             await goals.keep_house(events_kept=self.settings.retention.events_per_goal)
             for state in list(goals):
                 await parts.runner.discard(state.uid, keep=self.settings.retention.attempts_per_goal)
-            await self._drop_deleted(journal, parts)
+            before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
+            await drop_deleted(journal, parts.runner, before_wall_s=before_wall_s)
             parts.runner.reap()
             await audit_head.say()
 
@@ -364,6 +373,7 @@ class _Daemon:
             own_uid=os.geteuid(),
             read_text=read_source,
             audit=journal,
+            acknowledge=Acknowledging(goals, journal).acknowledge,
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,
@@ -386,6 +396,7 @@ class _Daemon:
             ChildSpec("watcher", parts.watcher.run),
             ChildSpec("goals", goals.run),
             ChildSpec("pulse", pulse.run),
+            *self._notifications.children(),
             ChildSpec("api", api),
             *([] if self._hook_socket is None else [ChildSpec("hooks", hooks)]),
         )
@@ -407,7 +418,7 @@ class _Daemon:
         log.info("daemon.stopping", restart=self.wants_restart)
         parts.world.ends_attempts = not self.wants_restart
         parts.service.stop_streams()
-        _force_end_after(STOP_S_MAX)
+        force_end_after(STOP_S_MAX, exit_code=EXIT_FAILED)
 
     async def _handle_signals(self, *, task_status: TaskStatus[None]) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as received:
@@ -434,6 +445,8 @@ class _Daemon:
                 log.warning("settings.need_restart", table="api")
             self.settings = settings
             self._windows.take(window_rules(settings))
+            if self._notifications is not None:
+                self._notifications.take(settings)
             configure_logging(level=settings.log.level, format=settings.log.format)
             log.info("settings.reloaded", file=self.place.settings_file)
         self._manager.ready("settings reloaded")
@@ -477,16 +490,3 @@ def _new_uid() -> GoalUid:
 def _state_id(state_dir: str) -> str:
     """Names this state folder in the environment of what it starts."""
     return hashlib.sha256(state_dir.encode()).hexdigest()[:12]
-
-
-def _force_end_after(delay_s: float) -> None:
-    """The last resort of a shutdown that hangs: the journal is crash-only, so ending hard loses nothing."""
-
-    def end() -> None:
-        with contextlib.suppress(OSError):
-            print(f"kazid: shutdown took longer than {delay_s:g} s; ending now", file=sys.stderr)
-        os._exit(EXIT_FAILED)
-
-    timer = threading.Timer(delay_s, end)
-    timer.daemon = True
-    timer.start()

@@ -4,10 +4,11 @@ Every key is documented in `config/kazid.toml`, which a test loads and compares.
 every problem, and kazid does not start; on SIGHUP a bad file changes nothing and is logged.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import tomli
@@ -17,10 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
+from kazid.core.notice import ALERTING, APPROVAL, INCIDENT, SETTLED
 from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
+from kazid.core.status import Cause
 
 WINDOW_S_MIN, WINDOW_S_MAX = 60.0, 31 * 86_400.0
+HEARTBEAT_S_MIN = 1.0
 SYSTEM_SETTINGS = "/etc/kazi/kazid.toml"
 
 
@@ -198,6 +202,81 @@ class WindowSettings(_Table):
         return name
 
 
+_REFERENCE = r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00]+|credential:[A-Za-z0-9][A-Za-z0-9_.-]*)"
+Reference = Annotated[str, Field(pattern=f"^(|{_REFERENCE})$")]
+"""Where a secret is; never the secret."""
+TOLD_STATUSES = {s.value for s in ALERTING | SETTLED} | {INCIDENT, APPROVAL}
+TOLD_CAUSES = {c.value for c in Cause} | {"common_cause"}
+
+
+class NotifySettings(_Table):
+    """Who is told what, and how."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    kind: Literal["webhook", "mail", "command", "desktop", "apprise"]
+    owners: list[str] = []
+    labels: dict[str, str] = {}
+    statuses: list[str] = []
+    causes: list[str] = []
+    group: str = "30s"
+    remind: str = "4h"
+    after: str = ""
+    per_hour: int = Field(default=30, ge=1, le=1000)
+    resolved: bool = True
+    url: str = ""
+    secret: Reference = ""
+    smtp: str = Field(default="", pattern=r"^(|(\[[0-9A-Fa-f:.]+\]|[^:\[\]/\s]+):[0-9]{1,5})$")
+    security: Literal["tls", "starttls", "none"] = "starttls"
+    user: str = ""
+    password: Reference = ""
+    sender: str = Field(default="", pattern=r"^[^\r\n]*$")
+    recipients: list[Annotated[str, Field(pattern=r"^[^\s,]+@[^\s,]+$")]] = []
+    command: list[str] = []
+
+    @field_validator("group", "remind", "after")
+    @classmethod
+    def _is_duration(cls, text: str) -> str:
+        if text and duration_s(text) is None:
+            raise ValueError(f"{text!r} is not a duration")
+        return text
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        needed = {
+            "webhook": ("url",),
+            "apprise": ("url",),
+            "mail": ("smtp", "sender", "recipients"),
+            "command": ("command",),
+        }.get(self.kind, ())
+        missing = [key for key in needed if not getattr(self, key)]
+        if missing:
+            raise ValueError(f"{self.kind} needs {' and '.join(missing)}")
+        if self.kind == "webhook" and not re.fullmatch(rf"(https?://\S+|{_REFERENCE})", self.url):
+            raise ValueError(
+                "url is http://…, https://…, or where it is: env:NAME, file:/PATH, credential:NAME"
+            )
+        if self.kind == "apprise" and not re.fullmatch(_REFERENCE, self.url):
+            raise ValueError("an apprise url is a secret: env:NAME, file:/PATH or credential:NAME")
+        unknown = [*(set(self.statuses) - TOLD_STATUSES), *(set(self.causes) - TOLD_CAUSES)]
+        if unknown:
+            raise ValueError(f"nobody is ever told of {', '.join(sorted(unknown))}")
+        return self
+
+
+class HeartbeatSettings(_Table):
+    """A sign of life to a dead man's switch elsewhere; no url: none."""
+
+    url: str = Field(default="", pattern=rf"^(|https?://\S+|{_REFERENCE})$")
+    every: str = "5m"
+
+    @field_validator("every")
+    @classmethod
+    def _is_duration(cls, text: str) -> str:
+        if (duration_s(text) or 0.0) < HEARTBEAT_S_MIN:
+            raise ValueError(f"{text!r} is not a duration of {HEARTBEAT_S_MIN:g}s or more")
+        return text
+
+
 class Settings(_Table):
     """All of `kazid.toml`."""
 
@@ -212,10 +291,19 @@ class Settings(_Table):
     kind: list[KindSettings] = []
     window: list[WindowSettings] = []
     policy: list[PolicySettings] = []
+    notify: list[NotifySettings] = []
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
     route: list[RouteSettings] = []
     harnesses: list[DeclaredHarness] = []
     """`[[harness]]` tables with an `id`."""
+
+    @field_validator("notify")
+    @classmethod
+    def _have_names(cls, tables: list[NotifySettings]) -> list[NotifySettings]:
+        if len({table.name for table in tables}) < len(tables):
+            raise ValueError("each [[notify]] has a name of its own")
+        return tables
 
 
 def policies(settings: Settings) -> Sequence[Policy]:

@@ -4,6 +4,7 @@ Made by `main`, read by every route. What may change while the daemon runs (sett
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import anyio
 import msgspec
@@ -21,6 +22,18 @@ from kazid.runtime.executor import PromptBuilder
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.service import Service
 from kazid.runtime.try_out import Tried
+from kazid.runtime.views import Caller
+
+
+class Acknowledge(Protocol):
+    """`runtime/acknowledging.py` says what it does."""
+
+    async def __call__(
+        self, owner: str, goal_id: str, *, reason: str, caller: Caller, idempotency_key: str | None = None
+    ) -> None:
+        """Record it. Raises UnknownGoal, JournalUnavailable."""
+        ...
+
 
 MODE_USER = "user"
 MODE_SYSTEM = "system"
@@ -49,6 +62,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """What goals may ask for at most."""
     own_uid: int
     read_text: Callable[[str], str]
+    acknowledge: "Acknowledge"
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
     """Looks at these predicates of a goal once."""
     audit: AuditTrail

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from kazid.api.endpoint import Endpoint
 from kazid.api.routes import (
+    acknowledging,
     apply,
     audit,
     bundle,
@@ -33,6 +34,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *goals.ENDPOINTS,
     *apply.ENDPOINTS,
     *steering.ENDPOINTS,
+    *acknowledging.ENDPOINTS,
     *fleet.ENDPOINTS,
     *explain.ENDPOINTS,
     *bundle.ENDPOINTS,

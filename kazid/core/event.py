@@ -155,6 +155,13 @@ class GoalParked(_Event, frozen=True, kw_only=True, tag="goal.parked"):
     """The exception in one line."""
 
 
+class AlertAcknowledged(_Event, frozen=True, kw_only=True, tag="alert.acknowledged"):
+    """Somebody has what the goal stopped for: nobody is reminded of it, and it is not escalated."""
+
+    by: str
+    reason: str = ""
+
+
 class ReconcileRequested(_Event, frozen=True, kw_only=True, tag="reconcile.requested"):
     """Somebody asked to look now: convergence needs observations that start after this."""
 
@@ -358,6 +365,7 @@ Event: TypeAlias = Union[
     GoalStopped,
     GoalDeleted,
     GoalParked,
+    AlertAcknowledged,
     ReconcileRequested,
     TaskRecovered,
     ClockStepped,

@@ -17,6 +17,7 @@ from kazid.core.event import (
     ActDeferred,
     ActEnded,
     ActIntended,
+    AlertAcknowledged,
     BundleLeft,
     ClockStepped,
     EpisodeClosed,
@@ -132,6 +133,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
                 reason=event.reason,
                 status_since_wall_s=at.wall_s,
             )
+        case AlertAcknowledged():
+            return progress
         case ReconcileRequested():
             return replace(progress, asked_s=at.boot_s, deferred=None)
         case TaskRecovered():

@@ -86,6 +86,12 @@ class SuspendRequest(_Request, frozen=True, kw_only=True):
     for_s: Annotated[float, Meta(gt=0, le=SUSPEND_S_MAX)] | None = None
 
 
+class AckRequest(_Request, frozen=True, kw_only=True):
+    """Somebody has what the goal stopped for."""
+
+    reason: Annotated[str, Meta(max_length=TEXT_MAX)] = ""
+
+
 class FreezeRequest(_Request, frozen=True, kw_only=True):
     """Stop acting on every goal, go on looking. `for_s`: until then; null: until thawed."""
 

@@ -178,6 +178,9 @@ class FakeService:
     async def reconcile(self, owner: str, goal_id: str, **what: Any) -> GoalView:
         return self._steer("reconcile", owner, goal_id, None, **what)
 
+    async def acknowledge(self, owner: str, goal_id: str, **what: Any) -> None:
+        self._steer("ack", owner, goal_id, None, **what)
+
     def _steer(self, verb: str, owner: str, goal_id: str, status: GoalStatus | None, **what: Any) -> GoalView:
         self._heard(verb, owner=owner, goal_id=goal_id, **what)
         view = self._find(owner, goal_id)

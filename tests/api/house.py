@@ -114,6 +114,7 @@ class House:
                 "audit": FakeTrail(),
                 "read_text": _no_files,
                 "try_out": _no_looks,
+                "acknowledge": self.service.acknowledge,
                 "hooks": Hooks(b"k" * 32),
                 **context,
             },

@@ -80,6 +80,7 @@ def test_a_mutation_that_did_not_happen_says_so(
         ("GET", "", None), ("DELETE", "", None), ("GET", "/explain", None), ("GET", "/wait", None),
         ("GET", "/follow", None), ("GET", "/log", None), ("POST", "/suspend", {"reason": "r"}),
         ("POST", "/resume", {"reason": "r"}), ("POST", "/stop", None), ("POST", "/reconcile", None),
+        ("POST", "/ack", {}),
     ],
 )  # fmt: skip
 def test_an_unknown_goal_is_404(house: House, method: str, suffix: str, body: Any) -> None:

@@ -65,7 +65,7 @@ PRESENT = {
     "harnesses",
 }
 READS = {"status", "explain", "follow", "wait"}
-STEERS = {"suspend", "resume", "stop", "delete", "reconcile"}
+STEERS = {"ack", "suspend", "resume", "stop", "delete", "reconcile"}
 OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
 FLEET = {"freeze", "thaw"}

@@ -149,6 +149,21 @@ def test_steering_reaches_the_service(
     assert what["idempotency_key"] is not None
 
 
+def test_what_nobody_was_told_of_is_not_acknowledged(house: House) -> None:
+    answer = house.call("POST", f"{WEB}/ack", {})
+    assert (answer.status, answer.json["title"]) == (409, "nothing to acknowledge")
+    assert "ack" not in {verb for verb, _ in house.service.asked}
+
+
+def test_an_acknowledgement_reaches_the_runtime_and_shows_the_goal(house: House) -> None:
+    house.service.add(a_view(mine(a_goal()), status=GoalStatus.STUCK))
+    answer = house.call("POST", f"{WEB}/ack", {"reason": "on it"}, headers={"Idempotency-Key": "k1"})
+    assert (answer.status, answer.json["status"]) == (200, "stuck")
+    (what,) = [what for verb, what in house.service.asked if verb == "ack"]
+    assert (what["goal_id"], what["reason"], what["caller"].login) == ("web", "on it", ME)
+    assert what["idempotency_key"] is not None
+
+
 def test_an_idempotency_key_is_the_callers_verbs_and_goals_own(house: House) -> None:
     def key_of(method: str, target: str, key: str) -> str:
         house.service.add(a_view(mine(a_goal())))

@@ -10,6 +10,7 @@ import pytest
 from kazid.wire import exit_codes
 from kazid.wire.messages import (
     Acknowledged,
+    AckRequest,
     LintFindingItem,
     LintRequest,
     ProblemItem,
@@ -187,6 +188,14 @@ def test_steering_exits_by_what_became_of_it(
     assert (told["status"], told["exit_code"]) == ("suspended", code)
     if kind is not None:
         assert msgspec.json.decode(daemon.requests[0].body, type=kind) == body
+
+
+def test_ack_says_that_the_goal_stays_what_it_is(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("POST", f"{GOAL}/ack", document(a_goal(status="stuck", exit_code=3)))
+    finished = kazictl("ack", "web", "--reason", "on it")
+    assert (finished.returncode, finished.stdout) == (0, "ops/web: acknowledged; still stuck\n")
+    assert msgspec.json.decode(daemon.requests[0].body, type=AckRequest) == AckRequest(reason="on it")
+    assert one_document(kazictl("ack", "web", "--json"))["exit_code"] == 0
 
 
 @pytest.mark.parametrize("verb", ["reconcile", "stop", "suspend", "resume"])

@@ -38,6 +38,7 @@ _KEYS_AGAIN = f"""
     WHERE at_wall_s < excluded.at_wall_s - {KEY_TTL_S}
 """
 _AUDIT = "INSERT INTO audit (number, goal, record, hash) VALUES"
+_OUTBOX = "INSERT INTO outbox (offset, uid, seq, ref, at_wall_s, notice) VALUES"
 _AUDIT_HEAD = """
     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'audit'), 0),
     (SELECT hash FROM audit ORDER BY number DESC LIMIT 1),
@@ -65,6 +66,8 @@ class Append(msgspec.Struct, frozen=True, kw_only=True):
     types: Sequence[str]
     audited: Sequence[bytes | None]
     """What the audit trail keeps of each event."""
+    notices: Sequence[bytes | None]
+    """What of each people may want to know."""
     bodies: Sequence[bytes]
     at: str
     wall_s: float
@@ -86,6 +89,7 @@ def append_all(appends: Sequence[Append], connection: sqlite3.Connection) -> lis
     _insert(connection, _EVENTS, plan.events)
     _insert(connection, _GOALS, plan.goals, _GOALS_AGAIN)
     _insert(connection, _AUDIT, plan.audit)
+    _insert(connection, _OUTBOX, plan.outbox)
     if plan.keys:
         newest_wall_s = max(append.wall_s for append in appends)
         connection.execute(_PRUNE_KEYS, (newest_wall_s - KEY_TTL_S, KEYS_PRUNED_MAX))
@@ -101,6 +105,7 @@ class _Plan:
         self.goals: list[_Row] = []
         self.keys: list[_Row] = []
         self.audit: list[_Row] = []
+        self.outbox: list[_Row] = []
         self._connection = connection
         self._planned: dict[tuple[GoalUid, int], tuple[Offset, bytes]] = {}
         offset, seqs = connection.execute(_HEADS, (_json({append.uid for append in appends}),)).fetchone()
@@ -126,11 +131,16 @@ class _Plan:
             if not header.is_deleted and holder != header.uid:
                 return Conflict(uid=holder, expected_seq=append.expected_seq, actual_seq=self._seq_of(holder))
             self._plan_header(header)
-        for type_, body, kept in zip(append.types, append.bodies, append.audited, strict=True):
+        for type_, body, kept, notice in zip(
+            append.types, append.bodies, append.audited, append.notices, strict=True
+        ):
             seq += 1
             self._offset += 1
             if kept is not None:
                 self._plan_audit(append, kept, seq=seq)
+            if notice is not None:
+                ref = self._names.get(append.uid, "").removeprefix("/")
+                self.outbox.append((self._offset, append.uid, seq, ref, append.wall_s, notice))
             self.events.append((self._offset, append.uid, seq, type_, append.at, body))
             self._planned[append.uid, seq] = (Offset(self._offset), body)
         assert seq == append.last_seq

@@ -6,7 +6,7 @@ costs a wait for the interpreter each, and one call decodes the lot. What batche
 
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Self, TypeVar
 
@@ -14,6 +14,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
+from kazid.adapters.sqlite import outbox
 from kazid.adapters.sqlite.appends import Append
 from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
 from kazid.adapters.sqlite.group_commit import GroupCommit
@@ -22,8 +23,11 @@ from kazid.core.errors import JournalUnavailable, JournalUnusable
 from kazid.core.event import Event, Recorded, event_type
 from kazid.core.ids import GoalUid, Offset, Seq
 from kazid.core.instant import Now
+from kazid.core.notice import Noticed
+from kazid.core.route import RouteState
 from kazid.ports.audit import RECORDS_PER_PAGE_MAX, AuditRecord
 from kazid.ports.journal import EVENTS_PER_APPEND_MAX, READ_LIMIT_MAX, GoalHeader, Receipt
+from kazid.ports.notifying import NOTICES_PER_PAGE_MAX
 
 DISCARD_MAX = 1000
 """Events dropped per call: 10,000 at once held everybody up for 136 ms, so a tenth of it."""
@@ -137,6 +141,7 @@ class SqliteJournal:
             types=tuple(event_type(event) for event in events),
             bodies=bodies,
             audited=tuple(audited(event) for event in events),
+            notices=tuple(outbox.row_of(event) for event in events),
             ran_as_uid=os.geteuid(),
             at=_encode((at.boot_s, at.wall_s, at.boot_id)).decode(),
             wall_s=at.wall_s,
@@ -205,6 +210,19 @@ class SqliteJournal:
     async def audit_last(self) -> int:
         """See ports/audit.py."""
         return await self._read(_read_audit_last)
+
+    async def notices(self, *, after: int, limit: int = NOTICES_PER_PAGE_MAX) -> Sequence[Noticed]:
+        """See ports/notifying.py."""
+        assert 1 <= limit <= NOTICES_PER_PAGE_MAX
+        return await self._read(partial(outbox.read_notices, after, limit))
+
+    async def route_states(self) -> Mapping[str, RouteState]:
+        """See ports/notifying.py."""
+        return await self._read(outbox.read_routes)
+
+    async def save_routes(self, states: Mapping[str, RouteState], *, taken: int) -> None:
+        """See ports/notifying.py."""
+        await self._write(partial(outbox.write_routes, states, taken))
 
     async def _page(self, query: str, *arguments: object, limit: int) -> Sequence[Recorded]:
         assert 1 <= limit <= READ_LIMIT_MAX

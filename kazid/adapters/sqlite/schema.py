@@ -74,6 +74,20 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
         """,
     ),
+    (
+        # One row for each event that people may want to know of, in its transaction, until every route has taken it.
+        """
+        CREATE TABLE outbox (
+            offset INTEGER PRIMARY KEY,
+            uid TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            ref TEXT NOT NULL,
+            at_wall_s REAL NOT NULL,
+            notice BLOB NOT NULL
+        )
+        """,
+        "CREATE TABLE routes (name TEXT NOT NULL PRIMARY KEY, state BLOB NOT NULL) WITHOUT ROWID",
+    ),
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

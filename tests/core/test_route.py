@@ -1,0 +1,360 @@
+"""Whom a notice reaches and when: pure transitions played over virtual wall time."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from kazid.core.event import (
+    BY_EXPIRY,
+    ActDeferred,
+    AlertAcknowledged,
+    Event,
+    GoalDeleted,
+    GoalParked,
+    GoalResumed,
+    IncidentOpened,
+    StatusChanged,
+)
+from kazid.core.ids import Epoch
+from kazid.core.notice import ALERTING, Notice, Noticed, NoticeKind, noticed
+from kazid.core.route import (
+    ALERTS_MAX,
+    GIVE_UP_S,
+    HOUR_S,
+    LINES_MAX,
+    RETRY_S_MAX,
+    Facts,
+    Line,
+    Message,
+    Route,
+    RouteState,
+    advanced,
+    delivered,
+    due_wall_s,
+    failed,
+    taken,
+)
+from kazid.core.status import Cause, GoalStatus
+
+T0 = 1_700_000_000.0
+ADA = Facts(owner="ada", labels={"team": "web"}, cost_usd=1.25, tokens=900)
+
+
+class Play:
+    """One route through time: what happens when, and every message that was taken."""
+
+    def __init__(self, route: Route, *, facts: Facts = ADA) -> None:
+        self.route = route
+        self.facts = facts
+        self.state = RouteState()
+        self.now = T0
+        self.offset = 0
+        self.messages: list[Message] = []
+        self.is_down = False
+        self.tries: list[tuple[float, str]] = []
+
+    def happens(self, kind: NoticeKind, *, uid: str = "u1", **fields: str) -> None:
+        self.offset += 1
+        notice = Notice(kind=kind, **fields)
+        self.state = taken(
+            self.route,
+            self.state,
+            Noticed(offset=self.offset, uid=uid, seq=1, ref=f"ada/{uid}", at_wall_s=self.now, notice=notice),
+            self.facts,
+        )
+
+    def stuck(self, uid: str = "u1", **fields: str) -> None:
+        self.happens(NoticeKind.PROBLEM, uid=uid, **{"status": "stuck", "cause": "no_progress", **fields})
+
+    def holds(self, uid: str = "u1") -> None:
+        self.happens(NoticeKind.SETTLED, uid=uid, status="holding")
+
+    def passes(self, seconds: float) -> None:
+        end = self.now + seconds
+        while True:
+            self._step()
+            due = due_wall_s(self.route, self.state)
+            if due is None or due > end:
+                break
+            self.now = max(self.now + 1e-3, due)
+        self.now = end
+        self._step()
+
+    def _step(self) -> None:
+        message_id = f"m{len(self.tries)}-{len(self.messages)}-{self.now}"
+        self.state = advanced(self.route, self.state, self.now, message_id=message_id, audit_head="7:ab")
+        self.state = msgspec.json.decode(msgspec.json.encode(self.state), type=RouteState)
+        outgoing = self.state.outgoing
+        if outgoing is not None and outgoing.next_wall_s <= self.now:
+            self.tries.append((self.now, outgoing.message.id))
+            if self.is_down:
+                self.state = failed(self.state, self.now, reason="500")
+            else:
+                self.messages.append(outgoing.message)
+                self.state = delivered(self.state)
+
+    def told(self) -> list[list[tuple[str, str]]]:
+        return [[(line.what, line.ref) for line in m.lines] for m in self.messages]
+
+
+def a_route(**fields: object) -> Route:
+    return replace(Route(name="ops"), **fields)
+
+
+@pytest.mark.parametrize(
+    ("event", "kind", "status"),
+    [
+        *[
+            pytest.param(StatusChanged(status=s), NoticeKind.PROBLEM, s.value, id=s.value)
+            for s in sorted(ALERTING, key=lambda s: s.value)
+        ],
+        pytest.param(StatusChanged(status=GoalStatus.HOLDING), NoticeKind.SETTLED, "holding", id="holding"),
+        pytest.param(StatusChanged(status=GoalStatus.ACTING), None, "", id="acting-is-no-news"),
+        pytest.param(GoalParked(traceback="t", reason="KeyError"), NoticeKind.PROBLEM, "parked", id="parked-task"),
+        pytest.param(GoalDeleted(epoch=Epoch(2), by="ada"), NoticeKind.ENDED, "deleted", id="deleted"),
+        pytest.param(AlertAcknowledged(by="ada"), NoticeKind.TAKEN, "", id="ack"),
+        pytest.param(GoalResumed(reason="r", by="ada"), NoticeKind.TAKEN, "resumed", id="a-person-resumed"),
+        pytest.param(GoalResumed(reason="r", by=BY_EXPIRY), None, "", id="nobody-resumed"),
+        pytest.param(ActDeferred(waits_for="approval", holder="2 of 2"), NoticeKind.PROBLEM, "approval", id="approval"),
+        pytest.param(ActDeferred(waits_for="lease", holder="x"), None, "", id="a-lease-is-nobodys-business"),
+        pytest.param(
+            IncidentOpened(red=["a", "b"], acting=[], active=9), NoticeKind.PROBLEM, "incident", id="common-cause"
+        ),
+    ],
+)  # fmt: skip
+def test_what_of_an_event_people_may_want_to_know(event: Event, kind: NoticeKind | None, status: str) -> None:
+    found = noticed(event)
+    assert (None if found is None else (found.kind, found.status)) == (
+        None if kind is None else (kind, status)
+    )
+
+
+def test_problems_within_the_group_time_are_one_message() -> None:
+    play = Play(a_route(group_s=30.0))
+    play.stuck("u1")
+    play.passes(20)
+    play.stuck("u2")
+    play.passes(9)
+    assert play.messages == []
+    play.passes(2)
+    assert play.told() == [[("problem", "ada/u1"), ("problem", "ada/u2")]]
+    assert play.messages[0].audit_head == "7:ab"
+
+
+def test_it_is_reminded_of_until_somebody_has_it() -> None:
+    play = Play(a_route(remind_s=4 * HOUR_S))
+    play.stuck()
+    play.passes(9 * HOUR_S)
+    assert play.told() == [[("problem", "ada/u1")], [("reminder", "ada/u1")], [("reminder", "ada/u1")]]
+    assert [m.lines[0].reminders for m in play.messages] == [0, 1, 2]
+    play.happens(NoticeKind.TAKEN, by="eve", reason="on it")
+    play.passes(48 * HOUR_S)
+    assert play.told()[3:] == [[("taken", "ada/u1")]]
+    assert play.messages[-1].lines[0].by == "eve"
+
+
+def test_an_overnight_stuck_goal_reaches_a_person_and_its_end_says_how_long_and_what_it_cost() -> None:
+    play = Play(a_route())
+    play.stuck()
+    play.passes(8 * HOUR_S)
+    play.holds()
+    play.passes(60)
+    last = play.messages[-1].lines[0]
+    assert (last.what, last.status, last.duration_s, last.cost_usd, last.tokens) == (
+        "resolved", "holding", 8 * HOUR_S, 1.25, 900,
+    )  # fmt: skip
+    assert play.state.alerts == {}
+    play.passes(48 * HOUR_S)
+    assert play.messages[-1].lines[0] == last, "nothing is reminded of once it is over"
+
+
+def test_what_nobody_acknowledged_is_escalated_once_its_time_is_over() -> None:
+    boss = Play(a_route(after_s=HOUR_S, remind_s=None))
+    boss.stuck()
+    boss.passes(HOUR_S - 1)
+    assert boss.messages == []
+    boss.passes(60)
+    assert boss.told() == [[("escalated", "ada/u1")]]
+    boss.holds()
+    boss.passes(60)
+    assert boss.told()[1:] == [[("resolved", "ada/u1")]]
+
+
+@pytest.mark.parametrize("end", ["ack", "holds", "deleted"])
+def test_what_somebody_has_is_not_escalated(end: str) -> None:
+    boss = Play(a_route(after_s=HOUR_S))
+    boss.stuck()
+    boss.passes(HOUR_S / 2)
+    if end == "ack":
+        boss.happens(NoticeKind.TAKEN, by="eve")
+    elif end == "holds":
+        boss.holds()
+    else:
+        boss.happens(NoticeKind.ENDED, status="deleted", by="ada")
+    boss.passes(10 * HOUR_S)
+    assert boss.messages == []
+
+
+def test_the_same_end_once_more_is_told_again_only_after_somebody_resumed_it() -> None:
+    play = Play(a_route(remind_s=None))
+    play.stuck()
+    for _ in range(5):
+        play.passes(HOUR_S)
+        play.stuck(reason="tried once more")
+    assert play.told() == [[("problem", "ada/u1")]]
+    play.happens(NoticeKind.TAKEN, by="eve")
+    play.passes(HOUR_S)
+    play.stuck()
+    play.passes(60)
+    assert play.told()[1:] == [[("taken", "ada/u1")]]
+    play.happens(NoticeKind.TAKEN, by="eve", status="resumed")
+    play.stuck()
+    play.passes(60)
+    assert play.told()[2:] == [[("problem", "ada/u1")]]
+
+
+def test_another_end_voids_the_acknowledgement() -> None:
+    play = Play(a_route(remind_s=HOUR_S))
+    play.stuck()
+    play.happens(NoticeKind.TAKEN, by="eve")
+    play.stuck(status="tampered", cause="seal_broken")
+    play.passes(HOUR_S + 60)
+    assert [line.status for m in play.messages for line in m.lines] == [
+        "stuck",
+        "stuck",
+        "tampered",
+        "tampered",
+    ]
+
+
+def test_beyond_the_rate_messages_are_gathered_into_one_and_the_last_before_says_so() -> None:
+    play = Play(a_route(group_s=1.0, per_hour_max=3, remind_s=None))
+    for number in range(60):
+        play.stuck(f"u{number}")
+        play.passes(30)
+    play.passes(HOUR_S)
+    sizes = [len(m.lines) for m in play.messages]
+    assert sizes[:3] == [1, 1, 1]
+    assert (len(sizes), sum(sizes)) == (4, 60), "the rest is one summary, and nothing is lost"
+    assert [m.quiet_until_wall_s is not None for m in play.messages[:3]] == [False, False, True]
+    assert play.messages[3].at_wall_s >= play.messages[0].at_wall_s + HOUR_S
+
+
+def test_a_receiver_that_is_down_for_six_hours_gets_one_id_again_and_again_then_the_rest_at_once() -> None:
+    play = Play(a_route(remind_s=None))
+    play.is_down = True
+    play.stuck("u1")
+    for number in range(2, 8):
+        play.passes(HOUR_S)
+        play.stuck(f"u{number}")
+    ids = {message_id for _, message_id in play.tries}
+    assert len(ids) == 1
+    assert 36 <= len(play.tries) <= 60, "backoff, not a storm"
+    gaps = [b - a for (a, _), (b, _) in zip(play.tries, play.tries[1:], strict=False)]
+    assert max(gaps) <= RETRY_S_MAX
+    play.is_down = False
+    play.passes(RETRY_S_MAX + 60)
+    assert [len(m.lines) for m in play.messages] == [1, 6]
+    assert {m.id for m in play.messages} >= ids
+
+
+def test_a_message_nobody_ever_took_is_given_up_and_the_next_says_so() -> None:
+    play = Play(a_route(remind_s=None))
+    play.is_down = True
+    play.stuck()
+    play.passes(GIVE_UP_S + 2 * RETRY_S_MAX)
+    assert play.state.outgoing is None
+    play.is_down = False
+    play.stuck("u2")
+    play.passes(60)
+    assert play.messages[0].undelivered == 1
+
+
+def test_what_a_receiver_asks_to_wait_is_waited_within_a_bound() -> None:
+    play = Play(a_route())
+    play.stuck()
+    state = advanced(play.route, play.state, T0 + 60, message_id="m", audit_head="")
+    waits = [
+        out.next_wall_s - T0
+        for s in (90.0, 1e9)
+        if (out := failed(state, T0, reason="429", retry_after_s=s).outgoing) is not None
+    ]
+    assert waits == [90.0, HOUR_S]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_told"),
+    [
+        pytest.param({}, True, id="no-selection-is-everything"),
+        pytest.param({"owners": ["ada"]}, True, id="owner"),
+        pytest.param({"owners": ["eve"]}, False, id="another-owner"),
+        pytest.param({"labels": {"team": "web"}}, True, id="label"),
+        pytest.param({"labels": {"team": "db"}}, False, id="another-label"),
+        pytest.param({"causes": ["no_progress"]}, True, id="cause"),
+        pytest.param({"causes": ["quota"]}, False, id="another-cause"),
+        pytest.param({"statuses": ["stuck"], "owners": ["ada"]}, True, id="both"),
+        pytest.param({"statuses": ["stuck"], "owners": ["eve"]}, False, id="one-of-two"),
+    ],
+)
+def test_a_route_selects_by_owner_label_status_and_cause(fields: dict[str, object], is_told: bool) -> None:
+    play = Play(a_route(**fields))
+    play.stuck()
+    play.passes(60)
+    play.holds()
+    play.passes(60)
+    assert bool(play.messages) is is_told
+
+
+def test_a_route_may_ask_for_what_is_no_trouble() -> None:
+    play = Play(a_route(statuses=["converged"]))
+    play.happens(NoticeKind.SETTLED, status="converged")
+    play.passes(60)
+    assert play.told() == [[("news", "ada/u1")]]
+
+
+def test_a_notice_taken_twice_is_told_once() -> None:
+    play = Play(a_route(remind_s=None))
+    play.stuck()
+    play.offset -= 1
+    play.stuck()
+    play.passes(60)
+    assert play.told() == [[("problem", "ada/u1")]]
+
+
+def test_a_clock_that_went_back_holds_nothing_up() -> None:
+    play = Play(a_route(group_s=30.0, remind_s=None))
+    play.stuck()
+    play.now -= 100_000
+    play.passes(40)
+    assert len(play.messages) == 1
+    play.is_down = True
+    play.stuck("u2")
+    play.passes(40)
+    play.now -= 100_000
+    play.is_down = False
+    play.passes(HOUR_S + 1)
+    assert len(play.messages) == 2
+
+
+def test_memory_has_a_bound_and_what_is_beyond_it_is_counted() -> None:
+    play = Play(a_route(remind_s=None))
+    for number in range(LINES_MAX + 7):
+        play.stuck(f"u{number}")
+    assert (len(play.state.pending), play.state.more) == (LINES_MAX, 7)
+    play.passes(60)
+    assert play.messages[0].more == 7
+    assert len(play.state.alerts) == LINES_MAX + 7 <= ALERTS_MAX
+
+
+def lines_of(messages: Sequence[Message]) -> list[Line]:
+    return [line for m in messages for line in m.lines]
+
+
+def test_every_cause_there_is_can_be_selected() -> None:
+    for cause in Cause:
+        play = Play(a_route(causes=[cause.value]))
+        play.stuck(cause=cause.value)
+        play.passes(60)
+        assert [line.cause for line in lines_of(play.messages)] == [cause.value]

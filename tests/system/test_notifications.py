@@ -154,6 +154,7 @@ def test_a_stuck_goal_is_told_acknowledged_and_resolved(house: RealDaemon, recei
     assert all(SECRET.encode() not in p.read_bytes() for p in house.state_dir.rglob("*") if p.is_file())
 
 
+@pytest.mark.long
 def test_kill9_at_every_step_loses_nothing_and_repeats_only_the_same_id(
     house: RealDaemon, receiver: Receiver
 ) -> None:

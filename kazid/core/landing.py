@@ -21,6 +21,10 @@ from kazid.core.verdict import Status
 ROLLBACKS_MAX = 2
 REBASED = "rebased"
 """How the reason of a landing begins that only moved the work onto a newer base, to be verified there."""
+MERGE_CONFLICT = "merge_conflict"
+"""The reason of a `landed` that only whoever works in the goal's tree can mend: the base changed the same lines."""
+RESOLUTIONS_MAX = 3
+"""Dispatches for that in one episode; a base that collides more often than that is for a person."""
 REBASES_MAX = 10
 """Where ten goals land on one base at once, nine of them are overtaken."""
 
@@ -53,7 +57,8 @@ def waiting(goal: Goal, vector: VerdictVector) -> dict[PredicateId, str]:
     is_landed = goal.integration is None or not _is_open(vector.reading(LANDED))
     if code:
         for predicate_id in own:
-            waits.setdefault(predicate_id, f"waits until {_named(goal, code)} holds")
+            if not (predicate_id == LANDED and is_in_conflict(goal, vector)):
+                waits.setdefault(predicate_id, f"waits until {_named(goal, code)} holds")
     if goal.deploy is None:
         return waits
     steps = (*goal.deploy.layers, DEPLOYED)
@@ -125,11 +130,35 @@ def next_step(
         return back
     if not mine:
         return None
+    if LANDED in mine and is_in_conflict(goal, vector):
+        return _resolution(goal, episode, vector)
     rung = LAND if LANDED in mine else DEPLOY
     spent = _end(goal, episode, vector, rung)
     if spent is not None:
         return spent
     return Step(rung=rung, predicates=mine, title=_title(goal, rung, mine))
+
+
+def is_in_conflict(goal: Goal, vector: VerdictVector) -> bool:
+    """Whether the goal's work is laid open on a newer base and holds marks that its agent has to resolve.
+
+    Before any code: what is red there may be the marks.
+    """
+    if goal.integration is None or goal.harness is None:
+        return False
+    landed = vector.reading(LANDED)
+    return landed.is_red and landed.verdict.reason == MERGE_CONFLICT
+
+
+def _resolution(goal: Goal, episode: Episode, vector: VerdictVector) -> Step:
+    """A dispatch for the conflict, or the end where there were enough of them."""
+    assert goal.harness is not None, "somebody has to resolve it"
+    tried = [a for a in episode.acts if a.rung.startswith("harness:") and LANDED in a.predicates]
+    if len(tried) < RESOLUTIONS_MAX:
+        title = f"{goal.harness.id} on {LANDED}: a merge conflict"
+        return Step(rung=f"harness:{goal.harness.id}", predicates=(LANDED,), title=title)
+    why = vector.reading(LANDED).verdict.detail or MERGE_CONFLICT
+    return Step(end=_stuck(vector, Cause.UNLANDED, f"{MERGE_CONFLICT}: {why}; tried {len(tried)} times"))
 
 
 def lowest_red_layer(goal: Goal, vector: VerdictVector) -> Reading | None:

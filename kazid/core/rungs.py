@@ -97,6 +97,8 @@ def _covers(goal: Goal, remedy: Remedy, predicate_id: PredicateId) -> bool:
 
 def next_slice(goal: Goal, vector: VerdictVector) -> tuple[PredicateId, ...]:
     """What an agent would be sent for now, leaving aside whatever holds it; empty: nothing is red that it may mend."""
+    if landing.is_in_conflict(goal, vector):
+        return (LANDED,)
     eligible = [
         p for p in actionable(goal, vector) if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))
     ]
@@ -114,7 +116,8 @@ def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> 
         return _unbegun(unbegun)
     waits = landing.waiting(goal, vector)
     step = landing.next_step(goal, progress, vector, [p for p in left if p not in waits])
-    if step is not None and (step.rung == ROLLBACK or _is_rolled_back(step)):
+    is_conflict = landing.is_in_conflict(goal, vector)
+    if step is not None and (step.rung == ROLLBACK or _is_rolled_back(step) or is_conflict):
         return _delivery(goal, progress, vector, step, now)
     guards: list[Guard] = []
     spent: list[PredicateId] = []
@@ -174,7 +177,8 @@ def _delivery(goal: Goal, progress: Progress, vector: VerdictVector, step: landi
         why = layer.verdict.detail or layer.verdict.reason or layer.verdict.status.value
         reason = f"the lowest red layer is {layer.predicate_id}: {why}"
         held = [Guard(name=DELIVERY, reason=reason, predicates=(layer.predicate_id,)), *held]
-    return Options(choice=choice, guards=tuple(held), spent=(), orphaned=())
+    is_dispatch = step.rung.startswith("harness:")
+    return Options(choice=choice, guards=tuple(held), spent=(), orphaned=(), is_dispatch=is_dispatch)
 
 
 def half_open(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Choice | Guard | None:

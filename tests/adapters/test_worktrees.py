@@ -132,6 +132,25 @@ class TestSystemWorktrees(WorktreeContract):
         assert self.read(tree.folder, "a") == "work\n"
         assert git("diff", "--name-only", tree.base, cwd=tree.path) == "a"
 
+    @pytest.mark.parametrize("operation", ["merge", "rebase", "cherry-pick"])
+    async def test_what_an_agent_left_halfway_is_ended_with_its_files_as_they_are(
+        self, worktrees: SystemWorktrees, operation: str
+    ) -> None:
+        tree = await self.made(worktrees)
+        before = await worktrees.snapshot(tree, uid=UID, name="before")
+        assert before is not None
+        (self.top / "a").write_text("theirs\n")
+        git("commit", "-q", "-am", "theirs", cwd=self.top)
+        self.write(tree.folder, "a", "work\n")
+        git("commit", "-q", "-am", "work", cwd=tree.path)
+        subprocess.run(("git", operation, "main"), cwd=tree.path, capture_output=True, check=False)
+        self.write(tree.folder, "a", "both\n")
+        mended = await worktrees.mend(tree, uid=UID, before=before)
+        assert f"it left a {operation} unfinished" in mended.deeds
+        assert git("symbolic-ref", "--short", "HEAD", cwd=tree.path) == "kazi/g"
+        assert "unmerged" not in git("status", cwd=tree.path)
+        assert self.read(tree.folder, "a") == "both\n"
+
     @pytest.mark.parametrize("deed", ["its branch", "all that git knows of it"])
     async def test_a_tree_that_git_does_not_know_any_more_is_saved_before_it_goes(
         self, worktrees: SystemWorktrees, deed: str

@@ -148,6 +148,47 @@ def with_no_regard(pid: int) -> None:
         return
 
 
+SOMEBODY = """
+other = work / "other"
+def run(*words, cwd=other):
+    import subprocess
+    words = ("git", "-c", "user.name=s", "-c", "user.email=s@s", *words)
+    subprocess.run(words, cwd=cwd, check=True, capture_output=True)
+if not other.exists():
+    run("clone", "-q", "{bare}", str(other), cwd=work)
+    (other / "a").write_text("broken, as somebody else says\\n")
+    run("commit", "-qam", "theirs")
+    run("push", "-q", "origin", "HEAD:main")
+open(work / "prompts", "a").write(prompt)
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "end"),
+    [
+        pytest.param('"fixed, as somebody else says\\n" if "<<<" in text else "fixed\\n"', "converged", id="resolved"),
+        pytest.param('text + "\\nstill thinking\\n" if "<<<" in text else "fixed\\n"', "stuck", id="never-resolved"),
+    ],
+)  # fmt: skip
+def test_a_conflict_with_a_base_that_moved_goes_back_to_the_agent_a_few_times(
+    daemon: RealDaemon, base: Path, deed: str, end: str
+) -> None:
+    yard = Yard(base / "yard", ["a"])
+    writes = f'path = pathlib.Path("a"); text = path.read_text(); path.write_text({deed})\n'
+    goal = yard.goal("a", deed=SOMEBODY.replace("{bare}", str(yard.bare)) + writes)
+    document = daemon.apply(goal, timeout_s=WITHIN_S)
+    assert document["status"] == end, document
+    prompts = (yard.base / "prompts").read_text()
+    assert prompts.count("## landed: fail") == (1 if end == "converged" else 2)
+    assert "as somebody else says" in prompts
+    assert git(yard.bare, "log", "--format=%s", "main").split("\n")[-2] == "theirs"
+    if end == "converged":
+        assert git(yard.bare, "show", "main:a") == "fixed, as somebody else says"
+    else:
+        assert git(yard.bare, "show", "main:a") == "broken, as somebody else says"
+    assert (yard.work / "a").read_text() == "broken\n"
+
+
 def ended(daemon: RealDaemon, names: list[str]) -> dict[str, str] | None:
     """Their statuses once none of them goes on."""
     statuses = {g["goal_id"]: g["status"] for g in daemon.json("list")["goals"] if g["goal_id"] in names}

@@ -15,7 +15,7 @@ from tests.system.house import RealDaemon, eventually
 AGENT = """#!{python}
 import json, os, pathlib, sys, time
 work = pathlib.Path("{work}")
-sys.stdin.read()
+prompt = sys.stdin.read()
 {deed}
 print(json.dumps({{"type": "result", "subtype": "success", "is_error": False, "result": "done", "session_id": "s",
                   "usage": {{"input_tokens": 1, "output_tokens": 1}}, "num_turns": 1}}))

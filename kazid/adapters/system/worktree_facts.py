@@ -18,6 +18,12 @@ FILES_NAMED_MAX = 5
 BRANCHES_MAX = 50
 REFS_MAX = 2000
 """Branches and tags watched for being moved."""
+_HALFWAY = {
+    "rebase": ("rebase-merge", "rebase-apply"),
+    "merge": ("MERGE_HEAD",),
+    "cherry-pick": ("CHERRY_PICK_HEAD",),
+    "revert": ("REVERT_HEAD",),
+}
 FORMAT = "%(refname) %(objectname)"
 
 
@@ -100,6 +106,18 @@ async def refs_of(top: str) -> dict[str, str]:
     )
     pairs = (line.split(" ") for line in said.stdout.decode(errors="replace").splitlines())
     return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+
+
+async def unfinished(path: str) -> list[str]:
+    """Operations of git's that somebody left halfway in this tree."""
+    found: list[str] = []
+    for operation, marks in _HALFWAY.items():
+        for mark in marks:
+            place = await ask(("rev-parse", "--path-format=absolute", "--git-path", mark), cwd=path)
+            if place is not None and os.path.exists(place):  # noqa: ASYNC240 - one lstat
+                found.append(operation)
+                break
+    return found
 
 
 async def is_ancestor(top: str, old: str, new: str) -> bool:

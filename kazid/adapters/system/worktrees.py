@@ -39,6 +39,7 @@ from kazid.adapters.system.worktree_facts import (
     registration_of,
     repository_of,
     trouble_in,
+    unfinished,
     why_of,
 )
 from kazid.core.ids import GoalUid
@@ -193,6 +194,10 @@ class SystemWorktrees:
             strayed = tip
         if strayed is not None:
             await self._keep(tree.repository, uid, f"strayed-{before[:12]}", strayed)
+        for operation in await unfinished(tree.path):
+            deeds.append(f"it left a {operation} unfinished")
+            await git((operation, "--quit"), cwd=tree.path)  # forgets it, and leaves the files
+            await git(("read-tree", "--reset", "HEAD"), cwd=tree.path)
         if on != branch or tip is None or not await is_ancestor(tree.repository, was, tip):
             await git(("update-ref", branch, was), cwd=tree.path)
             await git(("symbolic-ref", "HEAD", branch), cwd=tree.path)

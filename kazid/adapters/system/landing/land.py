@@ -8,6 +8,7 @@ in the base, and every patch of the goal is, too (`git patch-id`), or the landin
 import anyio
 
 from kazid.adapters.system.git import GitResult, git
+from kazid.adapters.system.landing import conflict
 from kazid.adapters.system.landing.commit import committed, hooks_folder, identity
 from kazid.adapters.system.landing.repo import (
     NETWORK_DEADLINE_S,
@@ -22,7 +23,7 @@ from kazid.adapters.system.landing.repo import (
     words_of,
 )
 from kazid.core.delivery import Integration, Plan
-from kazid.core.landing import REBASED
+from kazid.core.landing import MERGE_CONFLICT, REBASED
 from kazid.ports.forge import Forge, ForgeFailed
 
 CHECKS_POLL_S = 2.0
@@ -40,6 +41,11 @@ async def land(plan: Plan, forge: Forge | None) -> tuple[str, str]:
     assert asked is not None, "a landing says how far"
     repo = Repo(plan.tree, scratch=plan.scratch)
     place = await repo.place(branch=asked.branch, base=asked.base)
+    if plan.is_ours:
+        await conflict.taken_up(repo, place.branch)
+        place = await repo.place(branch=asked.branch, base=asked.base)
+        if (left := await conflict.unresolved(repo, place)) is not None:
+            raise Refused(MERGE_CONFLICT, f"not resolved yet: {named(list(left.files))}", is_passing=True)
     await repo.refuse_unfinished(place)
     if plan.since and not await repo.is_ancestor(plan.since, place.head):
         tip = await repo.commit(f"refs/heads/{place.branch}")
@@ -48,6 +54,8 @@ async def land(plan: Plan, forge: Forge | None) -> tuple[str, str]:
                 "history_rewritten", f"{plan.since[:12]}, where the goal began, is in the history no more"
             )
     commit = await committed(repo, place, plan, asked)
+    if plan.is_ours:
+        await conflict.forget(repo)
     if asked.mode == "commit":
         return "committed", f"{commit[:12]} on {place.branch}"
     if not place.has_remote:
@@ -86,19 +94,27 @@ async def _up_to_date(repo: Repo, place: Place, plan: Plan, commit: str, tip: st
         many = await repo.text("rev-list", "--count", f"{commit}..{tip}")
         detail = f"{place.base} has {many} commits that this tree does not: update it, and resume"
         raise Refused("base_moved", detail)
+    author = await identity(repo)
+    await conflict.begin(repo, tip=commit, onto=tip)
     said = await git(
         ("rebase", "--quiet", "--no-autostash", tip),
         cwd=place.top,
         deadline_s=REBASE_DEADLINE_S,
-        env=await identity(repo),
+        env=author,
     )
     if said.is_ok:
+        await conflict.forget(repo)
         return await repo.commit("HEAD")
-    names = await repo.text("diff", "--name-only", "--diff-filter=U", codes=(0, 1))
+    names = (await repo.text("diff", "--name-only", "--diff-filter=U", codes=(0, 1))).splitlines()
     await git(("rebase", "--abort"), cwd=place.top)
+    await conflict.taken_up(repo, place.branch)
     if not names:
         raise Refused("rebase_failed", words_of(said))
-    raise Refused("merge_conflict", f"with {tip[:12]} of {place.base}: {named(names.splitlines())}")
+    where = f"with {tip[:12]} of {place.base}"
+    files = await conflict.lay_open(repo, place, tip=commit, onto=tip, author=author)
+    if files:
+        raise Refused(MERGE_CONFLICT, f"{where}, laid open in: {named(list(files))}", is_passing=True)
+    raise Refused(MERGE_CONFLICT, f"{where}: {named(names)}")
 
 
 async def _push_branch(repo: Repo, place: Place, commit: str) -> None:
@@ -108,7 +124,10 @@ async def _push_branch(repo: Repo, place: Place, commit: str) -> None:
         return
     lease: tuple[str, ...] = ()
     if at and (not await repo.commit(at) or not await repo.is_ancestor(at, commit)):
-        if not await repo.commit(at) or await repo.lost(commit, at):
+        is_ours = await repo.commit(at) and (
+            await conflict.is_superseded(repo, at) or not await repo.lost(commit, at)
+        )
+        if not is_ours:
             raise Refused(
                 "branch_moved", f"{REMOTE}'s {place.branch} has commits of somebody else, at {at[:12]}"
             )

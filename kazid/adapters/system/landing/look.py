@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 import msgspec
 
+from kazid.adapters.system.landing import conflict
 from kazid.adapters.system.landing.repo import REMOTE, Place, Refused, Repo, named, owned
 from kazid.core.delivery import Integration, Plan
 from kazid.core.json import Json
+from kazid.core.landing import MERGE_CONFLICT
 from kazid.ports.forge import Forge, ForgeFailed
 
 SHOWN_MAX = 20
@@ -79,6 +81,14 @@ async def _look(repo: Repo, place: Place, plan: Plan, asked: Integration, forge:
     def failing(reason: str, detail: str, **more: Json) -> Looked:
         return Looked(status="fail", reason=reason, detail=detail, evidence={**evidence, **more}, carry=carry)
 
+    if (open_ := await conflict.unresolved(repo, place)) is not None:
+        where = conflict.named_remote(place)
+        detail = (
+            f"{where} has changed meanwhile where this work has: resolve the marks (<<<<<<<, >>>>>>>) in "
+            f"{named(list(open_.files))} so that both changes hold, and commit nothing"
+        )
+        diff = await conflict.shown(repo, place, open_)
+        return failing(MERGE_CONFLICT, detail, files=list(open_.files)[:SHOWN_MAX], conflict=diff)
     changed = await repo.changed(result, top=place.top)
     if is_first:
         mine: list[str] = [p for p in changed if p not in foreign]

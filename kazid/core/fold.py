@@ -10,7 +10,19 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import asdict, replace
 
-from kazid.core import backoff, charge, fight, flake, placement, quota, regression, seal, stuck, window
+from kazid.core import (
+    backoff,
+    charge,
+    fight,
+    flake,
+    landing,
+    placement,
+    quota,
+    regression,
+    seal,
+    stuck,
+    window,
+)
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -300,7 +312,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
             state = replace(
                 state,
                 green_since_s=None,
-                backoff_n=state.backoff_n + 1,
+                backoff_n=state.backoff_n + (not landing.has_only_moved(act.rung, event.reason)),
                 acts=state.acts + 1,
                 last_act_ended_s=event.ended_s,
                 is_unverified=True,

@@ -23,8 +23,8 @@ REBASED = "rebased"
 """How the reason of a landing begins that only moved the work onto a newer base, to be verified there."""
 MERGE_CONFLICT = "merge_conflict"
 """The reason of a `landed` that only whoever works in the goal's tree can mend: the base changed the same lines."""
-RESOLUTIONS_MAX = 3
-"""Dispatches for that in one episode; a base that collides more often than that is for a person."""
+RESOLUTIONS_MAX = 2
+"""Dispatches for that in one episode; what collides after that is for a person."""
 REBASES_MAX = 10
 """Where ten goals land on one base at once, nine of them are overtaken."""
 
@@ -161,6 +161,11 @@ def _resolution(goal: Goal, episode: Episode, vector: VerdictVector) -> Step:
     return Step(end=_stuck(vector, Cause.UNLANDED, f"{MERGE_CONFLICT}: {why}; tried {len(tried)} times"))
 
 
+def has_only_moved(rung: str, reason: str | None) -> bool:
+    """Whether a landing only put the work onto a newer base: it failed at nothing, and the next waits for nothing."""
+    return rung == LAND and (reason or "").startswith(REBASED)
+
+
 def lowest_red_layer(goal: Goal, vector: VerdictVector) -> Reading | None:
     """The first layer on the way to `deployed` that is red; None when none is, or the goal declares none."""
     if goal.deploy is None or not goal.deploy.layers:
@@ -211,7 +216,7 @@ def _end(goal: Goal, episode: Episode, vector: VerdictVector, rung: str) -> Step
     cause = Cause.UNLANDED if rung == LAND else Cause.UNDEPLOYED
     if tries and tries[-1].cause is not None and tries[-1].ending is not None:
         return Step(end=_stuck(vector, tries[-1].cause, tries[-1].reason or tries[-1].cause.value))
-    moved = [a for a in tries if (a.reason or "").startswith(REBASED)]
+    moved = [a for a in tries if has_only_moved(a.rung, a.reason)]
     limit = _attempts(goal, rung)
     if len(tries) - len(moved) < limit and len(moved) < REBASES_MAX:
         return None

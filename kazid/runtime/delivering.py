@@ -7,6 +7,7 @@ Decides nothing; `core/landing.py` says when.
 import sys
 from collections.abc import Sequence
 
+import anyio
 import msgspec
 
 from kazid.core.delivery import (
@@ -22,6 +23,7 @@ from kazid.core.delivery import (
 from kazid.core.event import ActIntended
 from kazid.core.goal import Goal
 from kazid.core.ids import GoalUid
+from kazid.core.landing import has_only_moved
 from kazid.core.progress import Progress
 from kazid.core.status import Cause
 from kazid.ports.runner import AttemptOrder
@@ -32,6 +34,35 @@ PASSED_ON = ("SSH_AUTH_SOCK", "GH_TOKEN", "GITHUB_TOKEN", "GH_CONFIG_DIR", "XDG_
 GRACE_S = 120.0
 """Beyond the command's own timeout: a checkout before it and a tag after it."""
 BODY_IDS_MAX = 50
+MERGE_TURN_S = 120.0
+"""How long a goal that was put onto a newer base may take to be verified there before others land again."""
+
+
+class MergeTurns:
+    """Who lands next in a workspace: whoever was put onto its newest base, and has to be looked at there first.
+
+    Without it ten goals that land at once overtake one another, and each is verified anew for each of the others. A
+    turn is kept for a while only, and forgotten with the daemon: it saves work, nothing depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._turns: dict[str, tuple[GoalUid, str, float]] = {}
+
+    def before(self, uid: GoalUid, goal: Goal, rung: str) -> str | None:
+        """The goal that lands before this one may."""
+        turn = None if rung != LAND else self._turns.get(goal.workspace or "")
+        if turn is None or turn[0] == uid or anyio.current_time() >= turn[2]:
+            return None
+        return turn[1]
+
+    def ended(self, uid: GoalUid, goal: Goal, rung: str, reason: str | None) -> None:
+        """After an act: its turn comes where a landing only moved the work, and is over after anything else."""
+        place = goal.workspace or ""
+        if has_only_moved(rung, reason):
+            until_s = anyio.current_time() + MERGE_TURN_S
+            self._turns[place] = (uid, f"{goal.owner}/{goal.id}", until_s)
+        elif place in self._turns and self._turns[place][0] == uid:
+            del self._turns[place]
 
 
 def delivery_order(

@@ -26,7 +26,7 @@ from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report, TroubleKind
 from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
-from kazid.runtime.delivering import cause_of, delivery_order, outcome_of
+from kazid.runtime.delivering import MergeTurns, cause_of, delivery_order, outcome_of
 from kazid.runtime.turns import Turns
 from kazid.shim.redaction import redact
 
@@ -98,6 +98,7 @@ class Executor:
         """Incarnations with an act under way."""
         self._attempts: dict[GoalUid, Attempt] = {}
         self.acts_total = 0
+        self._merging = MergeTurns()
 
     def waits_for(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
         """(what an act would wait for, who holds it); None when it could begin now. Takes only a place in the line."""
@@ -106,6 +107,8 @@ class Executor:
             if holder is not None:
                 place = self._places.get(GoalUid(holder))
                 return ("lease", holder if place is None else place.ref)
+        if (first := self._merging.before(uid, goal, rung)) is not None:
+            return ("lease", first)
         waits = self._turns(rung).waits_for(uid, _seat(goal, rung))
         return None if waits is None else ("slots", waits)
 
@@ -223,6 +226,7 @@ class Executor:
             said = None if outcome is None else redact(f"{outcome.name}: {outcome.detail}")[:TEXT_CHARS_MAX]
             cause = cause_of(act.rung, outcome)
             ended = msgspec.structs.replace(ended, reason=said or ended.reason, cause=cause)
+        self._merging.ended(uid, goal, act.rung, ended.reason)
         return ended
 
     def ended_unread(self, goal: Goal, act: RunningAct, result: AttemptResult, now: Now) -> ActEnded:

@@ -8,9 +8,10 @@ from msgspec.structs import replace
 
 from kazid.core.decision import Act, Conclude, Hold, Look
 from kazid.core.delivery import DEPLOYED, LANDED, Deploy, Integration
+from kazid.core.event import ActEnded
 from kazid.core.goal import Goal, Group
 from kazid.core.ids import PredicateId
-from kazid.core.landing import lowest_red_layer, own_predicates
+from kazid.core.landing import RESOLUTIONS_MAX, lowest_red_layer, own_predicates
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, errored, failed
 from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
@@ -252,3 +253,40 @@ def test_a_group_whose_need_is_stuck_is_never_worked_on() -> None:
         play.acted()
     assert not isinstance(play.turn(), Conclude)
     assert play.status is GoalStatus.STUCK
+
+
+CONFLICT = failed("merge_conflict", "a.py")
+
+
+def test_a_conflict_is_the_agents_work_before_any_code_and_bounded() -> None:
+    play = Played(a_delivering_goal(attempts=9))
+    for number in range(RESOLUTIONS_MAX):
+        # What is red of the code may be the marks.
+        seen(play, tests=failed("red", n=number), **{LANDED: CONFLICT, DEPLOYED: FAIL})
+        decision = play.turn()
+        assert isinstance(decision, Act)
+        assert (decision.rung, list(decision.predicates)) == ("harness:claude", [LANDED])
+        play.acted()
+    seen(play, **{LANDED: CONFLICT, DEPLOYED: FAIL})
+    assert (play.status, play.cause) == (GoalStatus.STUCK, Cause.UNLANDED)
+    assert (play.progress.reason or "").startswith("merge_conflict: a.py; tried 2 times")
+
+
+def test_a_landing_that_only_moved_the_work_is_waited_for_by_nobody() -> None:
+    play = Played(a_delivering_goal())
+    seen(play, tests=FAIL, **{LANDED: FAIL, DEPLOYED: FAIL})
+    play.acted()
+    for _ in range(4):
+        seen(play, **{LANDED: FAIL, DEPLOYED: FAIL})
+        assert due(play) == "land"
+        play.act_intended()
+        assert play.progress.act is not None
+        moved = ActEnded(
+            attempt_id=play.progress.act.attempt_id,
+            ending="exited",
+            ended_s=play.now.boot_s,
+            exit_code=0,
+            reason="rebased: onto abc",
+        )
+        play.record(moved)
+        assert play.progress.predicate(LANDED).backoff_n == 0

@@ -13,7 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-START_S = 20.0
+START_S = 60.0
 STOP_S = 40.0
 
 

@@ -147,6 +147,17 @@ def repository_of(path: Path) -> str | None:
     return str(common.parent if common.name == ".git" else common) if common.is_dir() else None
 
 
+def is_linked(path: str) -> bool:
+    """Whether the tree and git's entry for it point at each other."""
+    try:
+        entry = Path(Path(path, ".git").read_text().removeprefix("gitdir: ").strip())
+        return (entry / "gitdir").read_text().strip() == os.path.join(path, ".git") and (
+            entry / "HEAD"
+        ).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 async def common_folder(top: str) -> str | None:
     """Git's folder of the repository, shared by all its trees."""
     return await ask(("rev-parse", "--path-format=absolute", "--git-common-dir"), cwd=top)

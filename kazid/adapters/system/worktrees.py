@@ -33,6 +33,7 @@ from kazid.adapters.system.worktree_facts import (
     common_folder,
     free_branch,
     is_ancestor,
+    is_linked,
     is_same_tree,
     noted,
     refs_of,
@@ -128,6 +129,8 @@ class SystemWorktrees:
         """See the port."""
         if not await _is_folder(tree.folder):
             return False
+        if await anyio.to_thread.run_sync(is_linked, tree.path):
+            return True  # git would say the same; at a start there may be many of them
         top = await ask(("rev-parse", "--show-toplevel"), cwd=tree.path)
         return top is not None and _is_same_place(top, tree.path)
 
@@ -433,8 +436,9 @@ def _remove(path: Path) -> None:
 
 
 def _copy_index(source: str, target: Path) -> None:
+    """With its time: by that git tells which entries are as young as the index, and looks at those files' content."""
     if os.path.isfile(source):
-        shutil.copyfile(source, target)
+        shutil.copy2(source, target)
 
 
 def _forget_index(index: Path) -> None:

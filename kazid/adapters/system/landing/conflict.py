@@ -116,8 +116,8 @@ async def _collisions(repo: Repo, place: Place) -> list[str]:
     stages: dict[str, set[str]] = {}
     for entry in listed.split(b"\0"):
         if entry:
-            meta, _, name = entry.partition(b"\t")
-            stages.setdefault(os.fsdecode(name), set()).add(meta.decode().rpartition(" ")[2])
+            meta, _, raw = entry.partition(b"\t")
+            stages.setdefault(os.fsdecode(raw), set()).add(meta.decode().rpartition(" ")[2])
     for name, found in stages.items():
         if not found >= {"2", "3"} or not await anyio.to_thread.run_sync(_is_marked, place.top, name):
             return []

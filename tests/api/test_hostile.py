@@ -177,7 +177,7 @@ def test_500_half_open_connections_starve_nobody(house: House) -> None:
         peer.sendall(b"GET /healthz HT")
     began_s = time.monotonic()
     assert house.get(WEB).status == 200
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 4.0
     for peer in half_open:
         peer.close()
 
@@ -224,13 +224,13 @@ def test_a_head_in_drops_is_not_given_more_time(house: House, monkeypatch: pytes
     began_s = time.monotonic()
     with connected(house.path) as peer:
         try:
-            for _ in range(100):
+            for _ in range(1000):  # 20 s of drops
                 peer.sendall(b"G")
                 time.sleep(0.02)
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert _rest(peer).startswith(b"HTTP/1.1 4")
-    assert time.monotonic() - began_s < 2.0
+    assert time.monotonic() - began_s < 10.0
 
 
 def test_the_second_request_of_a_connection_has_a_head_timeout_too(

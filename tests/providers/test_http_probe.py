@@ -43,6 +43,8 @@ pytestmark = pytest.mark.anyio
 
 NO_ROUTE, REFUSED = errno.ENETUNREACH, errno.ECONNREFUSED
 COMMANDS = ScriptedCommandRunner()
+SLACK_S = 2.0
+"""What a loaded machine may add; whatever does not end at its deadline takes longer still."""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ async def test_what_a_dead_service_does_is_fail_unreachable(
 ) -> None:
     started = time.monotonic()
     verdict = await look(probe, server.url(path), deadline_s=deadline_s)
-    assert time.monotonic() - started < deadline_s + 0.25
+    assert time.monotonic() - started < deadline_s + SLACK_S
     assert (verdict.status, verdict.reason) == (Status.FAIL, "unreachable")
     assert detail in (verdict.detail or "")
 
@@ -139,7 +141,7 @@ async def test_a_name_server_that_does_not_answer_is_an_error_and_delays_nobody(
     verdicts: list[Verdict] = []
 
     async def one() -> None:
-        verdicts.append(await look(probe, "http://name.invalid/", deadline_s=0.5))
+        verdicts.append(await look(probe, "http://name.invalid/", deadline_s=3.0))
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -148,7 +150,7 @@ async def test_a_name_server_that_does_not_answer_is_an_error_and_delays_nobody(
             await anyio.sleep(0.05)
             started = time.monotonic()
             assert (await look(probe, server.url("/ok"))).is_green
-            assert time.monotonic() - started < 0.4, "a healthy service waited for a dead name server"
+            assert time.monotonic() - started < 2.0, "a healthy service waited for a dead name server"
     finally:
         released = True
     assert {(verdict.status, verdict.reason) for verdict in verdicts} == {(Status.ERROR, "dns_failed")}
@@ -421,8 +423,8 @@ async def test_samples_that_do_not_fit_are_an_error_and_no_dead_service(
     server: Loopback, probe: HttpProbe
 ) -> None:
     started = time.monotonic()
-    verdict = await look(probe, server.url("/ok"), samples=10, interval_ms=200, deadline_s=0.5)
-    assert time.monotonic() - started < 0.75
+    verdict = await look(probe, server.url("/ok"), samples=100, interval_ms=200, deadline_s=0.5)
+    assert time.monotonic() - started < 0.5 + SLACK_S
     assert (verdict.status, verdict.reason) == (Status.ERROR, "timeout")
 
 
@@ -443,7 +445,7 @@ async def test_the_shorter_of_timeout_and_deadline_counts(
 ) -> None:
     started = time.monotonic()
     await look(probe, server.url("/blackhole"), timeout_ms=timeout_ms, deadline_s=deadline_s)
-    assert 0.15 < time.monotonic() - started < 0.5
+    assert 0.15 < time.monotonic() - started < 0.2 + SLACK_S
 
 
 async def test_black_holes_delay_nobody(server: Loopback, probe: HttpProbe) -> None:

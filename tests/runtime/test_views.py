@@ -11,15 +11,27 @@ from tests.runtime.house import House
 
 pytestmark = pytest.mark.trio
 
-GOALS = 10_000
+FEW = 500
+MANY = 10_000
 PAGE = 250
-BLOCK_S_MAX = 0.05
+RATIO_MAX = 3.0
+"""Twenty times the goals; what walked through them all for a page would cost some twenty times as much."""
 
 
-async def test_a_page_of_ten_thousand_goals_blocks_the_loop_for_at_most_50_ms(autojump_clock: object) -> None:
+async def test_a_page_of_ten_thousand_goals_costs_what_one_of_five_hundred_does(
+    autojump_clock: object,
+) -> None:
+    few, many = await _cheapest_page_s(FEW), await _cheapest_page_s(MANY)
+    assert many <= RATIO_MAX * few, (
+        f"a page of {PAGE}: {many * 1000:.1f} ms of {MANY}, {few * 1000:.1f} ms of {FEW}"
+    )
+
+
+async def _cheapest_page_s(goals: int) -> float:
+    """CPU seconds of this thread, so that what else the machine does counts for nothing."""
     house = House()
     async with house.daemon() as daemon:
-        for number in range(GOALS):
+        for number in range(goals):
             goal_id = GoalId(f"goal-{number:05}")
             header = GoalHeader(uid=GoalUid(goal_id), owner=Owner("ada"), id=goal_id, is_deleted=False)
             state = daemon.goals.new_state(header)
@@ -29,13 +41,12 @@ async def test_a_page_of_ten_thousand_goals_blocks_the_loop_for_at_most_50_ms(au
         took_s: list[float] = []
         names: list[tuple[str, str]] = []
         while True:
-            began_s = time.perf_counter()
+            began_s = time.thread_time()
             page = daemon.service.views(after=names[-1] if names else None, limit=PAGE)
-            took_s.append(time.perf_counter() - began_s)
             if not page:
                 break
+            took_s.append(time.thread_time() - began_s)
             names += [(view.goal.owner, view.goal.id) for view in page]
-        assert len(names) == GOALS
+        assert len(names) == goals
         assert names == sorted(set(names))
-        print(f"a page of {PAGE} of {GOALS}: {sorted(took_s)[len(took_s) // 2] * 1000:.1f} ms")
-        assert sorted(took_s)[len(took_s) // 2] <= BLOCK_S_MAX
+        return min(took_s)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from subprocess import DEVNULL, PIPE
 
 import anyio
 
@@ -94,8 +93,7 @@ class GhForge:
             with anyio.fail_after(DEADLINE_S):
                 done = await anyio.run_process(
                     [self._program, *args],
-                    input=None if stdin is None else stdin.encode(),
-                    stdin=DEVNULL if stdin is None else PIPE,
+                    input=(stdin or "").encode(),  # never a terminal's, and over at once where there is none
                     cwd=self._tree,
                     env=environment,
                     check=False,

@@ -93,6 +93,9 @@ def _about(document: "Document", terminal: Terminal) -> list[str]:
     dispatch = dispatch_line(document)
     if dispatch:
         lines.append(f"  next agent: {dispatch}")
+    tree = members(document, "worktree")
+    if tree:
+        lines.append(f"  worktree: {one_line(tree.get('path'))} on {one_line(tree.get('branch'))}")
     if document.get("pids"):
         lines.append("  still running: pid " + ", ".join(str(pid) for pid in document["pids"]))
     return lines

@@ -378,6 +378,7 @@ class _Daemon:
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,
             doctor=SystemDoctor(state_dir=self._state_dir, sandbox=parts.sandbox),
+            sandbox=parts.sandbox,
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer
             ),

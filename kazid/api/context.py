@@ -17,6 +17,7 @@ from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.doctor import Doctor
 from kazid.ports.harness import ListedHarness
+from kazid.ports.sandbox import Sandbox
 from kazid.ports.trial import Trials
 from kazid.runtime.executor import PromptBuilder
 from kazid.runtime.hooks import Hooks
@@ -71,6 +72,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """Where hooks are answered besides the socket; "" where nowhere."""
     doctor: Doctor | None = None
     """Looks at the machine; None: nothing is found."""
+    sandbox: Sandbox | None = None
+    """What agents can be confined by here; None: nobody asks before one starts."""
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

@@ -23,9 +23,10 @@ from kazid.core.status import GoalStatus
 from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
 from kazid.core.withheld import visible
+from kazid.core.worktree import Worktree
 from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
-from kazid.wire.agent_items import AttemptItem, DispatchItem
+from kazid.wire.agent_items import AttemptItem, DispatchItem, WorktreeItem
 from kazid.wire.messages import (
     BudgetSpent,
     EpisodeItem,
@@ -107,6 +108,7 @@ def goal_document(
         applied=applied,
         waived=_waived(view),
         next_dispatch=_next_dispatch(view),
+        worktree=_worktree(progress.worktree),
         exit_code=exit_code_of(view) if exit_code is None else exit_code,
     )
 
@@ -357,6 +359,12 @@ def _window(limits: BudgetWindow, view: GoalView) -> dict[str, Json]:
         "tokens": used.tokens,
         "cost_usd": used.cost_usd,
     }
+
+
+def _worktree(tree: Worktree | None) -> WorktreeItem | None:
+    if tree is None:
+        return None
+    return WorktreeItem(path=tree.path, branch=tree.branch, base=tree.base, repository=tree.repository)
 
 
 def _episode(episode: Episode | None) -> EpisodeItem | None:

@@ -34,3 +34,14 @@ class DispatchItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     chosen_by: str
     model: str | None = None
     effort: str | None = None
+
+
+class WorktreeItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The tree that the goal's agents work in, while there is one."""
+
+    path: str
+    branch: str
+    base: str
+    """The commit it was cut at."""
+    repository: str
+    """The working tree it was cut from."""

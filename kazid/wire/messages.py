@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
 import msgspec
 from msgspec import Meta
 
-from kazid.wire.agent_items import AttemptItem, DispatchItem
+from kazid.wire.agent_items import AttemptItem, DispatchItem, WorktreeItem
 from kazid.wire.names import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -264,6 +264,8 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     """Predicates that `converged` and `holding` leave out, as the goal-file allows."""
     next_dispatch: DispatchItem | None = None
     """Null: nothing is red that an agent may mend."""
+    worktree: WorktreeItem | None = None
+    """Null: its agents work in the workspace, or none works yet."""
     exit_code: int
 
 

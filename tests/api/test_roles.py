@@ -14,11 +14,13 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from msgspec.structs import replace
 
+from kazid.adapters.memory.sandbox import MemorySandbox
 from kazid.api.app import build_app
 from kazid.api.connection import PEERCRED
 from kazid.api.endpoint import Endpoint
 from kazid.api.peer import peer_of
 from kazid.api.table import ENDPOINTS
+from kazid.core.confinement import Capabilities
 from kazid.core.ids import GoalId, Owner
 from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
@@ -298,6 +300,21 @@ def test_an_owner_reads_the_audit_of_their_goals_and_an_admin_the_whole(
     assert len(str(lines).splitlines()) == 2
     assert admin.ask("GET", "/v1/audit/verify?head=1:" + "0" * 64)[1]["exit_code"] == 1  # type: ignore[index]
     assert admin.ask("GET", "/v1/audit/verify?head=0:" + "0" * 64)[0] == 400
+
+
+def test_bounds_that_this_machine_cannot_enforce_are_refused_when_applied(tmp_path: Path) -> None:
+    sandbox = MemorySandbox()
+    agent = GOAL_FILE + '\n[harness]\nid = "claude"\n[sandbox]\nmode = "strict"\n'
+    house = House(tmp_path / "s", sandbox=sandbox)
+    with house.open():
+        body = {"goal_file": agent, "source_path": "/srv/goal.toml"}
+        sandbox.can = Capabilities(landlock_abi=0, bubblewrap=None)
+        answer = house.call("POST", "/v1/goals", body)
+        assert (answer.status, answer.json["type"]) == (409, "refused")
+        assert "needs bubblewrap or landlock" in answer.json["problems"][0]["message"]
+        assert house.service.known == {}
+        sandbox.can = Capabilities(landlock_abi=7, bubblewrap=None)
+        assert house.call("POST", "/v1/goals", body).status == 201
 
 
 def test_a_goal_beyond_a_ceiling_is_refused_and_nothing_is_stored(tmp_path: Path) -> None:

@@ -143,6 +143,21 @@ def test_a_repository_that_cannot_be_worked_on_is_named(daemon: RealDaemon, base
     assert document["cause"] == {"bare": "worktree_failed", "dirty": "workspace_dirty"}[kind], document
 
 
+def test_the_tree_and_branch_of_an_agent_at_work_are_in_its_status(daemon: RealDaemon, base: Path) -> None:
+    top = make_repository(base / "repo", {"a": "broken\n"})
+    wait = "(work / 'here').touch()\nwhile not (work / 'go').exists(): time.sleep(0.05)\n"
+    goal = make_goal(base, "g", top, make_agent(base, wait + FIX.format(seconds=0)))
+    assert daemon.kazictl("apply", str(goal), "--detach").returncode == 0
+    eventually(lambda: (base / "here").exists(), within_s=60, what="the agent works")
+    tree = daemon.json("status", "g")["worktree"]
+    assert (tree["branch"], tree["repository"]) == ("kazi/g", str(top))
+    assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=tree["path"]) == "kazi/g"
+    assert tree["path"] in daemon.kazictl("status", "g").stdout
+    (base / "go").touch()
+    eventually(lambda: daemon.json("status", "g")["status"] == "converged", within_s=60, what="it ends")
+    assert daemon.json("status", "g")["worktree"] is None
+
+
 def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int, prefix: str = "g") -> None:
     """Goals on worktrees of one repository, and the daemon killed at random; then what is there is counted."""
     rng = random.Random(seed)

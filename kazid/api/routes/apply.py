@@ -8,8 +8,10 @@ from kazid.api.streams import while_connected
 from kazid.api.submission import load_to_check, load_to_drive, notices_of
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
-from kazid.core.errors import AdmissionRefused
+from kazid.core.confinement import unenforceable
+from kazid.core.errors import AdmissionRefused, Problem
 from kazid.core.goal import Goal
+from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.policy import exceeded
 from kazid.core.roles import Need, Target
 from kazid.core.status import GoalStatus
@@ -58,7 +60,7 @@ async def check(call: Call) -> Response:
 async def _submit(call: Call, loaded: Loaded) -> Response:
     goal = loaded.goal
     _check_roles(call, goal)
-    beyond = exceeded(call.context.policies(), goal)
+    beyond = [*exceeded(call.context.policies(), goal), *await _unenforceable(call, goal)]
     if beyond:
         raise AdmissionRefused(beyond)
     key = call.idempotency_key(goal.owner, goal.id)
@@ -66,6 +68,18 @@ async def _submit(call: Call, loaded: Loaded) -> Response:
     document = goal_document(applied.view, applied=applied.outcome, notices=notices_of(loaded))
     location = f"{API_PREFIX}/goals/{encode_id(goal.owner)}/{encode_id(goal.id)}"
     return json_response(document, status=_status(applied), headers={"location": location})
+
+
+async def _unenforceable(call: Call, goal: Goal) -> list[Problem]:
+    """Bounds that the goal demands for its agents and this machine cannot enforce: refused, never run open."""
+    if goal.sandbox == Sandboxing() or call.context.sandbox is None:
+        return []
+    why = unenforceable(goal, await call.context.sandbox.capabilities())
+    return (
+        []
+        if why is None
+        else [Problem(message=why, key="sandbox", hint="kazictl doctor says what is missing")]
+    )
 
 
 def _check_roles(call: Call, goal: Goal) -> None:

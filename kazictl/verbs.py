@@ -200,6 +200,16 @@ VERBS = (
         details="verify: exit 0 when every record is there, unchanged and in its place; 1 where one is not.",
     ),
     Verb(
+        "report",
+        "show gaps, age, drift and cost of the last days, by goal and by label",
+        options=(
+            Option("--since", "how far back; default: 7d", kind=DURATION, value="DUR"),
+            Option("--format", "md, csv or json; default: md", kind=TEXT, value="FORMAT"),
+            _LABELS,
+        ),
+        details="Of the goals that you may see. A cost with ~ holds what was set aside where none was reported.",
+    ),
+    Verb(
         "export-incident",
         "write a goal's journal to a file that can be replayed",
         words=(_REF,),

@@ -4,20 +4,17 @@ Reads the command line and the settings, makes every adapter, wires them into th
 signal. Everything here is construction; no rule lives here.
 """
 
-import argparse
 import hashlib
 import os
 import secrets
 import signal
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import NamedTuple
 
 import anyio
-import msgspec
 import structlog
 from anyio.abc import TaskStatus
 
@@ -47,6 +44,7 @@ from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
 from kazid.api.hook_app import build_hook_app
 from kazid.api.server import serve
+from kazid.command_line import Place, parsed, place_of
 from kazid.core.errors import JournalUnusable, StartRefused, first_leaf
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.core.window import DAY_S
@@ -79,9 +77,15 @@ from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
 from kazid.runtime.world import World
-from kazid.settings import Settings, given_roles, load_settings, policies, settings_path, window_rules
+from kazid.settings import (
+    Settings,
+    given_roles,
+    load_settings,
+    owner_budgets,
+    policies,
+    window_rules,
+)
 from kazid.telemetry import configure_logging
-from kazid.wire import paths
 
 log = structlog.get_logger(__name__)
 
@@ -95,21 +99,12 @@ STOP_S_MAX = 45.0
 """An ordered shutdown that takes longer than this is ended by force; the journal makes that safe."""
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where this daemon lives."""
-
-    mode: str
-    state_dir: str
-    socket: str
-    settings_file: str | None
-
-
 def run(argv: Sequence[str]) -> int:
     """Run the daemon; the process's exit code."""
-    arguments = _parse(argv)
+    arguments = parsed(argv)
     os.umask(0o077)
     try:
-        place = _place(arguments)
+        place = place_of(arguments)
         settings = load_settings(place.settings_file)
         configure_logging(level=settings.log.level, format=settings.log.format)
         daemon = _Daemon(place, settings)
@@ -133,41 +128,6 @@ def run(argv: Sequence[str]) -> int:
     if daemon.wants_restart:
         daemon.replace_process(argv)
     return EXIT_OK
-
-
-def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="kazid", description="keeps goals true: the daemon that kazictl talks to", allow_abbrev=False
-    )
-    parser.add_argument(
-        "--config", metavar="FILE", help="settings (default: /etc/kazi/kazid.toml or the user's)"
-    )
-    parser.add_argument("--state-dir", metavar="DIR", help="where journal and attempts live (KAZI_STATE_DIR)")
-    parser.add_argument("--socket", metavar="PATH", help="the Unix socket to listen on (KAZI_SOCKET)")
-    parser.add_argument("--version", action="version", version=f"kazid {version('kazi')}")
-    return parser.parse_args(argv)
-
-
-def _place(arguments: argparse.Namespace) -> Place:
-    """System mode is what systemd's StateDirectory= says; everything else is a user's own daemon."""
-    system_state = os.environ.get("STATE_DIRECTORY")
-    is_system = (
-        system_state is not None and arguments.state_dir is None and "KAZI_STATE_DIR" not in os.environ
-    )
-    state_dir = arguments.state_dir or (system_state if is_system else paths.user_state_dir())
-    assert state_dir is not None
-    if arguments.state_dir is not None:
-        default_socket = str(Path(arguments.state_dir) / "run" / "kazid.sock")
-    else:
-        default_socket = paths.SYSTEM_SOCKET if is_system else paths.user_socket()
-    socket_path = arguments.socket or os.environ.get("KAZI_SOCKET") or default_socket
-    config_home = os.environ.get("XDG_CONFIG_HOME") or str(Path("~/.config").expanduser())
-    return Place(
-        mode="system" if is_system else "user",
-        state_dir=str(Path(state_dir.split(":")[0]).absolute()),
-        socket=str(Path(socket_path).absolute()),
-        settings_file=settings_path(arguments.config, is_system=is_system, config_home=config_home),
-    )
 
 
 class _Parts(NamedTuple):
@@ -208,7 +168,8 @@ class _Daemon:
         activated = activated_socket(os.environ)
         self._own_socket = None if activated is not None else ApiSocket(place.socket)
         self._socket: socket.socket = activated if activated is not None else self._listener()
-        self._notifications: Notifications | None = None
+        self._followers: list[Callable[[Settings], None]] = []
+        """Told of new settings."""
         self._hook_socket = tcp_listener(settings.api.listen) if settings.api.listen else None
 
     def _listener(self) -> socket.socket:
@@ -326,7 +287,7 @@ class _Daemon:
         """The supervision tree, in starting order."""
         goals, service = parts.goals, parts.service
         audit_head = AuditHead(journal, self._clock)
-        self._notifications = Notifications(
+        notifications = Notifications(
             self.settings,
             store=journal,
             goals=goals,
@@ -335,6 +296,12 @@ class _Daemon:
             broadcaster=parts.broadcaster,
             commands=parts.commands,
         )
+        parts.world.spending.take(owner_budgets(self.settings))
+        self._followers = [
+            lambda new: self._windows.take(window_rules(new)),
+            lambda new: parts.world.spending.take(owner_budgets(new)),
+            notifications.take,
+        ]
 
         async def keep_house() -> None:
             await parts.commands.sweep_leaked_checks()
@@ -373,6 +340,7 @@ class _Daemon:
             own_uid=os.geteuid(),
             read_text=read_source,
             audit=journal,
+            history=journal,
             acknowledge=Acknowledging(goals, journal).acknowledge,
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
@@ -397,7 +365,7 @@ class _Daemon:
             ChildSpec("watcher", parts.watcher.run),
             ChildSpec("goals", goals.run),
             ChildSpec("pulse", pulse.run),
-            *self._notifications.children(),
+            *notifications.children(),
             ChildSpec("api", api),
             *([] if self._hook_socket is None else [ChildSpec("hooks", hooks)]),
         )
@@ -445,9 +413,8 @@ class _Daemon:
             if settings.api != self.settings.api:
                 log.warning("settings.need_restart", table="api")
             self.settings = settings
-            self._windows.take(window_rules(settings))
-            if self._notifications is not None:
-                self._notifications.take(settings)
+            for follow in self._followers:
+                follow(settings)
             configure_logging(level=settings.log.level, format=settings.log.format)
             log.info("settings.reloaded", file=self.place.settings_file)
         self._manager.ready("settings reloaded")

@@ -19,6 +19,7 @@ from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
 from kazid.core.notice import ALERTING, APPROVAL, INCIDENT, SETTLED
+from kazid.core.owner_budget import OwnerBudget
 from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
 from kazid.core.status import Cause
@@ -164,6 +165,20 @@ class PolicySettings(_Table):
     max_dispatches_per_day: int | None = Field(default=None, gt=0)
 
 
+class OwnerBudgetSettings(_Table):
+    """What the agents of each owner may cost in a day, over all their goals; no owners: of every one."""
+
+    owners: list[str] = []
+    usd_per_day: float | None = Field(default=None, gt=0)
+    tokens_per_day: int | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _caps_something(self) -> Self:
+        if self.usd_per_day is None and self.tokens_per_day is None:
+            raise ValueError("names neither usd_per_day nor tokens_per_day")
+        return self
+
+
 class WindowSettings(_Table):
     """When goals may act, or must not: from when `cron` fires, for `duration`."""
 
@@ -291,6 +306,7 @@ class Settings(_Table):
     kind: list[KindSettings] = []
     window: list[WindowSettings] = []
     policy: list[PolicySettings] = []
+    owner_budget: list[OwnerBudgetSettings] = []
     notify: list[NotifySettings] = []
     heartbeat: HeartbeatSettings = HeartbeatSettings()
     role: list[RoleSettings] = [RoleSettings(role="viewer", groups=["kazi"])]
@@ -323,6 +339,16 @@ def policies(settings: Settings) -> Sequence[Policy]:
             dispatches_per_day_max=table.max_dispatches_per_day,
         )
         for table in settings.policy
+    ]
+
+
+def owner_budgets(settings: Settings) -> Sequence[OwnerBudget]:
+    """Every budget of an owner."""
+    return [
+        OwnerBudget(
+            owners=tuple(table.owners), cost_usd_max=table.usd_per_day, tokens_max=table.tokens_per_day
+        )
+        for table in settings.owner_budget
     ]
 
 

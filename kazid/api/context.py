@@ -17,6 +17,7 @@ from kazid.ports.audit import AuditTrail
 from kazid.ports.catalog import Catalog
 from kazid.ports.doctor import Doctor
 from kazid.ports.harness import ListedHarness
+from kazid.ports.history import History
 from kazid.ports.sandbox import Sandbox
 from kazid.ports.trial import Trials
 from kazid.runtime.executor import PromptBuilder
@@ -67,6 +68,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
     """Looks at these predicates of a goal once."""
     audit: AuditTrail
+    history: History
     hooks: Hooks
     listen: str = ""
     """Where hooks are answered besides the socket; "" where nowhere."""

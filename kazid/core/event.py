@@ -16,6 +16,7 @@ from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Se
 from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
+from kazid.core.window import Spending
 from kazid.core.worktree import Worktree
 
 
@@ -116,6 +117,14 @@ class IncidentClosed(FleetEvent, frozen=True, kw_only=True, tag="incident.closed
 
     number: int
     duration_s: float
+
+
+class SpendingCarried(FleetEvent, frozen=True, kw_only=True, tag="spending.carried"):
+    """What the agents of a deleted goal cost of late: its owner's day goes on without it."""
+
+    uid: str
+    owner: str
+    spent: Sequence[Spending]
 
 
 class GoalFrozen(_Event, frozen=True, kw_only=True, tag="goal.frozen"):
@@ -360,6 +369,7 @@ Event: TypeAlias = Union[
     IncidentCanaryFailed,
     IncidentReleased,
     IncidentClosed,
+    SpendingCarried,
     GoalFrozen,
     GoalThawed,
     GoalStopped,

@@ -119,6 +119,10 @@ class Executor:
             self._take(uid, goal, rung, trees_of(goal))
         return waits
 
+    def is_dispatching(self, uid: GoalUid) -> bool:
+        """True from the moment an agent's slot was taken until it is given back."""
+        return self._dispatches.is_running(uid)
+
     def adopt(self, uid: GoalUid, goal: Goal, act: RunningAct) -> None:
         """Hold what an act holds that runs already: no limit asks it to wait. Harmless again."""
         if uid not in self._places:

@@ -6,18 +6,29 @@ applied meanwhile and a disk that failed in between all end the same way: no goa
 journalled. The incident is `runtime/governor.py`'s; here it is folded and recorded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import structlog
 
 from kazid.core.common_incident import OpenIncident, incident_after
 from kazid.core.errors import Conflict, JournalUnavailable
-from kazid.core.event import BY_EXPIRY, Event, FleetFrozen, FleetThawed, GoalFrozen, GoalThawed
+from kazid.core.event import (
+    BY_EXPIRY,
+    Event,
+    FleetFrozen,
+    FleetThawed,
+    GoalFrozen,
+    GoalThawed,
+    SpendingCarried,
+)
 from kazid.core.fleet import FLEET_UID, frozen_after
-from kazid.core.ids import Epoch, GoalId, Offset, Owner, Seq
+from kazid.core.goal import Goal
+from kazid.core.ids import Epoch, GoalId, GoalUid, Offset, Owner, Seq
 from kazid.core.instant import shift_s
+from kazid.core.owner_budget import entries_of, kept_after
 from kazid.core.progress import Desired, Frozen, Progress
+from kazid.core.window import DAY_S, Ledger
 from kazid.ports.clock import Clock
 from kazid.ports.journal import GoalHeader, Journal, Receipt
 from kazid.runtime.health import Health
@@ -48,6 +59,8 @@ class Fleet:
         """The number of a freeze whose time was over: it never comes back, whatever the wall clock does."""
         self.incident: OpenIncident | None = None
         """The incident that stands, as the journal has it."""
+        self.kept_spending: Mapping[str, SpendingCarried] = {}
+        """What agents of deleted goals cost of late, by uid."""
         self.changed = Wakeup()
         """For the one task that keeps it (`runtime/fleet_keeper.py`): there is something new."""
 
@@ -71,6 +84,8 @@ class Fleet:
                 self._frozen = frozen_after(self._frozen, record)
                 at_s = record.at.boot_s + shift_s(record.at, now)
                 self.incident = incident_after(self.incident, record.event, seq=record.seq, at_s=at_s)
+                if isinstance(record.event, SpendingCarried):
+                    self.kept_spending = kept_after(self.kept_spending, record.event, now.wall_s)
                 self._seq = record.seq
             self.changed.set()
 
@@ -110,6 +125,16 @@ class Fleet:
     async def record_incident(self, events: Callable[[], Sequence[Event]]) -> Sequence[Event]:
         """Record what follows from the incident as it stands by then. Raises JournalUnavailable."""
         return await self._record(events)
+
+    async def keep_spending(self, goal: Goal, uid: GoalUid, ledger: Ledger) -> None:
+        """Record what a goal that is about to be forgotten has cost in the last day. Raises JournalUnavailable."""
+        since_wall_s = self._clock.now().wall_s - DAY_S
+        spent = [
+            e for e in entries_of(ledger, goal.budget, starts_at_wall_s=None) if e.at_wall_s > since_wall_s
+        ]
+        kept = SpendingCarried(uid=uid, owner=goal.owner, spent=spent)
+        if spent:
+            await self._record(lambda: () if uid in self.kept_spending else (kept,))
 
     async def _record(
         self,

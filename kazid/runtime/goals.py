@@ -190,7 +190,8 @@ class Goals:
         if _should_run(state):
             await self._recovered(state, last)
         elif header.is_deleted:
-            await self._forget_header(header)
+            if await self._spending_kept(state):
+                await self._forget_header(header)
             return
         if state.progress.act is not None:
             # Before anybody acts: what a dead daemon started holds its trees, whoever's task turns first.
@@ -308,7 +309,18 @@ class Goals:
         if (tree := state.progress.worktree) is not None:
             await self._world.places.remove(state.uid, tree, has_landed=False)
         await fault_point("goal.forgotten")
+        if not await self._spending_kept(state):
+            return
         await self._forget_header(state.header)
+
+    async def _spending_kept(self, state: GoalState) -> bool:
+        """False when the disk took no note of what it cost: then the next start forgets it, and notes that first."""
+        try:
+            await self._world.fleet.keep_spending(state.spec, state.uid, state.progress.spent)
+        except JournalUnavailable:
+            log.warning("goal.unforgotten", goal_id=state.spec.id)
+            return False
+        return True
 
     async def _forget_header(self, header: GoalHeader) -> None:
         try:

@@ -26,6 +26,7 @@ from kazid.core.status import FINISHED, STOPPED_ACTING, GoalStatus
 from kazid.ports.clock import Clock
 from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.fleet import Fleet
+from kazid.runtime.owner_spending import OwnerSpending
 from kazid.runtime.state import GoalState
 
 log = structlog.get_logger(__name__)
@@ -55,7 +56,10 @@ class _Found(msgspec.Struct, frozen=True):
 class Governor:
     """Holds back what would otherwise all act at once."""
 
-    def __init__(self, *, clock: Clock, fleet: Fleet, windows: ChangeWindows) -> None:
+    def __init__(
+        self, *, clock: Clock, fleet: Fleet, windows: ChangeWindows, spending: OwnerSpending
+    ) -> None:
+        self._spending = spending
         self._clock = clock
         self._fleet = fleet
         self._windows = windows
@@ -83,6 +87,7 @@ class Governor:
     ) -> None:
         """Say where goals are found; until then it knows of none."""
         self._everyone, self._by_uid, self._find = everyone, by_uid, find
+        self._spending.attach(everyone)
 
     @property
     def incident(self) -> str | None:
@@ -96,11 +101,13 @@ class Governor:
         return self._windows.waits_for(state) or self._dependency(state, now_s) or self._common(state, now_s)
 
     def agent_waits_for(self, state: GoalState, rung: str) -> tuple[str, str] | None:
-        """What this goal's agent has to wait for, where an agent is next: a limit or a login (`core/quota.py`)."""
+        """What this goal's agent has to wait for, where an agent is next: a limit, a login, or its owner's day."""
         if not rung.startswith("harness:") or state.goal is None:
             return None
         everyone = ((s.uid, s.goal, s.progress) for s in self._everyone() if s.goal is not None)
-        return quota.holds(state.uid, state.goal, state.progress, everyone, self._clock.now(), rung=rung)
+        now = self._clock.now()
+        held = quota.holds(state.uid, state.goal, state.progress, everyone, now, rung=rung)
+        return held or self._spending.waits_for(state)
 
     # --- a red dependency -------------------------------------------------------------------------------------------
 

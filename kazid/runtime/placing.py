@@ -120,7 +120,7 @@ class Placing:
         waits = waits or self._world.executor.reserve(state.uid, goal, rung)
         if waits is not None:
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
-            await state.record(deferred, only_if=still_stands(decision, state))
+            await state.record(self._world.dated(state, deferred), only_if=still_stands(decision, state))
             return True
         try:
             began_s = anyio.current_time()

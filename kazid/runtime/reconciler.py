@@ -308,7 +308,7 @@ class Reconciler:
         if waits is not None:
             self._deferred_rung = decision.rung
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
-            await state.record(self._world.windows.dated(state, deferred), only_if=self._stands(decision))
+            await state.record(self._world.dated(state, deferred), only_if=self._stands(decision))
             return True
         reserved = reservation(state.spec.budget, progress, self._world.clock.now(), rung=decision.rung)
         intent = ActIntended(

@@ -54,6 +54,10 @@ class Turns:
         self._running[uid] = seat
         self._served_s[seat.owner] = self._now_s()
 
+    def is_running(self, uid: GoalUid) -> bool:
+        """True between `begin` and `end`."""
+        return uid in self._running
+
     def end(self, uid: GoalUid) -> None:
         """It runs no more, and waits no more; harmless when it did neither."""
         self._running.pop(uid, None)

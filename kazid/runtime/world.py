@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from kazid.core.event import ActDeferred
 from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
 from kazid.ports.watcher import Watcher
@@ -13,7 +14,9 @@ from kazid.runtime.governor import Governor
 from kazid.runtime.health import Health
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.observer import Observer
+from kazid.runtime.owner_spending import OwnerSpending
 from kazid.runtime.places import Places
+from kazid.runtime.state import GoalState
 
 
 class World:
@@ -42,9 +45,14 @@ class World:
         self.new_attempt_id = new_attempt_id
         self.fleet = fleet
         self.windows = windows
-        self.governor = Governor(clock=clock, fleet=fleet, windows=windows)
+        self.spending = OwnerSpending(clock=clock, fleet=fleet, is_starting=executor.is_dispatching)
+        self.governor = Governor(clock=clock, fleet=fleet, windows=windows, spending=self.spending)
         self.places = places
         self.watcher = watcher
         self.hooks = hooks
         self.ends_attempts = True
         self.turns_total = 0
+
+    def dated(self, state: GoalState, deferred: ActDeferred) -> ActDeferred:
+        """The deferral with when its wait ends, where that is known."""
+        return self.spending.dated(state, self.windows.dated(state, deferred))

@@ -330,3 +330,19 @@ class FakeFreezing:
         return FleetView(
             frozen=self.frozen, goals=goals, unsettled=self.unsettled, pids=(7,) if self.unsettled else ()
         )
+
+
+class FakeHistory:
+    """What happened, as a test sets it."""
+
+    def __init__(self) -> None:
+        self.records: list[Recorded] = []
+
+    async def offset_at(self, wall_s: float) -> Offset:
+        return Offset(0)
+
+    async def happened(
+        self, kinds: Sequence[type[Event]], *, after: Offset
+    ) -> tuple[Sequence[Recorded], Offset]:
+        found = [r for r in self.records if r.offset > after and isinstance(r.event, tuple(kinds))]
+        return found, Offset(max([after, *(r.offset for r in found)]))

@@ -26,7 +26,7 @@ from kazid.harnesses.builtin import BUILTIN
 from kazid.harnesses.prompt import build_prompt
 from kazid.providers.catalog import BuiltinCatalog
 from kazid.runtime.hooks import Hooks
-from tests.api.fake_service import FakeService, FakeTrail
+from tests.api.fake_service import FakeHistory, FakeService, FakeTrail
 
 ME = login_of(os.getuid())
 """Whoever runs the tests owns the goals."""
@@ -112,6 +112,7 @@ class House:
                 "policies": lambda: (),
                 "own_uid": os.getuid(),
                 "audit": FakeTrail(),
+                "history": FakeHistory(),
                 "read_text": _no_files,
                 "try_out": _no_looks,
                 "acknowledge": self.service.acknowledge,

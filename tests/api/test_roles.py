@@ -58,6 +58,7 @@ PRESENT = {
     "info",
     "doctor",
     "list",
+    "report",
     "events",
     "schema",
     "schema_of_kind",

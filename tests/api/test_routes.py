@@ -7,10 +7,12 @@ import pytest
 
 from kazid.api.routes.doctor import mode_finding
 from kazid.core.decision import Guard
+from kazid.core.event import ActEnded, Recorded
+from kazid.core.ids import AttemptId, Offset, Seq
 from kazid.core.status import GoalStatus
 from kazid.wire import messages
 from kazid.wire.names import CONTENT_JSON, CONTENT_LINES, encode_id
-from tests.api.fake_service import a_view
+from tests.api.fake_service import NOW, a_view
 from tests.api.house import GOAL_FILE, ME, House, mine
 from tests.builders import WALL_0, a_goal, a_predicate
 
@@ -328,3 +330,17 @@ def test_two_goals_of_one_id_and_two_owners_are_two(house: House) -> None:
     house.service.add(a_view(a_goal(a_predicate("other"))))
     assert house.get("/v1/goals/ada/web").json["predicates"][0]["id"] == "other"
     assert house.get(WEB).json["predicates"][0]["id"] == "tests"
+
+
+def test_a_report_counts_what_happened_to_the_goals_there_are(house: House) -> None:
+    house.service.add(a_view(mine(msgspec.structs.replace(a_goal(), labels={"team": "web"}))))
+    ended = ActEnded(attempt_id=AttemptId("a"), ending="exited", ended_s=1.0, cost_usd_charged=0.5)
+    view = house.service.known[ME, "web"]
+    record = Recorded(offset=Offset(5), uid=view.uid, seq=Seq(1), at=NOW, event=ended)
+    house.context.history.records.append(record)  # type: ignore[attr-defined]
+    document = house.get("/v1/report?since_s=3600&l=team%3Dweb").json
+    assert document["until"] - document["since"] == 3600.0
+    assert [row["name"] for row in document["labels"]] == ["team=web"]
+    assert (document["total"]["goals"], document["total"]["cost_usd"]) == (1, 0.5)
+    assert house.get("/v1/report?l=team%3Ddb").json["total"]["goals"] == 0
+    assert house.get("/v1/report?since_s=-1").status == 400

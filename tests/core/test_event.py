@@ -35,6 +35,7 @@ from kazid.core.event import (
     ReconcileRequested,
     Recorded,
     SnapshotTaken,
+    SpendingCarried,
     StatusChanged,
     SteadyObserved,
     SteadyTick,
@@ -50,6 +51,7 @@ from kazid.core.ids import Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Direction, Finding, Status, Verdict
+from kazid.core.window import Spending
 from kazid.core.worktree import Worktree
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy, act_intended, as_json, goal_applied
 
@@ -95,6 +97,7 @@ EVENTS: dict[type, Event] = {
         GoalDeleted(epoch=Epoch(4), by="ada"),
         GoalParked(traceback="Traceback …", reason="ValueError"),
         AlertAcknowledged(by="ada", reason="on it"),
+        SpendingCarried(uid="u1", owner="ada", spent=[Spending(at_wall_s=1.0, cost_usd=0.5)]),
         ReconcileRequested(by="ada"),
         TaskRecovered(shift_s=-5.25, down_s=2.0),
         ClockStepped(delta_s=-3600.0),

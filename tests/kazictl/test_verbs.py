@@ -3,6 +3,7 @@
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -406,3 +407,36 @@ def test_doctor_shows_what_to_do_and_fails_when_something_does(daemon: FakeDaemo
     assert finished.returncode == exit_codes.ERROR
     assert "-> install git" in finished.stdout
     assert one_document(kazictl("doctor", "--json"))["findings"] == findings
+
+
+def _report_row(name: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": name, "goals": 1, "statuses": {"stuck": 1}, "cause": None, "age_s": 7200.0, "predicates": 3,
+        "gaps": ["livez"], "drifts": 2, "mended": 1, "mended_s": 61.0, "acts": 4, "dispatches": 1, "tokens": None,
+        "cost_usd": 1.5, "is_estimated": True, **fields,
+    }  # fmt: skip
+
+
+def test_a_report_as_markdown_csv_and_json(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    row = _report_row("=ada|web")
+    reply = {
+        "since": 0.0,
+        "until": 7 * 86400.0,
+        "goals": [row],
+        "labels": [_report_row("team=web")],
+        "total": row,
+        "exit_code": 0,
+    }
+    daemon.on("GET", "/v1/report", document(reply))
+    told = kazictl("report", "--since", "7d", "-l", "team=web").stdout
+    assert told.startswith("# Goals, the last 7 d\n")
+    assert "| =ada/web | stuck | 2 h | 1 of 3 | 2, 1 mended | 1 min 1 s | 4 | 1 | - | ~1.50 |" in told
+    assert "- =ada|web: livez" in told
+    assert daemon.requests[0].target == "/v1/report?l=team%3Dweb&since_s=604800.0"
+    lines = kazictl("report", "--format", "csv").stdout.splitlines()
+    assert lines[0].startswith("by,name,goals,statuses,age_s")
+    assert lines[1].startswith("label,team=web,1,stuck=1,7200.0,3,livez,2")
+    assert lines[2].startswith("goal,'=ada|web,"), "no spreadsheet takes it for a formula"
+    assert one_document(kazictl("report", "--format", "json"))["total"]["name"] == "=ada|web"
+    assert one_document(kazictl("report", "--json"))["exit_code"] == 0
+    assert kazictl("report", "--format", "pdf").returncode == 2

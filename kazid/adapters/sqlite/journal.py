@@ -14,7 +14,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskStatus
 
-from kazid.adapters.sqlite import outbox
+from kazid.adapters.sqlite import history, outbox
 from kazid.adapters.sqlite.appends import Append
 from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
 from kazid.adapters.sqlite.group_commit import GroupCommit
@@ -223,6 +223,17 @@ class SqliteJournal:
     async def save_routes(self, states: Mapping[str, RouteState], *, taken: int) -> None:
         """See ports/notifying.py."""
         await self._write(partial(outbox.write_routes, states, taken))
+
+    async def offset_at(self, wall_s: float) -> Offset:
+        """See ports/history.py."""
+        return await self._read(partial(history.read_offset_at, wall_s))
+
+    async def happened(
+        self, kinds: Sequence[type[Event]], *, after: Offset
+    ) -> tuple[Sequence[Recorded], Offset]:
+        """See ports/history.py."""
+        names = [str(kind.__struct_config__.tag) for kind in kinds]
+        return await self._read(partial(history.read_happened, names, after))
 
     async def _page(self, query: str, *arguments: object, limit: int) -> Sequence[Recorded]:
         assert 1 <= limit <= READ_LIMIT_MAX

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
-from kazid.core.notice import ALERTING, APPROVAL, INCIDENT, SETTLED
+from kazid.core.notice import ALERTING, APPROVAL, CANARY, INCIDENT, SETTLED
 from kazid.core.owner_budget import OwnerBudget
 from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
@@ -220,8 +220,8 @@ class WindowSettings(_Table):
 _REFERENCE = r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00]+|credential:[A-Za-z0-9][A-Za-z0-9_.-]*)"
 Reference = Annotated[str, Field(pattern=f"^(|{_REFERENCE})$")]
 """Where a secret is; never the secret."""
-TOLD_STATUSES = {s.value for s in ALERTING | SETTLED} | {INCIDENT, APPROVAL}
-TOLD_CAUSES = {c.value for c in Cause} | {"common_cause"}
+TOLD_STATUSES = {s.value for s in ALERTING | SETTLED} | {INCIDENT, APPROVAL, CANARY}
+TOLD_CAUSES = {c.value for c in Cause} | {"common_cause", "canary"}
 
 
 class NotifySettings(_Table):

@@ -34,6 +34,8 @@ INCIDENT = "incident"
 """Stands where a status does, for what concerns all goals."""
 RESUMED = "resumed"
 """Of what somebody has: what comes after it is news."""
+CANARY = "canary"
+"""Likewise, for a secret worth nothing that was kept where no secret may be: the redaction let it by."""
 APPROVAL = "approval"
 """Likewise, for an act that waits for a person's yes."""
 

@@ -7,6 +7,7 @@ runner says into `act.ended` with what was spent. Callers journal the intent bef
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
+import structlog
 
 from kazid.core import budget, quota, routing
 from kazid.core.change import Change
@@ -28,7 +29,10 @@ from kazid.ports.lease import Leases
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
 from kazid.runtime.delivering import MergeTurns, cause_of, delivery_order, outcome_of
 from kazid.runtime.turns import Turns
+from kazid.shim.disguises import CANARY_NAME, canary_of, holds_canary
 from kazid.shim.redaction import redact
+
+log = structlog.get_logger(__name__)
 
 LOG_PARSED_BYTES_MAX = 4 * 1024 * 1024
 """Of an agent's stdout read back for parsing; the shim bounds what is on disk."""
@@ -179,7 +183,7 @@ class Executor:
             argv=invocation.argv,
             cwd=cwd,
             path=goal.path,
-            env={**invocation.env, **choice.env},
+            env={**invocation.env, **choice.env, CANARY_NAME: canary_of(intent.attempt_id)},
             env_names=invocation.env_names,
             stdin_text=invocation.stdin_text,
             confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
@@ -223,7 +227,10 @@ class Executor:
         report = None
         harness = self._harnesses.get(act.rung.removeprefix("harness:"))
         if harness is not None and result.ending not in ("never_started", "not_started"):
-            report = harness.parse(await self._printed(uid, act.attempt_id))
+            printed = await self._printed(uid, act.attempt_id)
+            report = harness.parse(printed)
+            if holds_canary(printed):
+                log.error("canary.escaped", sink="log", uid=uid, attempt_id=act.attempt_id)
         ended = _ended(goal, act, result, report, now=now, taken=taken or Taken())
         if act.rung in RUNGS and result.ending == "exited":
             outcome = outcome_of(await self._printed(uid, act.attempt_id))

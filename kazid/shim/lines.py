@@ -26,7 +26,9 @@ class LineRedactor:
     def __init__(self, secrets: Sequence[str]) -> None:
         self.secrets = [value.encode("utf-8", "surrogateescape").decode("latin-1") for value in secrets]
         """As they are looked for: UTF-8 read as Latin-1, so that any bytes are text."""
-        self._secret_bytes = [value.encode("latin-1") for value in self.secrets]
+        known = [value.encode("latin-1") for value in self.secrets]
+        self._secret_bytes = [value for value in known if any(blank in value for blank in _BLANKS)]
+        """Those that a blank may be inside of."""
         self._line = b""
         self._shown = b""
         """What `flush` let out of the line so far."""

@@ -10,6 +10,8 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 
+from kazid.shim.disguises import disguises, without_canaries
+
 SECRET_CHARS_MIN = 8
 """Shorter values of secret variables are too likely to be ordinary words."""
 
@@ -32,6 +34,7 @@ _KEY_MARK = "[redacted:private-key]"
 _JWT_RUN = re.compile(r"[A-Za-z0-9_-]*+")
 _JWT_REST = re.compile(r"(?:\.[A-Za-z0-9_-]{8,}){1,4}(?:\.[A-Za-z0-9_-]*)?")
 _JWT_MARK = "[redacted:jwt]"
+_CANARY_MARK = "[redacted:canary]"
 
 # Where a token may begin: not inside a word, but right after a line break that JSON wrote as \n, or a colour code.
 _EDGE = r"(?:(?<![A-Za-z0-9_])|(?<=\\[nrt])|(?<=[\d\[]m))"
@@ -117,6 +120,7 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     for value in sorted(secrets, key=len, reverse=True):
         if len(value) >= SECRET_CHARS_MIN and value in text and value not in _MARKS:
             text = text.replace(value, "[redacted:environment]")
+    text = without_canaries(text, _CANARY_MARK)
     if _KEY_WORD in text:
         text = _redact_keys(text)
     if "eyJ" in text:
@@ -148,7 +152,8 @@ def redact_bytes(data: bytes, secrets: Iterable[str] = ()) -> bytes:
 def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
     """What to look for of the variables that are named like secrets, longest first so that none hides in another.
 
-    A value of several lines counts line by line, because output is redacted so; and as JSON would write it too.
+    A value of several lines counts line by line, because output is redacted so; and in every form that
+    `kazid/shim/disguises.py` knows.
     """
     found: set[str] = set()
     for name, value in environment.items():
@@ -158,6 +163,7 @@ def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
             continue
         for part in {value.strip(), *(line.strip() for line in value.splitlines())}:
             found |= {part, json.dumps(part, ensure_ascii=False)[1:-1]}
+            found |= disguises(part) if len(part) >= SECRET_CHARS_MIN else set()
     return tuple(sorted((part for part in found if len(part) >= SECRET_CHARS_MIN), key=len, reverse=True))
 
 
@@ -351,6 +357,7 @@ _MARKS = " ".join(
         *(
             _KEY_MARK,
             _JWT_MARK,
+            _CANARY_MARK,
             "[redacted:environment]",
             "[redacted:authorization]",
             "[redacted:url-credentials]",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kazid.shim.redaction import ends_inside_key, redact, redact_bytes, secret_values
+from kazid.shim.disguises import disguises
+from kazid.shim.redaction import SECRET_CHARS_MIN, ends_inside_key, redact, redact_bytes, secret_values
 
 JWT = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 GITHUB = "ghp_" + "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zA0bC3dE6"
@@ -191,7 +192,7 @@ def test_values_of_telling_variables_are_known() -> None:
         "GIT_AUTHOR_NAME": "Ada Lovelace",
         "HOME": "/home/ada",
     }
-    assert set(secret_values(environment)) == {
+    plain = {
         *(
             "sk-value-1",
             "with space",
@@ -203,6 +204,9 @@ def test_values_of_telling_variables_are_known() -> None:
         ),
         *("first line\nsecond line", "first line\\nsecond line"),
     }
+    parts = plain - {'quo\\"ted-value', "first line\\nsecond line"}
+    forms = {form for part in parts for form in disguises(part) if len(form) >= SECRET_CHARS_MIN}
+    assert set(secret_values(environment)) == plain | forms
     lengths = [len(value) for value in secret_values(environment)]
     assert lengths == sorted(lengths, reverse=True), "longest first, so that none hides in another"
 

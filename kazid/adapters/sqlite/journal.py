@@ -141,7 +141,7 @@ class SqliteJournal:
             types=tuple(event_type(event) for event in events),
             bodies=bodies,
             audited=tuple(audited(event) for event in events),
-            notices=tuple(outbox.row_of(event) for event in events),
+            notices=tuple(map(outbox.row_of, events, bodies)),
             ran_as_uid=os.geteuid(),
             at=_encode((at.boot_s, at.wall_s, at.boot_id)).decode(),
             wall_s=at.wall_s,

@@ -8,10 +8,14 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import structlog
 
-from kazid.core.event import Event
-from kazid.core.notice import Notice, Noticed, noticed
+from kazid.core.event import Event, event_type
+from kazid.core.notice import CANARY, Notice, Noticed, NoticeKind, noticed
 from kazid.core.route import RouteState
+from kazid.shim.disguises import holds_canary
+
+log = structlog.get_logger(__name__)
 
 _PAGE = "SELECT offset, uid, seq, ref, at_wall_s, notice FROM outbox WHERE offset > ? ORDER BY offset LIMIT ?"
 
@@ -20,9 +24,13 @@ _notice_of = msgspec.json.Decoder(Notice).decode
 _state_of = msgspec.json.Decoder(RouteState).decode
 
 
-def row_of(event: Event) -> bytes | None:
-    """The event's notice as the outbox keeps it; None for most events."""
+def row_of(event: Event, body: bytes) -> bytes | None:
+    """The event's notice as the outbox keeps it; None for most events. An event that holds a canary is an alarm."""
     notice = noticed(event)
+    if holds_canary(body.decode(errors="replace")):
+        log.error("canary.escaped", sink="journal", type=event_type(event))
+        reason = f"the canary of an attempt is in an event {event_type(event)}: redaction let it by"
+        notice = Notice(kind=NoticeKind.PROBLEM, status=CANARY, cause="canary", reason=reason)
     return None if notice is None else _encode(notice)
 
 

@@ -36,7 +36,7 @@ KEYS_OF_252 = {
         "ProtectKernelModules", "ProtectKernelTunables", "NoNewPrivileges", "CapabilityBoundingSet",
         "AmbientCapabilities", "RestrictSUIDSGID", "RestrictRealtime", "RestrictNamespaces",
         "RestrictAddressFamilies", "LockPersonality", "SystemCallArchitectures", "SystemCallFilter",
-        "SystemCallErrorNumber",
+        "SystemCallErrorNumber", "PrivateMounts",
     },
 }  # fmt: skip
 
@@ -91,6 +91,29 @@ def test_a_member_of_the_group_can_reach_the_socket() -> None:
     assert _values(SYSTEM_SOCKET, "SocketGroup") == ["kazi"]
     # systemd creates the folder as root:root, whatever SocketGroup says.
     assert _values(SYSTEM_SOCKET, "DirectoryMode") == ["0755"]
+
+
+EXPOSURE_MAX = 2.5
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-analyze") is None, reason="no systemd here to give the unit a score"
+)
+def test_the_service_is_exposed_as_little_as_it_says_and_each_point_has_its_reason() -> None:
+    analyze = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(SYSTEM_SERVICE)]
+    finished = subprocess.run(
+        analyze, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, capture_output=True, text=True,
+        timeout=VERIFY_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    if "Overall exposure" not in finished.stdout:
+        pytest.skip(f"this systemd-analyze gives no score offline: {finished.stderr.strip()[:200]}")
+    score = re.search(r"Overall exposure level for \S+: ([0-9.]+)", finished.stdout)
+    assert score is not None
+    assert float(score[1]) <= EXPOSURE_MAX
+    reasons = (ROOT / "docs" / "security.md").read_text()
+    costly = re.findall(r"^✗ (\S+)", finished.stdout, re.MULTILINE)
+    unexplained = [name for name in costly if f"`{name.partition('=')[0]}" not in reasons]
+    assert unexplained == [], "each line that costs points has its reason in docs/security.md"
 
 
 @pytest.mark.skipif(

@@ -180,6 +180,18 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Absolute paths, or below `~`, that it may read or write besides."""
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[limits]`: what one attempt of the goal may use of the machine. None: what the daemon's unit leaves it."""
+
+    cpu: int | None = None
+    """CPUs that it may run on at once."""
+    memory_bytes: int | None = None
+    """Of each process: data, not what is mapped from files."""
+    pids: int | None = None
+    files: int | None = None
+    """Open at once, of each process."""
+
+
 class Group(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A named set of predicates; `needs` orders groups, `parent` nests them."""
 
@@ -217,6 +229,7 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     source_sha256: str | None = None
     tables: Mapping[str, Json] = {}
     """Authored tables whose behaviour is not built yet, verbatim."""
+    limits: Limits = Limits()
     vacuous_allowed: Sequence[PredicateId] = ()
     """What cannot be red and was taken all the same, because who applied it said so."""
     integration: Integration | None = None

@@ -12,6 +12,7 @@ from kazid.core.goal import (
     BudgetWindow,
     Goal,
     HarnessChoice,
+    Limits,
     Mode,
     Predicate,
     Remedy,
@@ -25,7 +26,7 @@ from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
 from kazid.goalfile.groups import Groups, check_references
-from kazid.goalfile.isolation import read_isolation, read_sandbox
+from kazid.goalfile.isolation import read_isolation, read_limits, read_sandbox
 from kazid.goalfile.lint import LintFinding, lint
 from kazid.goalfile.places import Places, resolve_places
 from kazid.goalfile.positions import Path
@@ -66,6 +67,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     harness: HarnessChoice | None
     routes: Sequence[Route]
     sandbox: Sandbox
+    limits: Limits
     predicates: Sequence[Predicate]
     delivery: Delivery
     mode: Mode
@@ -154,6 +156,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         harness=harness,
         routes=read_routes(sections.routes, _words(sections, predicates, groups, context), wanted, problems),
         sandbox=read_sandbox(sections.tables["sandbox"], problems),
+        limits=read_limits(sections.tables["limits"], problems),
         predicates=predicates,
         delivery=delivery,
         mode=mode,
@@ -281,6 +284,7 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         deploy=parts.delivery.deploy,
         isolation=read_isolation(parts.sections.tables["workspace"], has_agent=parts.harness is not None),
         sandbox=parts.sandbox,
+        limits=parts.limits,
     )
 
 

@@ -302,6 +302,13 @@ DEPLOY_VERSION: Fields = {
     "jsonpath": KeySpec(type=KeyType.NON_EMPTY_STRING, help="where its JSON names the commit"),
 }
 
+LIMITS: Fields = {
+    "cpu": KeySpec(type=KeyType.POSITIVE_INTEGER, help="CPUs that an attempt may run on at once"),
+    "memory": KeySpec(type=KeyType.NON_EMPTY_STRING, help='of each of its processes: "512MiB", "4GB"'),
+    "pids": KeySpec(type=KeyType.POSITIVE_INTEGER, help="processes and threads that it may have"),
+    "files": KeySpec(type=KeyType.POSITIVE_INTEGER, help="files that each of its processes may have open"),
+}
+
 CONVENTIONS: Fields = {
     "process_contract": KeySpec(
         type=KeyType.BOOLEAN, default=True, help="append the fixed rules to every prompt"
@@ -319,6 +326,7 @@ TABLES: Mapping[str, Fields] = {
     "scope": SCOPE,
     "workspace": WORKSPACE,
     "sandbox": SANDBOX,
+    "limits": LIMITS,
     "harness": HARNESS,
     "observe": OBSERVE,
     "enforcement": ENFORCEMENT,

@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from kazid.core.confinement import Confinement
+from kazid.core.goal import Limits
 from kazid.core.ids import AttemptId, GoalUid
 
 LOG_BYTES_MAX = 4 * 1024 * 1024
@@ -33,9 +34,10 @@ class AttemptOrder(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout_s: float | None = None
     total_timeout_s: float = 60.0
     keep_on_success: bool = False
+    """Processes left by exit 0 are its product (remedies, deploys): never swept (SEMANTICS §3)."""
     confinement: Confinement | None = None
     """Bounds that it runs within, or not at all."""
-    """Processes left by exit 0 are its product (remedies, deploys): never swept (SEMANTICS §3)."""
+    limits: Limits = Limits()
 
 
 class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -171,6 +171,7 @@ class Executor:
                 env=remedy.env,
                 total_timeout_s=remedy.timeout_s,
                 keep_on_success=True,
+                limits=goal.limits,
             )
         prompt = self._build_prompt(goal, progress, vector, tuple(intent.predicates))
         choice = routing.choice_of(goal, intent.assignment)
@@ -186,6 +187,7 @@ class Executor:
             env={**invocation.env, **choice.env, CANARY_NAME: canary_of(intent.attempt_id)},
             env_names=invocation.env_names,
             stdin_text=invocation.stdin_text,
+            limits=goal.limits,
             confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
             idle_timeout_s=choice.idle_timeout_s,
             total_timeout_s=choice.total_timeout_s,

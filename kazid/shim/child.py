@@ -11,6 +11,8 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 
+from kazid.shim.bounds import Bounds, bounds_of
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _EXEC_FAILED = 127
@@ -61,15 +63,17 @@ class Child:
         stdin_fd: int,
         stdout_fd: int,
         stderr_fd: int,
+        limits: Mapping[str, int],
     ) -> None:
         """Fork. Raises OSError (no process, no descriptor); then nothing was started."""
         self._status_fd, status_fd = os.pipe2(os.O_CLOEXEC)
         shim_pid = os.getpid()
+        bounds = bounds_of(limits)
         everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self.pid = os.fork()
             if self.pid == 0:
-                _become(argv, cwd, env, (stdin_fd, stdout_fd, stderr_fd), status_fd, shim_pid)
+                _become(argv, cwd, env, (stdin_fd, stdout_fd, stderr_fd), status_fd, shim_pid, bounds)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, everything)
             os.close(status_fd)
@@ -86,6 +90,8 @@ class Child:
         step, _, number = said.partition(" ")
         name = errno.errorcode.get(int(number), number)
         said = os.strerror(int(number)).lower()
+        if step == "limits":
+            return f"cannot be limited: {name} ({said})"
         if step == "cwd":
             return f"cannot enter the folder: {name} ({said}): {self._cwd}"
         command = os.path.join(self._cwd, self._argv[0])
@@ -101,6 +107,7 @@ def _become(
     fds: tuple[int, int, int],
     status_fd: int,
     shim_pid: int,
+    bounds: Bounds,
 ) -> None:
     """In the child: turn into the command. Never returns."""
     step = "start"
@@ -118,6 +125,8 @@ def _become(
                 pass  # KILL and STOP
         signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        step = "limits"
+        bounds.apply()
         step = "cwd"
         os.chdir(_bytes(cwd))
         step = "exec"

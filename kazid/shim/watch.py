@@ -184,6 +184,7 @@ class Watch:
                 stdin_fd=stdin_fd,
                 stdout_fd=stdout_fd,
                 stderr_fd=stderr_fd,
+                limits=order.limits,
             )
         except OSError:
             for fd in ours:

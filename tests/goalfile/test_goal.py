@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from kazid.core.goal import Budget, Goal
+from kazid.core.goal import Budget, Goal, Limits
 from kazid.providers.catalog import KINDS
 from tests.goalfile.loading import PREDICATE, PROBE, goal_of, loaded, problems_of
 
@@ -153,3 +153,17 @@ def test_where_a_goal_came_from_is_part_of_it() -> None:
 def test_labels_and_dependencies_arrive() -> None:
     goal = loaded(f'id = "g"\ndepends_on = ["db", "ops/net"]\n{PREDICATE}[labels]\nteam = "a"\n').goal
     assert (goal.labels, goal.depends_on) == ({"team": "a"}, ("db", "ops/net"))
+
+
+def test_limits_are_read_with_their_units() -> None:
+    text = f'id = "g"\n{PREDICATE}[limits]\ncpu = 2\nmemory = "512MiB"\npids = 100\nfiles = 256\n'
+    assert goal_of(text).limits == Limits(cpu=2, memory_bytes=512 * 2**20, pids=100, files=256)
+    assert goal_of(f'id = "g"\n{PREDICATE}').limits == Limits()
+    assert goal_of(f'id = "g"\n{PREDICATE}[limits]\nmemory = "4 GB"\n').limits == Limits(
+        memory_bytes=4 * 10**9
+    )
+
+
+@pytest.mark.parametrize("memory", ["", "512", "lots", "1KiB", "-1GB", "1.5GB"])
+def test_an_amount_of_memory_that_is_none_is_refused(memory: str) -> None:
+    assert problems_of(f'id = "g"\n{PREDICATE}[limits]\nmemory = "{memory}"\n')

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from kazid.core.goal import Limits
 from kazid.core.ids import AttemptId, GoalUid
 from kazid.ports.runner import LOG_BYTES_MAX, AttemptOrder, AttemptResult
 from kazid.shim import proctree, protocol
@@ -56,6 +57,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     keep_on_success: bool
     log_bytes_max: int
     daemon_file: str
+    limits: Limits
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +113,7 @@ def prepare(
         keep_on_success=order.keep_on_success,
         log_bytes_max=LOG_BYTES_MAX,
         daemon_file=daemon_file,
+        limits=order.limits,
     )
     protocol.write_durably(folder, protocol.REQUEST, msgspec.to_builtins(request))
     for parent in (owner, os.path.dirname(owner)):

@@ -33,7 +33,7 @@ class SystemDoctor:
         """All findings, in a fixed order."""
         state = await anyio.to_thread.run_sync(self._state_folder)
         disk = await anyio.to_thread.run_sync(self._disk)
-        return (state, disk, await self._git(), *await self._bounds())
+        return (state, disk, await self._git(), *await self._bounds(), _limits())
 
     def _state_folder(self) -> Finding:
         path = str(self._state_dir)
@@ -110,3 +110,16 @@ class SystemDoctor:
                 todo="Linux 6.2 or newer with landlock on",
             )
         return wrap, lock
+
+
+def _limits() -> Finding:
+    """How `[limits]` is enforced."""
+    found = "[limits] by rlimit and CPU affinity, for each process of an attempt; no cgroup is used"
+    if os.geteuid() == 0:
+        return Finding(
+            name="limits",
+            state="warn",
+            found=f"{found}; pids does not hold root",
+            todo="run the daemon as a user of its own",
+        )
+    return Finding(name="limits", state="ok", found=found)

@@ -345,7 +345,9 @@ class _Daemon:
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,
-            doctor=SystemDoctor(state_dir=self._state_dir, sandbox=parts.sandbox),
+            doctor=SystemDoctor(
+                state_dir=self._state_dir, sandbox=parts.sandbox, others=notifications.findings
+            ),
             sandbox=parts.sandbox,
             try_out=lambda goal, predicates: try_out(
                 goal, predicates, uid=_new_uid(), observer=parts.world.observer

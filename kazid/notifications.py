@@ -20,6 +20,7 @@ from kazid.core.route import Facts, Route
 from kazid.ports.audit import AuditTrail
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
+from kazid.ports.doctor import Finding
 from kazid.ports.journal import Journal
 from kazid.ports.notifying import Courier, Outbox
 from kazid.runtime.broadcast import Broadcaster
@@ -76,6 +77,24 @@ class Notifications:
     def children(self) -> Sequence[ChildSpec]:
         """What the tree runs."""
         return (ChildSpec("notifier", self.notifier.run), ChildSpec("heartbeat", self._heartbeat.run))
+
+    def findings(self) -> Sequence[Finding]:
+        """For doctor: who is told, and which routes bring nothing."""
+        failing = self.notifier.waiting
+        if not failing:
+            count = len(self.notifier.names)
+            routes = f"{count} route{'s' * (count != 1)}: {', '.join(self.notifier.names)}"
+            told = routes if count else "no [[notify]] tables: nobody is told when a goal needs a person"
+            return (Finding(name="notify", state="ok", found=told),)
+        return [
+            Finding(
+                name="notify",
+                state="warn",
+                found=f"{name}: not taken after {outgoing.tries} tries: {outgoing.error}",
+                todo="mend the receiver or its [[notify]] table; it is tried again by itself",
+            )
+            for name, outgoing in failing.items()
+        ]
 
     def _targets(self, settings: Settings) -> Sequence[Target]:
         return [Target(_route(table), self._courier(table)) for table in settings.notify]

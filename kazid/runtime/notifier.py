@@ -89,6 +89,11 @@ class Notifier:
         states = self._states.items()
         return {name: s.outgoing for name, s in states if s.outgoing is not None and s.outgoing.tries}
 
+    @property
+    def names(self) -> Sequence[str]:
+        """The routes there are."""
+        return tuple(self._targets)
+
     def take(self, targets: Sequence[Target]) -> None:
         """Go by these routes from now on; one that is gone forgets what it had not told."""
         self._targets = {t.route.name: t for t in targets}

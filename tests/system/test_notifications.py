@@ -148,6 +148,7 @@ def test_a_stuck_goal_is_told_acknowledged_and_resolved(house: RealDaemon, recei
     (line,) = receiver.asked[-1]["data"]["lines"]
     assert line["duration_s"] > 0
     assert house.kazictl("ack", "web").returncode == 1, "nothing is left to acknowledge"
+    assert "2 routes: ops, elsewhere" in house.kazictl("doctor").stdout
     assert receiver.elsewhere == [], "the other route is about other goals"
     assert receiver.beats > 0
     assert SECRET not in house.log.read_text()
@@ -200,6 +201,9 @@ def test_kill9_at_every_step_loses_nothing_and_repeats_only_the_same_id(
     receiver.answers = receiver.refuses
     apply(house, "four")
     eventually(lambda: is_told(receiver, "four"), within_s=30, what="it is tried")
+    eventually(
+        lambda: "ops: not taken after" in house.kazictl("doctor").stdout, within_s=30, what="doctor tells"
+    )
     house.kill9()
     receiver.answers = receiver.takes
     seen = len(receiver.asked)

@@ -6,7 +6,7 @@ client's to say.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import anyio.to_thread
@@ -25,7 +25,10 @@ GIT_MIN = (2, 31)
 class SystemDoctor:
     """Looks at the machine for `kazictl doctor`."""
 
-    def __init__(self, *, state_dir: Path, sandbox: Sandbox) -> None:
+    def __init__(
+        self, *, state_dir: Path, sandbox: Sandbox, others: Callable[[], Sequence[Finding]] = tuple
+    ) -> None:
+        self._others = others
         self._state_dir = state_dir
         self._sandbox = sandbox
 
@@ -33,7 +36,7 @@ class SystemDoctor:
         """All findings, in a fixed order."""
         state = await anyio.to_thread.run_sync(self._state_folder)
         disk = await anyio.to_thread.run_sync(self._disk)
-        return (state, disk, await self._git(), *await self._bounds(), _limits())
+        return (state, disk, await self._git(), *await self._bounds(), _limits(), *self._others())
 
     def _state_folder(self) -> Finding:
         path = str(self._state_dir)

@@ -66,7 +66,7 @@ def _table(found: "list[Document]") -> "list[str]":
     head = ("name", "status", "age", "gaps", "drift", "mended in", "acts", "agents", "tokens", "USD")
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in found:
-        statuses = row.get("statuses") or {}
+        statuses: dict[str, int] = row.get("statuses") or {}
         cells = (
             row.get("name"),
             ", ".join(f"{n} {s}" if row.get("goals") != 1 else s for s, n in statuses.items()),
@@ -98,16 +98,19 @@ def _csv(document: "Document") -> "list[str]":
     table.writerow(("by", *COLUMNS))
     for kind in ("label", "goal"):
         for row in rows(document, f"{kind}s"):
-            table.writerow((kind, *(_cell(row.get(column)) for column in COLUMNS)))
+            table.writerow((kind, *(_cell(row, column) for column in COLUMNS)))
     return text.getvalue().splitlines()
 
 
-def _cell(value: object) -> object:
+def _cell(row: "Document", column: str) -> object:
     """One cell: never what a spreadsheet would take for a formula."""
-    if isinstance(value, dict):
-        return " ".join(f"{key}={count}" for key, count in value.items())
-    if isinstance(value, list):
-        value = "; ".join(str(each) for each in value)
+    value: object = row.get(column)
+    if column == "statuses":
+        statuses: dict[str, int] = row.get(column) or {}
+        value = " ".join(f"{key}={count}" for key, count in statuses.items())
+    if column == "gaps":
+        gaps: list[str] = row.get(column) or []
+        value = "; ".join(gaps)
     if isinstance(value, str):
         value = one_line(value)
         return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value

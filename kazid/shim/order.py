@@ -33,7 +33,8 @@ class Order:
             self.grace_s = float(record.get("grace_s", GRACE_S))
             self.orphan_grace_s = float(record.get("orphan_grace_s", ORPHAN_GRACE_S))
             self.log_bytes_max = int(record.get("log_bytes_max", LOG_BYTES_MAX))
-            self.limits = {str(name): int(value) for name, value in (record.get("limits") or {}).items()}
+            limits: Mapping[str, Any] = record.get("limits") or {}
+            self.limits = {name: int(value) for name, value in limits.items()}
             self.keeps_on_success = bool(record.get("keep_on_success", False))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"request cannot be read: {error!r}") from error

@@ -286,9 +286,9 @@ def test_time_is_linear_in_the_text(unit: str) -> None:
         text = (unit * (size // len(unit) + 1))[:size]
         best = float("inf")
         for _ in range(3):
-            started = time.perf_counter()
+            started = time.process_time()
             redact(text)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     small, large = cost_s(8_000), cost_s(32_000)

@@ -126,7 +126,10 @@ class Notifier:
         self._taken = min((s.cursor for s in self._states.values()), default=0)
 
     async def _news(self, version: int) -> None:
-        """Return when something was committed beyond what was taken, or a delivery ended."""
+        """Return when something was committed beyond what was taken, or a delivery ended; routeless, at new routes."""
+        if not self._targets:
+            await self._change.wait_beyond(version)
+            return
         async with anyio.create_task_group() as group:
 
             async def committed() -> None:

@@ -255,6 +255,21 @@ async def test_a_steady_daemon_writes_nothing_for_its_routes(autojump_clock: obj
         assert office.outbox.saves == before
 
 
+async def test_a_daemon_without_routes_drops_notices_now_and_then_however_much_happens(
+    autojump_clock: object,
+) -> None:
+    office = Office()
+    async with office.open() as daemon:
+        await daemon.apply(a_hopeless_service())
+        await until_stuck(daemon)
+        await anyio.sleep(1)
+        before = office.outbox.saves
+        for _ in range(50):
+            await daemon.service.reconcile("ada", "service1", caller=ME)
+            await anyio.sleep(1)
+        assert office.outbox.saves - before <= 1
+
+
 async def test_the_heartbeat_falls_silent_with_the_disk(autojump_clock: object) -> None:
     beats: list[float] = []
 

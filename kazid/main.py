@@ -57,6 +57,7 @@ from kazid.registry import (
     Kinds,
     build_prompt,
     builtin_providers,
+    end_idle_browser,
     installed_plugins,
 )
 from kazid.runtime.acknowledging import Acknowledging
@@ -312,6 +313,7 @@ class _Daemon:
             before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
             await drop_deleted(journal, parts.runner, before_wall_s=before_wall_s)
             parts.runner.reap()
+            await end_idle_browser()
             await audit_head.say()
 
         pulse = Pulse(

@@ -17,6 +17,7 @@ from kazid.ports.catalog import KindSpec
 from kazid.ports.harness import ListedHarness
 from kazid.ports.provider import Provider
 from kazid.providers.builtin import BUILTIN as PROVIDERS
+from kazid.providers.builtin import end_idle_browser
 from kazid.providers.catalog import KINDS, BuiltinCatalog
 from kazid.providers.operations import OPERATIONS_ON_THE_NETWORK
 from kazid.settings import Settings
@@ -30,6 +31,7 @@ __all__ = [
     "Kinds",
     "build_prompt",
     "builtin_providers",
+    "end_idle_browser",
     "installed_plugins",
 ]
 

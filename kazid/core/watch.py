@@ -82,6 +82,11 @@ def bounded(sources: Sequence[Source]) -> tuple[Source, ...]:
     return tuple(dict.fromkeys(sources))[:SOURCES_MAX]
 
 
+def kind_of(source: Source) -> str:
+    """What sort of thing it is, in a word: as in `wake`."""
+    return str(source.__struct_config__.tag)
+
+
 def named(source: Source) -> str:
     """A source in words, for people. A hook's token is never among them."""
     match source:

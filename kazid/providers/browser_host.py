@@ -1,8 +1,9 @@
 """One browser for all journeys: the system's Chromium, driven by Playwright, started when the first one asks for it.
 
 Each journey gets a context of its own (cookies, storage, cache), which ends with it. What is missing is said with the
-line that installs it. A browser that died is started again by the next journey; Playwright's driver ends with the
-daemon, and the browser with the driver, also when the daemon is killed. The only module that knows Playwright's start.
+line that installs it. A browser that died is started again by the next journey, and so is one that was ended because
+nobody had looked through it for `IDLE_S`. Playwright's driver ends with the daemon, and the browser with the driver,
+also when the daemon is killed. The only module that knows Playwright's start.
 """
 
 import os
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 JOURNEYS_AT_ONCE_MAX = 4
 """Each takes a renderer of some 100 MB."""
+
+IDLE_S = 300.0
+"""A browser takes some 300 MB, and half a second to start; five minutes is the interval of what is seldom looked at."""
 
 LAUNCH_MS = 30_000
 CLOSE_S = 2.0
@@ -40,13 +44,15 @@ class BrowserHost:
         self._browser: Browser | None = None
         self._starting = anyio.Lock()
         self._journeys = anyio.CapacityLimiter(JOURNEYS_AT_ONCE_MAX)
+        self._under_way = 0
+        self._last_used_s = 0.0
 
     @asynccontextmanager
     async def context(
         self, *, path: str, viewport: Mapping[str, int] | None
     ) -> "AsyncGenerator[BrowserContext]":
         """Lend a context. Raises BrowserMissing, and Playwright's errors where the browser does not start."""
-        async with self._journeys:
+        async with self._journeys, self._in_use():
             browser = await self._running(path)
             context = await browser.new_context(
                 viewport=None
@@ -59,6 +65,25 @@ class BrowserHost:
             finally:
                 with anyio.move_on_after(CLOSE_S, shield=True):
                     await context.close()
+
+    async def end_when_idle(self, idle_s: float = IDLE_S) -> bool:
+        """End the browser when nobody has looked through it for so long; whether there was one to end."""
+        async with self._starting:
+            rested_s = anyio.current_time() - self._last_used_s
+            if self._driver is None or self._under_way or rested_s < idle_s:
+                return False
+            await self.close()
+            return True
+
+    @asynccontextmanager
+    async def _in_use(self) -> "AsyncGenerator[None]":
+        """From before the browser is asked for: one that is about to be used is not idle."""
+        self._under_way += 1
+        try:
+            yield
+        finally:
+            self._under_way -= 1
+            self._last_used_s = anyio.current_time()
 
     @staticmethod
     def errors() -> tuple[type[Exception], ...]:

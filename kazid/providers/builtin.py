@@ -36,6 +36,11 @@ _BROWSER = BrowserHost()
 """One for all that look through it; nothing runs before the first does."""
 
 
+async def end_idle_browser() -> None:
+    """For the daemon's housekeeping: nothing happens while there is none, or somebody looks through it."""
+    await _BROWSER.end_when_idle()
+
+
 def scenario() -> Provider:
     """Replays on those surfaces that are built."""
     return Scenario({name: BUILTIN[name]() for name in SURFACES if name in BUILTIN})

@@ -22,6 +22,7 @@ from kazid.ports.clock import Clock
 from kazid.ports.watcher import Watcher, WatchKey
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.observer import Observer
+from kazid.runtime.push_counts import PushCounts
 from kazid.runtime.views import Watched
 from kazid.runtime.wakeup import Wakeup
 
@@ -36,6 +37,7 @@ class Surroundings(Protocol):
     observer: Observer
     watcher: Watcher
     hooks: Hooks
+    push_counts: PushCounts
 
 
 class _Predicate:
@@ -55,7 +57,17 @@ class _Predicate:
 class Pushes:
     """One per goal's task."""
 
-    __slots__ = ("_clock", "_goal", "_hooks", "_observer", "_predicates", "_uid", "_wakeup", "_watcher")
+    __slots__ = (
+        "_clock",
+        "_counts",
+        "_goal",
+        "_hooks",
+        "_observer",
+        "_predicates",
+        "_uid",
+        "_wakeup",
+        "_watcher",
+    )
 
     def __init__(self, uid: GoalUid, wakeup: Wakeup, around: Surroundings) -> None:
         self._uid = uid
@@ -64,6 +76,7 @@ class Pushes:
         self._observer = around.observer
         self._watcher = around.watcher
         self._hooks = around.hooks
+        self._counts = around.push_counts
         self._goal: Goal | None = None
         self._predicates: dict[PredicateId, _Predicate] | None = None
 
@@ -158,6 +171,7 @@ class Pushes:
         known = self._known(predicate_id)
         if known is None:
             return False
+        self._counts.count(source, coalesced=known.pushed.owed_s is not None)
         known.pushed = push.pushed(known.pushed, self._clock.now().boot_s)
         known.last_source = source
         self._wakeup.set()

@@ -4,6 +4,7 @@ Mutations are durable before they are acknowledged. A fence (suspend, stop, dele
 only when every executor of an older epoch is verified gone (SEMANTICS §6). Knows no HTTP; api decides who may call.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from itertools import islice
 
@@ -450,21 +451,18 @@ class Service:
 
     def state(self) -> DaemonState:
         """The daemon about itself."""
-        by_status: dict[str, int] = {}
         now = self._clock.now()
-        for goal_state in self._goals:
-            key = shown_status(goal_state, now=now).value
-            by_status[key] = by_status.get(key, 0) + 1
         return DaemonState(
             started=self._started,
-            now=self._clock.now(),
+            now=now,
             degraded=self._health.degraded,
             head=self._broadcaster.head,
-            by_status=by_status,
+            by_status=Counter(shown_status(goal_state, now=now).value for goal_state in self._goals),
             looks_total=self._world.observer.looks_total,
             acts_total=self._world.executor.acts_total,
             turns_total=self._world.turns_total,
             children_restarted_total=self._goals.restarts_total,
+            pushes=self._world.push_counts.by_source,
             incident=self._world.governor.incident,
         )
 

@@ -3,7 +3,7 @@
 Nothing here is stored; a view is made from the goal, its fold and the clock each time it is asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from kazid.core.progress import Progress
 from kazid.core.roles import Grant
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import VerdictVector
+from kazid.runtime.push_counts import PushCount
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,5 +105,7 @@ class DaemonState(msgspec.Struct, frozen=True, kw_only=True):
     acts_total: int
     turns_total: int
     children_restarted_total: int
+    pushes: Mapping[str, PushCount] = {}
+    """By what they came from."""
     incident: str | None = None
     """Many goals turned red together (`runtime/governor.py`), in words."""

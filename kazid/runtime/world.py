@@ -16,6 +16,7 @@ from kazid.runtime.hooks import Hooks
 from kazid.runtime.observer import Observer
 from kazid.runtime.owner_spending import OwnerSpending
 from kazid.runtime.places import Places
+from kazid.runtime.push_counts import PushCounts
 from kazid.runtime.state import GoalState
 
 
@@ -51,6 +52,7 @@ class World:
         self.watcher = watcher
         self.hooks = hooks
         self.ends_attempts = True
+        self.push_counts = PushCounts()
         self.turns_total = 0
 
     def dated(self, state: GoalState, deferred: ActDeferred) -> ActDeferred:

@@ -22,6 +22,7 @@ from kazid.core.vector import assess
 from kazid.ports.audit import AuditRecord
 from kazid.runtime.callers import Standing
 from kazid.runtime.freezing import FleetView
+from kazid.runtime.push_counts import PushCount
 from kazid.runtime.service import LogChunk
 from kazid.runtime.views import Applied, Caller, DaemonState, FollowStep, GoalView, Waited
 from kazid.runtime.wakeup import Change
@@ -273,6 +274,7 @@ class FakeService:
             acts_total=3,
             turns_total=7,
             children_restarted_total=1,
+            pushes={"file": PushCount(received=5, coalesced=2), "hook": PushCount(received=1)},
         )
 
     async def request_restart(self, reason: str) -> None:

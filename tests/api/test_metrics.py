@@ -35,6 +35,8 @@ def test_the_families_the_dashboards_need_are_there() -> None:
     for sample in (
         'kazi_goals{status="converged"} 1', 'kazi_goals{status="stuck"} 0', "kazi_looks_total 12",
         "kazi_acts_total 3", "kazi_turns_total 7", "kazi_degraded 0", "kazi_journal_offset 0",
+        'kazi_pushes_total{source="file"} 5', 'kazi_pushes_coalesced_total{source="file"} 2',
+        'kazi_pushes_total{source="hook"} 1', 'kazi_pushes_coalesced_total{source="hook"} 0',
         "kazi_child_restarts_total 1", "process_start_time_seconds 1700000000",
         'kazi_goal_green{owner="ada",goal="web"} 1', 'kazi_build_info{version="1.2.3"} 1',
     ):  # fmt: skip

@@ -1,6 +1,7 @@
 """`browser` and `visual` against a real Chromium, and what a runner of one's own may say."""
 
 import json
+import os
 import shutil
 import socketserver
 import struct
@@ -24,6 +25,7 @@ from kazid.providers.browser import Browser, Visual
 from kazid.providers.browser_host import PROGRAMS, BrowserHost
 from kazid.providers.kinds.browser_kinds import BROWSER, VISUAL
 from kazid.providers.picture import PictureProblem, compare_with_baseline, is_picture_name, place_in
+from kazid.shim.proctree import descendants
 from kazid.testing import real_commands
 from tests.providers.provider_contract import ProviderContract, a_look
 
@@ -140,6 +142,26 @@ HOLDS: list[Any] = [
     {"type": "download", "trigger_selector": "#file", "filename_pattern": r"report-\d+\.csv"},
     {"type": "a11y"},
 ]
+
+
+@NEEDS_CHROMIUM
+async def test_an_idle_browser_ends_and_comes_back_when_it_is_needed() -> None:
+    host, others = BrowserHost(), set(descendants(os.getpid()))
+    assert not await host.end_when_idle(0), "there is none yet"
+    try:
+        async with host.context(path=PATH, viewport=None):
+            assert not await host.end_when_idle(0), "somebody looks through it"
+        assert not await host.end_when_idle(), "it was just used"
+        own = set(descendants(os.getpid())) - others
+        assert own
+        assert await host.end_when_idle(0)
+        with anyio.fail_after(120):
+            while own.intersection(descendants(os.getpid())):
+                await anyio.sleep(0.02)
+        async with host.context(path=PATH, viewport=None):
+            assert set(descendants(os.getpid())) - others
+    finally:
+        await host.close()
 
 
 @NEEDS_CHROMIUM

@@ -76,6 +76,9 @@ async def test_a_storm_coalesces_and_polling_goes_on(autojump_clock):
         (watched,) = daemon.service.view(*ref(goal)).watched
         assert watched.pushes >= 1000
         assert watched.last_source == f"file {FILE}"
+        counted = daemon.service.state().pushes["file"]
+        assert counted.received == watched.pushes
+        assert watched.looks <= counted.received - counted.coalesced <= 2 * watched.looks + 1
         assert await looks_of(house, within_s=100) >= 3
 
 

@@ -1,4 +1,5 @@
-"""`GET /metrics`: the daemon in Prometheus' text format, version 0.0.4. Written by hand: ten families need no library.
+"""`GET /metrics`: the daemon in Prometheus' text format, version 0.0.4. Written by hand: a dozen families do not
+need a library.
 
 A green that is too old to count is exported as 0, like everywhere (SEMANTICS §2).
 """
@@ -53,6 +54,19 @@ def _families(state: DaemonState, views: Sequence[GoalView], version: str) -> It
     yield _family("kazi_looks_total", "counter", "Looks at predicates.", _one(state.looks_total))
     yield _family("kazi_acts_total", "counter", "Executor attempts started.", _one(state.acts_total))
     yield _family("kazi_turns_total", "counter", "Turns of all goals.", _one(state.turns_total))
+    pushes = sorted(state.pushes.items())
+    yield _family(
+        "kazi_pushes_total",
+        "counter",
+        "Pushes received, by what they came from.",
+        [({"source": source}, count.received) for source, count in pushes],
+    )
+    yield _family(
+        "kazi_pushes_coalesced_total",
+        "counter",
+        "Pushes that a look owed already answers.",
+        [({"source": source}, count.coalesced) for source, count in pushes],
+    )
     yield _family(
         "kazi_child_restarts_total",
         "counter",

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import msgspec
 import pytest
 from hypothesis import example, given
@@ -170,6 +172,30 @@ async def test_a_replaced_log_is_read_from_its_start(watch: Watch) -> None:
     watch.write("status=500 in another file", name="new")
     (watch.folder / "new").replace(watch.folder / "app.log")
     assert await watch.look() == (1, 0)
+
+
+async def test_a_log_replaced_while_it_is_read_loses_no_line_and_counts_none_twice(watch: Watch) -> None:
+    """Between any two reads of a look the file may be another: forty times, by a writer that waits for nobody."""
+    await watch.look()
+    replaced, lines = 40, 25
+
+    def write() -> None:
+        for number in range(replaced):
+            watch.write(*(f"status=500 {number}-{line} {'x' * 2000}" for line in range(lines)))
+            (watch.folder / "app.log").rename(watch.folder / f"app.log.{number + 1}")
+            watch.write("status=200 the next one")
+
+    seen = 0
+    with anyio.fail_after(120):
+        async with anyio.create_task_group() as group:
+            group.start_soon(anyio.to_thread.run_sync, write)
+            while seen < replaced * lines:
+                errors, _ = await watch.look(after_s=0.0)
+                if watch.verdict.status is not Status.ERROR:  # looked for between a rename and the next file
+                    assert seen <= errors <= replaced * lines
+                    seen = errors
+    assert await watch.look(after_s=0.0) == (replaced * lines, 0)
+    assert watch.verdict.status is Status.FAIL
 
 
 async def test_a_log_that_is_gone_is_an_error_and_loses_nothing(watch: Watch) -> None:

@@ -90,9 +90,7 @@ def _about(document: "Document", terminal: Terminal) -> list[str]:
         for window in rows(members(document, "budget"), "windows")
         if (text := window_text(window))
     ]
-    dispatch = dispatch_line(document)
-    if dispatch:
-        lines.append(f"  next agent: {dispatch}")
+    lines += agent_lines(document)
     tree = members(document, "worktree")
     if tree:
         lines.append(f"  worktree: {one_line(tree.get('path'))} on {one_line(tree.get('branch'))}")
@@ -282,6 +280,21 @@ def dispatch_line(document: "Document") -> str:
         return ""
     about = ", ".join(one_line(p) for p in entries(sent, "predicates")) or "a check that is withheld"
     return f"{about}: {one_line(sent.get('harness', '?'))}{_sent(sent)}"
+
+
+def agent_lines(document: "Document") -> list[str]:
+    """Which rung of the ladder it is on, and who the next slice goes to."""
+    lines: list[str] = []
+    ladder = members(document, "ladder")
+    models = [one_line(model) for model in entries(ladder, "models")]
+    rung = ladder.get("rung")
+    if isinstance(rung, int) and 0 < rung <= len(models):
+        used = _counted(ladder.get("dispatches"), ladder.get("max_dispatches"), "dispatch")
+        lines.append(
+            f"  ladder: rung {rung} of {len(models)}, {models[rung - 1]}{f', {used}' if used else ''}"
+        )
+    dispatch = dispatch_line(document)
+    return [*lines, f"  next agent: {dispatch}"] if dispatch else lines
 
 
 def _ending(attempt: "Document") -> str:

@@ -24,6 +24,7 @@ from kazid.core.decision import (
     Look,
     OpenEpisode,
     Resume,
+    StepUp,
 )
 from kazid.core.event import (
     ActDeferred,
@@ -52,6 +53,7 @@ from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, Offset, Owner, 
 from kazid.core.instant import Now
 from kazid.core.progress import Episode, PredicateState, Progress, RunningAct
 from kazid.core.status import Cause, GoalStatus
+from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.verdict import Status, Verdict, errored, failed, passed, unknown
 
@@ -454,6 +456,8 @@ class Played:
                     )
                 case Resume():
                     self.record(GoalResumed(reason=decision.reason, by=decision.by))
+                case StepUp():
+                    self.record(event_of(decision, self.progress))
                 case Hold():
                     self._show(decision)
                     return decision
@@ -483,6 +487,7 @@ class Played:
                 number=self.progress.acts + 1,
                 title=decision.title,
                 half_open=decision.half_open,
+                assignment=decision.assignment,
                 tokens_reserved=tokens_reserved,
             )
         )

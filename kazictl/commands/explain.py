@@ -3,7 +3,7 @@
 import time
 
 from kazictl.durations import show_until
-from kazictl.goal_view import dispatch_line, guard_lines, headline, predicate_lines, watch_lines
+from kazictl.goal_view import agent_lines, guard_lines, headline, predicate_lines, watch_lines
 from kazictl.session import Session
 from kazictl.targets import goal_target
 from kazictl.terminal import one_line
@@ -22,8 +22,7 @@ def run(session: Session) -> int:
     wake_at = document.get("next_wake_at")
     if isinstance(wake_at, int | float):
         lines.append(f"  decides again {show_until(wake_at - wall_s)}")
-    dispatch = dispatch_line(document)
-    lines += [f"  next agent: {dispatch}"] if dispatch else []
+    lines += agent_lines(document)
     lines += watch_lines(document, session.out, wall_s)
     session.show([*lines, "", *predicate_lines(document, session.out, wall_s)])
     return exit_codes.OK

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kazid.api.withheld_view import withheld_view
-from kazid.core import budget, routing, window
+from kazid.core import budget, ladder, window
 from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
@@ -18,7 +18,7 @@ from kazid.core.goal import BudgetWindow, Predicate
 from kazid.core.instant import Now
 from kazid.core.json import Json
 from kazid.core.progress import ActSummary, Episode
-from kazid.core.rungs import next_slice
+from kazid.core.rungs import assigned_now, next_slice
 from kazid.core.status import GoalStatus
 from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
@@ -26,7 +26,7 @@ from kazid.core.withheld import visible
 from kazid.core.worktree import Worktree
 from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
-from kazid.wire.agent_items import AttemptItem, DispatchItem, WorktreeItem
+from kazid.wire.agent_items import AttemptItem, DispatchItem, LadderItem, WorktreeItem
 from kazid.wire.messages import (
     BudgetSpent,
     EpisodeItem,
@@ -109,6 +109,7 @@ def goal_document(
         waived=_waived(view),
         next_dispatch=_next_dispatch(view),
         worktree=_worktree(progress.worktree),
+        ladder=ladder_item(view),
         exit_code=exit_code_of(view) if exit_code is None else exit_code,
     )
 
@@ -154,6 +155,7 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
         exit_code=exit_code_of(view),
         watched=[_watch_item(w, view.now) for w in view.watched],
         next_dispatch=_next_dispatch(view),
+        ladder=ladder_item(view),
     )
 
 
@@ -175,13 +177,31 @@ def _next_dispatch(view: GoalView) -> DispatchItem | None:
     target = next_slice(goal, view.vector)
     if not target or view.progress.act is not None or not is_observing(goal, view.progress):
         return None
-    sent = routing.assigned(goal, target[0])
+    sent = assigned_now(goal, view.progress, target[0])
     return DispatchItem(
         predicates=visible(goal, target),
         harness=sent.harness,
         model=sent.model,
         effort=sent.effort,
         chosen_by=sent.by,
+    )
+
+
+def ladder_item(view: GoalView) -> LadderItem | None:
+    """How far up its ladder the present (or last) episode is."""
+    goal, episode = view.goal, view.progress.episode or view.progress.last_episode
+    if goal.escalation is None or episode is None:
+        return None
+    used, limit = episode.ladder, ladder.allowance(goal, episode)
+    return LadderItem(
+        rung=ladder.step_of(episode, goal) + 1,
+        models=goal.escalation.ladder,
+        dispatches=used.dispatches,
+        max_dispatches=limit.dispatches,
+        tokens=used.tokens,
+        max_tokens=limit.tokens,
+        cost_usd=used.cost_usd,
+        max_cost_usd=limit.cost_usd,
     )
 
 
@@ -373,10 +393,11 @@ def _episode(episode: Episode | None) -> EpisodeItem | None:
 
 def _attempts(episode: Episode | None) -> list[AttemptItem]:
     """What the present (or last) episode tried."""
-    return [_attempt(act) for act in (() if episode is None else episode.acts)]
+    return [attempt_item(act) for act in (() if episode is None else episode.acts)]
 
 
-def _attempt(act: ActSummary) -> AttemptItem:
+def attempt_item(act: ActSummary) -> AttemptItem:
+    """One attempt."""
     sent = act.assignment
     return AttemptItem(
         number=act.number,

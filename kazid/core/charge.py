@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kazid.core import window
+from kazid.core import ladder, window
 from kazid.core.event import ActEnded
 from kazid.core.progress import Episode
 
@@ -31,8 +31,10 @@ def charged(episode: Episode, event: ActEnded) -> Episode:
         else a
         for a in episode.acts
     )
+    sent = next((a.assignment for a in episode.acts if a.attempt_id == event.attempt_id), None)
     return replace(
         episode,
+        ladder=ladder.charged(episode.ladder, sent, tokens=event.tokens_charged, cost_usd=charged_usd),
         tokens=tokens,
         tokens_estimated=episode.tokens_estimated or event.charge_estimated,
         cost_usd=cost_usd,

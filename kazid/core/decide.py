@@ -11,7 +11,7 @@ their own: vector, rungs, backoff, budget, window, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, fight, oscillation, patience, seal, stuck, waiver, window
+from kazid.core import backoff, budget, fight, ladder, oscillation, patience, seal, stuck, waiver, window
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -24,6 +24,7 @@ from kazid.core.decision import (
     Look,
     OpenEpisode,
     Resume,
+    StepUp,
 )
 from kazid.core.event import BY_EXPIRY, BY_WINDOW
 from kazid.core.fleet import fence_reason, fences
@@ -31,7 +32,16 @@ from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Episode, Progress
-from kazid.core.rungs import DELIVERY, Choice, Options, actionable, half_open, options
+from kazid.core.rungs import (
+    DELIVERY,
+    Choice,
+    Options,
+    actionable,
+    assigned_now,
+    half_open,
+    next_slice,
+    options,
+)
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, Cause, GoalStatus
 from kazid.core.vector import Reading, VerdictVector
 from kazid.core.verdict import Status
@@ -216,7 +226,7 @@ def _repairing(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) 
         return _contested(progress, vector, fought, now)
     possible = options(goal, progress, vector, now)
     if possible.is_dispatch:
-        end = _end_of_dispatches(goal, progress, vector, now)
+        end = _end_of_rung(goal, progress, vector, possible, now)
         if end is not None and vector.is_complete:
             return end
         if end is not None:
@@ -246,6 +256,17 @@ def _contested(
         reason=fight.sentence(progress, fought, now),
         proof=_proof(vector),
     )
+
+
+def _end_of_rung(
+    goal: Goal, progress: Progress, vector: VerdictVector, possible: Options, now: Now
+) -> Conclude | StepUp | None:
+    """Why this agent is not sent again: the end, or the next model of the ladder; None when it may be."""
+    assert progress.episode is not None
+    end = _end_of_dispatches(goal, progress, vector, now)
+    target = next_slice(goal, vector) if possible.choice is None else possible.choice.predicates
+    sent = assigned_now(goal, progress, target[0]) if target else None
+    return ladder.end_of_rung(goal, progress.episode, sent, end)
 
 
 def _end_of_dispatches(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Conclude | None:

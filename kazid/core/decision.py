@@ -81,6 +81,14 @@ class Conclude(msgspec.Struct, frozen=True, kw_only=True):
     proof: Mapping[PredicateId, str] = {}
 
 
+class StepUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The model of this rung of the ladder gets no further: the next one takes over."""
+
+    step: int
+    model: str
+    reason: str
+
+
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """A stop ran out by itself: a suspension expired, or a window budget renewed."""
 
@@ -88,4 +96,4 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
-Decision: TypeAlias = Union[Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, Resume]
+Decision: TypeAlias = Union[Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, StepUp, Resume]

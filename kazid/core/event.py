@@ -314,6 +314,15 @@ class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
     """Where a calendar says when it ends."""
 
 
+class LadderClimbed(_Event, frozen=True, kw_only=True, tag="ladder.climbed"):
+    """A rung of the ladder was stuck or had used its budget: the next model takes over, with a window of its own."""
+
+    step: int
+    """From 0, which is the first model."""
+    model: str
+    reason: str
+
+
 class StatusChanged(_Event, frozen=True, kw_only=True, tag="status.changed"):
     """The goal's standing changed: the verdict, with its reason. `proof` are the verdicts it rests on."""
 
@@ -386,6 +395,7 @@ Event: TypeAlias = Union[
     ActIntended,
     ActEnded,
     ActDeferred,
+    LadderClimbed,
     StatusChanged,
     BundleLeft,
     SnapshotTaken,

@@ -16,6 +16,7 @@ from kazid.core import (
     fight,
     flake,
     landing,
+    ladder,
     placement,
     quota,
     regression,
@@ -44,6 +45,7 @@ from kazid.core.event import (
     GoalStopped,
     GoalSuspended,
     GoalThawed,
+    LadderClimbed,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -121,6 +123,9 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return _episode_opened(progress, event, at)
         case EpisodeClosed():
             return _episode_left(progress, at.boot_s)
+        case LadderClimbed():
+            assert progress.episode is not None, "a ladder is an episode's"
+            return replace(progress, episode=ladder.climbed(progress.episode, event, acts=progress.acts))
         case StatusChanged():
             return _status_changed(goal, progress, event, at)
         case GoalSuspended():
@@ -280,6 +285,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         fingerprints=fingerprints,
         score_best=score if is_best else episode.score_best,
         acts=(*episode.acts, summary)[-ACTS_KEPT:],
+        ladder=ladder.intended(episode.ladder, event),
     )
     spent = progress.spent
     if is_dispatch:
@@ -297,6 +303,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         half_open=event.half_open,
         trees=event.trees,
         cost_usd_reserved=event.cost_usd_reserved,
+        assignment=event.assignment,
     )
     return replace(progress, episode=episode, act=act, acts=event.number, deferred=None, spent=spent)
 
@@ -357,6 +364,7 @@ def _unspent(progress: Progress, act: RunningAct) -> Progress:
             dispatches=episode.dispatches - is_dispatch,
             attempts=attempts,
             fingerprints=episode.fingerprints[:-1] if is_dispatch else episode.fingerprints,
+            ladder=ladder.unspent(episode.ladder, act.assignment),
         ),
     )
 

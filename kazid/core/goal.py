@@ -96,7 +96,9 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str | None = None
     effort: str | None = None
     by: str = ""
-    """`[harness]`, `route 1`, `kazid.toml route 1`, …"""
+    """`[harness]`, `route 1`, `kazid.toml route 1`, `ladder 2 of 3`, …"""
+    step: int | None = None
+    """Which rung of the ladder, from 0, where the ladder chose."""
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -108,6 +110,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     harness: str | None = None
     model: str | None = None
     effort: str | None = None
+
+
+class Escalation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`[escalation]`: models from the cheapest on, and what each may use before the next takes over.
+
+    Within the episode's budget, never beside it. `dispatches_max` None: an even share of what the episode has left.
+    """
+
+    ladder: Sequence[str]
+    dispatches_max: int | None = None
+    tokens_max: int | None = None
+    cost_usd_max: float | None = None
 
 
 class BudgetWindow(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -239,6 +253,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sandbox: Sandbox = Sandbox()
     routes: Sequence[Route] = ()
     """The first that fits a slice says who works on it: the goal-file's, then those of the settings."""
+    escalation: Escalation | None = None
+    """Who works where no route fits; None: `harness` with its own model, always."""
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

@@ -21,7 +21,7 @@ DAMPED = 2.0
 def traded(episode: Episode, vector: VerdictVector) -> str | None:
     """What the dispatches since the last improvement won and what it cost; None when they won nothing."""
     window = len(episode.fingerprints)
-    dispatches = [act for act in episode.acts if act.rung.startswith("harness:")]
+    dispatches = _dispatches(episode)
     served = dict.fromkeys(p for act in dispatches[-window:] for p in act.predicates) if window else {}
     green = {r.predicate_id for r in vector.readings if r.is_green}
     won = [p for p in served if p in green]
@@ -53,4 +53,5 @@ def is_thrash(episode: Episode, reds: Sequence[PredicateId]) -> bool:
 
 
 def _dispatches(episode: Episode) -> list[ActSummary]:
-    return [act for act in episode.acts if act.rung.startswith("harness:")]
+    """Of the present rung of the ladder: another model is not blamed for what those before it did."""
+    return [a for a in episode.acts if a.rung.startswith("harness:") and a.number > episode.ladder.since]

@@ -117,6 +117,19 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Of an agent: which one, and what chose it."""
 
 
+class LadderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How far up its ladder an episode is, and what the present rung has used (`core/ladder.py`)."""
+
+    step: int = 0
+    since: int = 0
+    """The newest attempt when this rung began."""
+    before: int = 0
+    """Dispatches of the episode by then."""
+    dispatches: int = 0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one stretch of trouble has cost so far. Absent usage is None, never zero."""
 
@@ -142,6 +155,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     acts: Sequence[ActSummary] = ()
     cost_estimated: bool = False
     """Some dispatch reported no cost: what was reserved for it is in `cost_usd`."""
+    ladder: LadderState = LadderState()
 
 
 class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -162,6 +176,7 @@ class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When a daemon last took it over, and for how long in all none was there."""
     down_s: float = 0.0
     cost_usd_reserved: float | None = None
+    assignment: Assignment | None = None
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):

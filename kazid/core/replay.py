@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from kazid.core.decide import decide
-from kazid.core.decision import Act, CloseEpisode, Conclude, Decision, Hold, Look, OpenEpisode, Resume
+from kazid.core.decision import Act, CloseEpisode, Conclude, Decision, Hold, Look, OpenEpisode, Resume, StepUp
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -21,6 +21,7 @@ from kazid.core.event import (
     EpisodeOpened,
     Event,
     GoalResumed,
+    LadderClimbed,
     Recorded,
     StatusChanged,
     event_type,
@@ -99,7 +100,14 @@ def replay(records: Iterable[Recorded]) -> Replay:
 def is_decided(event: Event) -> bool:
     """True for events that record a decision; the others are what decisions are made from."""
     match event:
-        case ActIntended() | ActDeferred() | EpisodeOpened() | EpisodeClosed() | StatusChanged():
+        case (
+            ActIntended()
+            | ActDeferred()
+            | EpisodeOpened()
+            | EpisodeClosed()
+            | StatusChanged()
+            | LadderClimbed()
+        ):
             return True
         case GoalResumed():
             return event.by in (BY_EXPIRY, BY_WINDOW)
@@ -118,6 +126,8 @@ def _is_same(event: Event, decision: Decision) -> bool:
             return list(event.red) == list(decision.red)
         case EpisodeClosed(), CloseEpisode():
             return True
+        case LadderClimbed(), StepUp():
+            return (event.step, event.model) == (decision.step, decision.model)
         case GoalResumed(), Resume():
             return event.by == decision.by
         case StatusChanged(cause=cause), Conclude() | CloseEpisode() if cause in REFUSED_AT_DELIVERY:
@@ -158,6 +168,8 @@ def sentence_of(decision: Decision) -> str:
             return f"OpenEpisode for {', '.join(decision.red) or 'nothing red'}"
         case Resume():
             return f"Resume by {decision.by}"
+        case StepUp():
+            return f"StepUp to {decision.model}: {decision.reason}"
         case _:
             return type(decision).__name__
 
@@ -174,6 +186,8 @@ def _sentence_of_event(event: Event) -> str:
             return f"waits for {event.waits_for}: {event.holder}"
         case GoalResumed():
             return f"by {event.by}"
+        case LadderClimbed():
+            return f"to {event.model}: {event.reason}"
         case _:
             return event_type(event)
 

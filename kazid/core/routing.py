@@ -1,4 +1,4 @@
-"""Which agent and model a slice is given to: the first route that fits, else the goal's own agent. Pure.
+"""Which agent and model a slice is given to: the first route that fits, then the ladder, then the goal's own. Pure.
 
 Asked when a dispatch is decided, and the answer is journalled with its intent; so what ran is what was chosen, whatever
 the goal-file or the settings say later. A slice has one assignment: predicates that go to different agents are not
@@ -16,11 +16,15 @@ BY_HARNESS = "[harness]"
 """What chose where no route fits: the goal's own agent, by flag, goal-file or settings."""
 
 
-def assigned(goal: Goal, predicate_id: PredicateId) -> Assignment:
-    """Who works on this predicate, if an agent does."""
+def assigned(goal: Goal, predicate_id: PredicateId, *, step: int = 0) -> Assignment:
+    """Who works on this predicate, if an agent does; `step` is the rung its episode's ladder is on."""
     own = goal.harness
     assert own is not None, "only a goal with an agent assigns"
     route = next((r for r in goal.routes if fits(r, goal, goal.predicate(predicate_id))), None)
+    if route is None and goal.escalation is not None:
+        models = goal.escalation.ladder
+        by = f"ladder {step + 1} of {len(models)}"
+        return Assignment(harness=own.id, model=models[step], effort=own.effort, by=by, step=step)
     if route is None:
         return Assignment(harness=own.id, model=own.model, effort=own.effort, by=BY_HARNESS)
     is_own = route.harness is None or route.harness == own.id
@@ -64,11 +68,13 @@ def possible(goal: Goal) -> Iterator[Assignment]:
     if goal.harness is None:
         return
     seen: list[Assignment] = []
+    steps = 1 if goal.escalation is None else len(goal.escalation.ladder)
     for predicate in goal.predicates:
-        assignment = assigned(goal, predicate.id)
-        if assignment not in seen:
-            seen.append(assignment)
-            yield assignment
+        for step in range(steps):
+            assignment = assigned(goal, predicate.id, step=step)
+            if assignment not in seen:
+                seen.append(assignment)
+                yield assignment
 
 
 def _groups(goal: Goal, predicate: Predicate) -> Iterator[str]:

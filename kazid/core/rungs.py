@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, landing, oscillation, routing, stuck, withheld
+from kazid.core import backoff, fight, ladder, landing, oscillation, routing, stuck, withheld
 from kazid.core.decision import Conclude, Guard
 from kazid.core.delivery import LANDED, ROLLBACK
 from kazid.core.goal import Assignment, Goal, Mode, Predicate, Remedy
@@ -103,6 +103,11 @@ def next_slice(goal: Goal, vector: VerdictVector) -> tuple[PredicateId, ...]:
         p for p in actionable(goal, vector) if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))
     ]
     return _slice(goal, vector, eligible) if eligible else ()
+
+
+def assigned_now(goal: Goal, progress: Progress, predicate_id: PredicateId) -> Assignment:
+    """Who would be sent to this predicate now."""
+    return routing.assigned(goal, predicate_id, step=ladder.step_of(progress.episode, goal))
 
 
 def options(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Options:
@@ -224,7 +229,7 @@ def _agent_options(
         return Options(choice=None, guards=[*guards, *held, wait], spent=(), orphaned=())
     if ready:
         target = _slice(goal, vector, ready)[: 1 if is_damped else None]
-        sent = routing.assigned(goal, target[0])
+        sent = assigned_now(goal, progress, target[0])
         opened_s = max(_opens_s(goal, progress, p, now, factor=factor) for p in target) if is_damped else 0.0
         choice = Choice(
             rung=f"harness:{sent.harness}",

@@ -10,6 +10,7 @@ import msgspec
 from kazid.core.goal import (
     Budget,
     BudgetWindow,
+    Escalation,
     Goal,
     HarnessChoice,
     Limits,
@@ -40,7 +41,7 @@ from kazid.goalfile.predicates import (
 )
 from kazid.goalfile.problems import Problems
 from kazid.goalfile.request import Defaults, Loaded, Request
-from kazid.goalfile.routes import Words, read_routes, routes_notices, with_defaults
+from kazid.goalfile.routes import Words, read_escalation, read_routes, routes_notices, with_defaults
 from kazid.goalfile.sections import Sections, read_sections
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.synthesized import SCOPE_GUARD, enforcement_guards
@@ -66,6 +67,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     remedies: Sequence[Remedy]
     harness: HarnessChoice | None
     routes: Sequence[Route]
+    escalation: Escalation | None
     sandbox: Sandbox
     limits: Limits
     predicates: Sequence[Predicate]
@@ -155,6 +157,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         remedies=remedies,
         harness=harness,
         routes=read_routes(sections.routes, _words(sections, predicates, groups, context), wanted, problems),
+        escalation=read_escalation(sections.tables["escalation"], harness, problems),
         sandbox=read_sandbox(sections.tables["sandbox"], problems),
         limits=read_limits(sections.tables["limits"], problems),
         predicates=predicates,
@@ -184,7 +187,9 @@ def _routed(goal: Goal, parts: _Parts, request: Request) -> Goal:
         return goal
     table = parts.sections.tables["harness"]
     is_chosen = table.has("id") or table.has("model")
-    own = msgspec.structs.replace(goal, routes=tuple(parts.routes)) if goal.harness is not None else goal
+    if goal.harness is None:
+        return goal
+    own = msgspec.structs.replace(goal, routes=tuple(parts.routes), escalation=parts.escalation)
     return with_defaults(own, request.defaults.routes, is_chosen=is_chosen)
 
 
@@ -335,7 +340,9 @@ def _needs_ceiling(parts: _Parts) -> bool:
 def _agent_notices(goal: Goal, parts: _Parts, request: Request) -> Iterator[str]:
     if parts.harness is None and request.source.model_flag is not None:
         yield "--model has no effect: this goal never dispatches an agent"
-    yield from routes_notices(goal, parts.sections.routes, is_flagged=_is_flagged(request))
+    yield from routes_notices(
+        goal, parts.sections.routes, parts.sections.tables["escalation"], is_flagged=_is_flagged(request)
+    )
     if _needs_ceiling(parts):
         defaults = request.defaults
         day = _daily(needs_ceiling=True, window=_window(parts.sections.window), defaults=defaults)

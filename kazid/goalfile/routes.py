@@ -9,13 +9,17 @@ from collections.abc import Collection, Iterator, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core.goal import Goal, Route
+from kazid.core.goal import Escalation, Goal, HarnessChoice, Route
 from kazid.core.routing import fits
+from kazid.goalfile import vocabulary
 from kazid.goalfile.executors import ANY_COMMAND, Wanted
 from kazid.goalfile.groups import normalised
 from kazid.goalfile.problems import Problems
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Table
+
+LADDER_OF = "claude"
+"""Whose models the default ladder names."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +79,23 @@ def _words(table: Table, words: Words, problems: Problems, *, what: str) -> Iter
             problems.add_unknown(path, f"{what}: for names no predicate, kind or group", word, known)
 
 
+def read_escalation(table: Table, harness: HarnessChoice | None, problems: Problems) -> Escalation | None:
+    """The ladder; None where none is written."""
+    if not table.is_authored:
+        return None
+    is_default = not table.has("ladder")
+    if is_default and harness is not None and harness.id != LADDER_OF:
+        message = f"escalation names no models, and the default ladder is {LADDER_OF}'s, not {harness.id}'s"
+        problems.add(table.path, message, hint='write ladder = ["cheap", "strong"]')
+    models = vocabulary.ESCALATION_LADDER if is_default else table.texts("ladder")
+    return Escalation(
+        ladder=models[: table.integer("max_rungs")],
+        dispatches_max=table.integer("max_dispatches"),
+        tokens_max=table.integer("max_tokens"),
+        cost_usd_max=table.number("max_cost_usd"),
+    )
+
+
 def with_defaults(goal: Goal, defaults: Sequence[Route], *, is_chosen: bool) -> Goal:
     """The goal with the routes of the settings that fit it, after its own."""
     if goal.harness is None or is_chosen:
@@ -83,9 +104,12 @@ def with_defaults(goal: Goal, defaults: Sequence[Route], *, is_chosen: bool) -> 
     return replace(goal, routes=(*goal.routes, *fitting)) if fitting else goal
 
 
-def routes_notices(goal: Goal, tables: Sequence[Table], *, is_flagged: bool) -> Iterator[str]:
-    """Why routes that were written have no effect."""
-    if tables and goal.harness is None:
-        yield "[[route]] has no effect: this goal never dispatches an agent"
-    elif tables and is_flagged:
-        yield "[[route]] has no effect: --harness or --model was given"
+def routes_notices(
+    goal: Goal, tables: Sequence[Table], escalation: Table, *, is_flagged: bool
+) -> Iterator[str]:
+    """Why what was written about agents has no effect."""
+    for name, is_written in (("[[route]]", bool(tables)), ("[escalation]", escalation.is_authored)):
+        if is_written and goal.harness is None:
+            yield f"{name} has no effect: this goal never dispatches an agent"
+        elif is_written and is_flagged:
+            yield f"{name} has no effect: --harness or --model was given"

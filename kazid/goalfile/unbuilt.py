@@ -50,11 +50,8 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
 
 
 def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
-    tables = sections.tables
     if sections.captures:
         yield sections.captures[0].path, "[[capture]]"
-    if tables["escalation"].is_authored:
-        yield tables["escalation"].path, "[escalation]"
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
         if table is not None and table.has("budget"):

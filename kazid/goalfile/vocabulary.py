@@ -319,6 +319,11 @@ CONVENTIONS: Fields = {
 ESCALATION: Fields = {
     "ladder": KeySpec(type=KeyType.STRING_LIST, default=ESCALATION_LADDER, help="models, cheapest first"),
     "max_rungs": KeySpec(type=KeyType.POSITIVE_INTEGER, help="how many of them"),
+    "max_dispatches": KeySpec(
+        type=KeyType.POSITIVE_INTEGER, help="of each rung; absent: an even share of what the episode has left"
+    ),
+    "max_tokens": KeySpec(type=KeyType.POSITIVE_INTEGER, help="of each rung, cached reads weighted"),
+    "max_cost_usd": KeySpec(type=KeyType.POSITIVE_NUMBER, help="of each rung"),
 }
 
 TABLES: Mapping[str, Fields] = {

@@ -12,7 +12,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from kazid.core import cadence
+from kazid.core import cadence, ladder
 from kazid.core.budget import reservation
 from kazid.core.bundling import events_of
 from kazid.core.decide import decide
@@ -26,6 +26,7 @@ from kazid.core.decision import (
     Look,
     OpenEpisode,
     Resume,
+    StepUp,
 )
 from kazid.core.delivery import RUNGS
 from kazid.core.errors import JournalUnavailable
@@ -33,8 +34,6 @@ from kazid.core.event import (
     ActDeferred,
     ActIntended,
     EpisodeClosed,
-    EpisodeOpened,
-    GoalResumed,
     ReconcileRequested,
     StatusChanged,
 )
@@ -43,6 +42,7 @@ from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress, RunningAct
 from kazid.core.status import FINISHED
+from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
@@ -190,18 +190,15 @@ class Reconciler:
                 case Cancel():
                     self._cancel(decision)
                     return None
-                case OpenEpisode():
-                    opened = EpisodeOpened(number=self._state.progress.episodes + 1, red=decision.red)
-                    await self._state.record(opened, only_if=self._stands(decision))
+                case OpenEpisode() | StepUp() | Resume():
+                    event = event_of(decision, self._state.progress)
+                    await self._state.record(event, only_if=self._stands(decision))
                 case CloseEpisode():
                     await self._close_episode(decision, now)
                 case Conclude():
                     if self._pushes.is_awaited:
                         return None  # somebody said that the world moved: it is looked at before the end
                     await self._conclude(decision, decision)
-                case Resume():
-                    resumed = GoalResumed(reason=decision.reason, by=decision.by)
-                    await self._state.record(resumed, only_if=self._stands(decision))
                 case _:
                     assert_never(decision)
         log.error(
@@ -311,6 +308,7 @@ class Reconciler:
             await state.record(self._world.dated(state, deferred), only_if=self._stands(decision))
             return True
         reserved = reservation(state.spec.budget, progress, self._world.clock.now(), rung=decision.rung)
+        reserved = ladder.within(state.spec, progress.episode, decision.assignment, reserved)
         intent = ActIntended(
             attempt_id=self._world.new_attempt_id(),
             rung=decision.rung,

@@ -45,3 +45,17 @@ class WorktreeItem(msgspec.Struct, frozen=True, kw_only=True):
     """The commit it was cut at."""
     repository: str
     """The working tree it was cut from."""
+
+
+class LadderItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The model ladder: which rung the episode is on, and what that rung has used of its own budget."""
+
+    rung: int
+    """From 1."""
+    models: Sequence[str]
+    dispatches: int
+    max_dispatches: int | None
+    tokens: int
+    max_tokens: int | None
+    cost_usd: float
+    max_cost_usd: float | None

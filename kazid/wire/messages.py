@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
 import msgspec
 from msgspec import Meta
 
-from kazid.wire.agent_items import AttemptItem, DispatchItem, WorktreeItem
+from kazid.wire.agent_items import AttemptItem, DispatchItem, LadderItem, WorktreeItem
 from kazid.wire.names import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -266,6 +266,8 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     """Null: nothing is red that an agent may mend."""
     worktree: WorktreeItem | None = None
     """Null: its agents work in the workspace, or none works yet."""
+    ladder: LadderItem | None = None
+    """Null: it has no `[escalation]`, or no episode."""
     exit_code: int
 
 
@@ -328,6 +330,7 @@ class Explanation(_Reply, frozen=True, kw_only=True):
     exit_code: int
     watched: Sequence[WatchItem] = ()
     next_dispatch: DispatchItem | None = None
+    ladder: LadderItem | None = None
 
 
 class EventItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -486,4 +489,7 @@ class FollowItem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_action: str | None = None
     text: str | None = None
     at: float | None = None
+    attempt: AttemptItem | None = None
+    """Of an iteration: who acts on what, chosen by what."""
+    ladder: LadderItem | None = None
     document: GoalDocument | None = None

@@ -37,11 +37,12 @@ def test_a_goal_file_that_does_not_load_names_every_problem(house: House) -> Non
 
 def test_what_is_not_built_is_refused_by_name(house: House) -> None:
     text = (
-        GOAL_FILE + '\n[[capture]]\nname = "a"\nlaunch_cmd = "x"\noutput = "o"\n[escalation]\nmax_rungs = 2\n'
+        GOAL_FILE
+        + '\n[[capture]]\nname = "a"\nlaunch_cmd = "x"\noutput = "o"\n[[group]]\nid = "g"\nbudget = 2\n'
     )
     details = problem(house.call("POST", "/v1/goals", _apply(goal_file=text)), status=409, kind="refused")
     said = " ".join(p.message for p in details.problems)
-    assert "[escalation]" in said
+    assert 'group "g": budget' in said
     assert "[[capture]]" in said
     assert house.service.asked == []
 

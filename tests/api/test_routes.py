@@ -296,7 +296,7 @@ def test_lint_is_clean_doubtful_or_unloadable(house: House) -> None:
 
 
 def test_lint_names_what_apply_would_refuse(house: House) -> None:
-    text = GOAL_FILE + "\n[escalation]\n"
+    text = GOAL_FILE + "\n[[group]]\nid = 'g'\nbudget = 2\n"
     report = house.call("POST", "/v1/lint", {"goal_file": text, "source_path": "/srv/goal.toml"}).json
     assert report["exit_code"] == 1
     assert "not-built" in {f["code"] for f in report["findings"]}

@@ -17,6 +17,7 @@ from kazid.core.decision import (
     Look,
     OpenEpisode,
     Resume,
+    StepUp,
 )
 from kazid.core.event import ActEnded, PredicateObserved
 from kazid.core.goal import Predicate
@@ -53,6 +54,11 @@ def check_safe(play: Played, decision: Decision) -> None:
             assert play.goal.standing
             assert play.progress.episode is not None
             _check_all_green(play)
+        case StepUp():
+            assert play.goal.escalation is not None
+            assert play.progress.act is None
+            assert play.progress.episode is not None
+            assert decision.step == play.progress.episode.ladder.step + 1, "no rung is left out"
         case Resume():
             assert play.progress.act is None
             assert play.progress.desired in (Desired.SUSPENDED, Desired.ACTIVE)

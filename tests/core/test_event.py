@@ -31,6 +31,7 @@ from kazid.core.event import (
     IncidentClosed,
     IncidentOpened,
     IncidentReleased,
+    LadderClimbed,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -146,6 +147,7 @@ EVENTS: dict[type, Event] = {
             survivors=(12, 13),
         ),
         ActDeferred(waits_for="lease", holder="bob/site"),
+        LadderClimbed(step=1, model="sonnet", reason="haiku: stuck"),
         StatusChanged(
             status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="r", proof={PredicateId("a"): "fail"}
         ),

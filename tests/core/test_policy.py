@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from kazid.core.delivery import Deploy
-from kazid.core.goal import Budget, Goal, HarnessChoice, Route
+from kazid.core.goal import Budget, Escalation, Goal, HarnessChoice, Route
 from kazid.core.policy import Policy, exceeded
 from tests.builders import a_goal
 
@@ -90,4 +90,11 @@ def test_what_a_route_would_choose_is_capped_too() -> None:
     assert [p.message for p in exceeded([policy], routed)] == [
         'policy "p": may use claude, and it asks for codex',
         'policy "p": may use the model haiku, and it asks for gpt-5',
+    ]
+
+
+def test_every_model_of_a_ladder_is_capped() -> None:
+    climbing = replace(GOAL, escalation=Escalation(ladder=("haiku", "opus")))
+    assert [p.message for p in exceeded([_policy(models=("haiku",))], climbing)] == [
+        'policy "p": may use the model haiku, and it asks for opus'
     ]

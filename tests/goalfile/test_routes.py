@@ -3,7 +3,7 @@
 import pytest
 
 from kazid.core.errors import StartRefused
-from kazid.core.goal import Route
+from kazid.core.goal import Escalation, Route
 from kazid.defaults import check_routes, defaults_of
 from kazid.goalfile.load import Defaults
 from kazid.settings import load_settings
@@ -109,3 +109,40 @@ def test_routes_of_kazid_toml_are_read_and_checked(tmp_path) -> None:
     file.write_text('[[route]]\nmodel = "gpt-5"\n')
     with pytest.raises(StartRefused, match="a route names a harness"):
         load_settings(str(file))
+
+
+LADDER = ("claude-haiku-4-5", "claude-sonnet-5", "claude-opus-4-8")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        pytest.param("", Escalation(ladder=LADDER), id="the-default-ladder"),
+        pytest.param("max_rungs = 2", Escalation(ladder=LADDER[:2]), id="some-of-it"),
+        pytest.param("max_rungs = 9", Escalation(ladder=LADDER), id="no-more-than-there-are"),
+        pytest.param(
+            'ladder = ["a", "b"]\nmax_dispatches = 2\nmax_tokens = 9\nmax_cost_usd = 1.5',
+            Escalation(ladder=("a", "b"), dispatches_max=2, tokens_max=9, cost_usd_max=1.5),
+            id="everything-authored",
+        ),
+    ],
+)
+def test_a_ladder_is_read(table: str, expected: Escalation) -> None:
+    assert goal_of(f'id = "g"\n{PREDICATE}[escalation]\n{table}\n').escalation == expected
+
+
+def test_no_ladder_is_none() -> None:
+    assert goal_of(f'id = "g"\n{PREDICATE}').escalation is None
+
+
+def test_the_default_ladder_names_models_of_one_agent_only() -> None:
+    text = f'id = "g"\n{PREDICATE}[harness]\nid = "codex"\n[escalation]\n'
+    (problem,) = problems_of(text)
+    assert "the default ladder is claude's, not codex's" in problem.message
+    assert goal_of(text + 'ladder = ["gpt-5-mini", "gpt-5"]\n').escalation is not None
+
+
+def test_a_flag_wins_over_the_ladder_and_that_is_said() -> None:
+    taken = loaded(f'id = "g"\n{PREDICATE}[escalation]\n', model_flag="opus")
+    assert taken.goal.escalation is None
+    assert "[escalation] has no effect: --harness or --model was given" in taken.notices

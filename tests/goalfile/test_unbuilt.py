@@ -15,7 +15,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
             "[[capture]]",
             id="capture",
         ),
-        pytest.param("[escalation]\n", 6, "escalation", "[escalation]", id="escalation"),
         pytest.param(
             "[[group]]\nid = 'a'\nbudget = 3\n", 8, "group[1].budget", 'group "a": budget', id="group-budget"
         ),

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply
 from kazid.api.streams import StreamResponse, line
-from kazid.api.translate import NEXT_ACTION, failing, goal_document
+from kazid.api.translate import NEXT_ACTION, attempt_item, failing, goal_document, ladder_item
 from kazid.api.withheld_view import withheld_view
 from kazid.core.roles import Need
 from kazid.runtime.views import FollowStep, GoalView
@@ -43,6 +43,7 @@ def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
         return FollowItem(event="heartbeat", goal_id=goal_id, at=at)
     episode = view.progress.episode or view.progress.last_episode
     is_outcome = step.kind == "outcome"
+    last = episode.acts[-1] if step.kind == "iteration" and episode is not None and episode.acts else None
     return FollowItem(
         event=step.kind,
         goal_id=goal_id,
@@ -52,6 +53,8 @@ def _item(step: FollowStep, *, is_agent: bool) -> FollowItem:
         next_action=NEXT_ACTION[view.status],
         text=None if is_agent else step.text or None,
         at=at,
+        attempt=None if last is None else attempt_item(last),
+        ladder=None if last is None else ladder_item(view),
         document=goal_document(view) if is_outcome else None,
     )
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
 from kazid.core.roles import Need
-from kazid.core.rungs import next_slice
+from kazid.core.rungs import assigned_now, next_slice
 from kazid.wire.messages import HarnessesReply, HarnessItem, PromptReply
 
 
@@ -31,7 +31,7 @@ async def prompt(call: Call) -> Response:
         PromptReply(
             ref=f"{goal.owner}/{goal.id}",
             predicates=visible,
-            harness=None if goal.harness is None else goal.harness.id,
+            harness=assigned_now(goal, progress, target[0]).harness if target else None,
             prompt=text,
         )
     )

@@ -219,6 +219,15 @@ VERBS = (
         details="The file holds what `kazictl events` shows: specs, evidence, attempts; secrets are redacted.",
     ),
     Verb(
+        "export-traces",
+        "print what every attempt of an agent left, one JSON object a line",
+        words=(_MAYBE_REF,),
+        options=(
+            Option("--since", "only attempts that began so long ago or later", kind=DURATION, value="DUR"),
+        ),
+        details="Without REF: all of your goals. Format kazi-trace in docs/traces.md; no text, evidence or secret.",
+    ),
+    Verb(
         "replay",
         "decide a recorded incident again and show what differs; needs no daemon",
         words=(Word("FILE", "what export-incident wrote; - is standard input"),),

@@ -30,6 +30,7 @@ from kazid.adapters.system.doctor import SystemDoctor
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.last_resort import force_end_after
 from kazid.adapters.system.notify import ServiceManager, activated_socket
+from kazid.adapters.system.programs import SystemPrograms
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
 from kazid.adapters.system.sandbox import SystemSandbox
@@ -232,6 +233,7 @@ class _Daemon:
             harnesses=self._harnesses.profiles,
             build_prompt=build_prompt,
             private_folder=self._private_folder,
+            programs=SystemPrograms(),
             limits=ExecutorLimits(
                 remedies=concurrency.remedies,
                 remedies_per_owner=concurrency.remedies_per_owner,

@@ -25,6 +25,7 @@ from kazid.api.routes import (
     report,
     schema,
     steering,
+    traces,
     try_out,
     wait,
 )
@@ -45,6 +46,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *logs.ENDPOINTS,
     *events.ENDPOINTS,
     *incident.ENDPOINTS,
+    *traces.ENDPOINTS,
     *audit.ENDPOINTS,
     *report.ENDPOINTS,
     *hooks.ENDPOINTS,

@@ -273,6 +273,28 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost_usd: float | None = None
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an agent said about how it worked, besides its usage. Absent is absent."""
+
+    model: str | None = None
+    version: str | None = None
+    tools: Mapping[str, int] = {}
+    turns: int | None = None
+    denials: int | None = None
+    cost_by_table: str | None = None
+
+
+class DispatchPrepared(_Event, frozen=True, kw_only=True, tag="dispatch.prepared"):
+    """What an agent is given, told before it starts: digests and names, never the text."""
+
+    attempt_id: AttemptId
+    program: str
+    version: str | None = None
+    """Of the package the program belongs to; None: it belongs to none that says it."""
+    prompt_sha256: str | None = None
+    prompt_bytes: int | None = None
+
+
 class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
     """An attempt is over and verified gone. Its outcome is noise to the verdict; the next observation decides.
 
@@ -301,6 +323,7 @@ class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):
     """When the quota that ended it is over (`cause` is `quota`)."""
     change: Change | None = None
     """What an agent's attempt changed, as git tells it. None: not told."""
+    said: Said | None = None
 
 
 class ActDeferred(_Event, frozen=True, kw_only=True, tag="act.deferred"):
@@ -395,6 +418,7 @@ Event: TypeAlias = Union[
     ActIntended,
     ActEnded,
     ActDeferred,
+    DispatchPrepared,
     LadderClimbed,
     StatusChanged,
     BundleLeft,

@@ -33,6 +33,7 @@ from kazid.core.event import (
     AlertAcknowledged,
     BundleLeft,
     ClockStepped,
+    DispatchPrepared,
     EpisodeClosed,
     EpisodeOpened,
     Event,
@@ -123,6 +124,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return _episode_opened(progress, event, at)
         case EpisodeClosed():
             return _episode_left(progress, at.boot_s)
+        case DispatchPrepared():
+            return progress
         case LadderClimbed():
             assert progress.episode is not None, "a ladder is an episode's"
             return replace(progress, episode=ladder.climbed(progress.episode, event, acts=progress.acts))

@@ -117,29 +117,38 @@ def is_decided(event: Event) -> bool:
 
 def _is_same(event: Event, decision: Decision) -> bool:
     """Whether this decision is what the event records; reasons of a wait are for people and move with every look."""
-    match event, decision:
-        case ActIntended(), Act():
-            return _intent(event) == _choice(decision)
-        case ActDeferred(), Act():
-            return True
-        case EpisodeOpened(), OpenEpisode():
-            return list(event.red) == list(decision.red)
-        case EpisodeClosed(), CloseEpisode():
-            return True
-        case LadderClimbed(), StepUp():
-            return (event.step, event.model) == (decision.step, decision.model)
-        case GoalResumed(), Resume():
-            return event.by == decision.by
-        case StatusChanged(cause=cause), Conclude() | CloseEpisode() if cause in REFUSED_AT_DELIVERY:
-            return True
-        case StatusChanged(), Conclude():
+    match event:
+        case ActIntended():
+            return isinstance(decision, Act) and _intent(event) == _choice(decision)
+        case ActDeferred():
+            return isinstance(decision, Act)
+        case EpisodeOpened():
+            return isinstance(decision, OpenEpisode) and list(event.red) == list(decision.red)
+        case EpisodeClosed():
+            return isinstance(decision, CloseEpisode)
+        case LadderClimbed():
+            step = (event.step, event.model)
+            return isinstance(decision, StepUp) and step == (decision.step, decision.model)
+        case GoalResumed():
+            return isinstance(decision, Resume) and event.by == decision.by
+        case StatusChanged():
+            return _is_same_standing(event, decision)
+        case _:
+            return False
+
+
+def _is_same_standing(event: StatusChanged, decision: Decision) -> bool:
+    if event.cause in REFUSED_AT_DELIVERY and isinstance(decision, Conclude | CloseEpisode):
+        return True
+    match decision:
+        case Conclude():
             recorded = (event.status, event.cause, event.reason, dict(event.proof))
             return recorded == (decision.status, decision.cause, decision.reason, dict(decision.proof))
-        case StatusChanged(), Hold():
+        case Hold():
             return (event.status, event.cause) == (decision.status, decision.cause)
-        case StatusChanged(), Look():
+        case Look():
             return (event.status, event.cause) == (decision.hold.status, decision.hold.cause)
-        case StatusChanged(), Act():
+        case Act():
             return event.cause in REFUSED_BY_WORKSPACE
         case _:
             return False

@@ -12,12 +12,17 @@ from kazid.core.json import Json, JsonObject
 from kazid.harnesses import trouble
 from kazid.harnesses.profile import Profile, Tier
 from kazid.harnesses.reading import (
+    EMPTY,
     ERROR_CHARS_MAX,
     amount,
+    at,
     count,
     is_list,
+    items,
     known,
-    objects_from_the_end,
+    objects,
+    table,
+    tallied,
     text,
 )
 from kazid.ports.harness import Report
@@ -60,14 +65,25 @@ def read(stdout: str) -> Report:
     less than the reservation that stands in for a missing report.
     """
     last: JsonObject | None = None
+    began: JsonObject = EMPTY
     session_id: str | None = None
-    for message in objects_from_the_end(stdout):
-        session_id = session_id or text(message.get("session_id"))
-        if message.get("type") == "result":
-            last = message
-            break
+    calls: list[str | None] = []
+    for message in objects(stdout):
+        session_id = text(message.get("session_id")) or session_id
+        match message.get("type"):
+            case "result":
+                last = message
+            case "system" if message.get("subtype") == "init":
+                began = message
+            case "assistant":
+                parts = [table(part) for part in items(at(message, "message", "content"))]
+                calls += [text(part.get("name")) for part in parts if part.get("type") == "tool_use"]
+            case _:
+                continue
+    model, version = text(began.get("model")), text(began.get("claude_code_version"))
+    tools = tallied(iter(calls))
     if last is None:
-        return Report(session_id=session_id)
+        return Report(session_id=session_id, model=model, version=version, tools=tools)
     is_error = last.get("is_error") is True
     said = text(last.get("result"))
     return Report(
@@ -78,6 +94,9 @@ def read(stdout: str) -> Report:
         error=_error(last, said)[:ERROR_CHARS_MAX] if is_error else None,
         denials=_denials(last.get("permission_denials")),
         turns=count(last.get("num_turns")),
+        tools=tools,
+        model=model,
+        version=version,
         trouble=trouble.by_status(count(last.get("api_error_status")), said) if is_error else None,
     )
 

@@ -55,6 +55,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tools: Mapping[str, int] = {}
     """How often it called each of its tools, where it says so."""
     model: str | None = None
+    version: str | None = None
+    """Its own, where it says so."""
     trouble: Trouble | None = None
     cost_by_table: str | None = None
     """The day of the price table that `usage.cost_usd` was worked out with; None: the agent's own figure, or none."""

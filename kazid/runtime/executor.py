@@ -4,6 +4,7 @@ The last step of the turn. Makes the order (remedy or agent), takes the workspac
 runner says into `act.ended` with what was spent. Callers journal the intent before `start`.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
@@ -13,7 +14,7 @@ from kazid.core import budget, quota, routing
 from kazid.core.change import Change
 from kazid.core.confinement import confinement_of, folders_of
 from kazid.core.delivery import RUNGS
-from kazid.core.event import ActEnded, ActIntended, Usage
+from kazid.core.event import ActEnded, ActIntended, DispatchPrepared, Said, Usage
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, PredicateId
 from kazid.core.instant import Now
@@ -26,6 +27,7 @@ from kazid.core.worktree import placed
 from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report, TroubleKind
 from kazid.ports.lease import Leases
+from kazid.ports.programs import Programs
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult, Runner
 from kazid.runtime.delivering import MergeTurns, cause_of, delivery_order, outcome_of
 from kazid.runtime.turns import Turns
@@ -37,6 +39,8 @@ log = structlog.get_logger(__name__)
 LOG_PARSED_BYTES_MAX = 4 * 1024 * 1024
 """Of an agent's stdout read back for parsing; the shim bounds what is on disk."""
 TEXT_CHARS_MAX = 2000
+NAME_CHARS_MAX = 120
+"""Of a model or a tool, as an agent names it."""
 REMEDIES_MAX = 8
 DISPATCHES_MAX = 2
 
@@ -80,8 +84,10 @@ class Executor:
         build_prompt: PromptBuilder,
         private_folder: Callable[[GoalUid], str],
         limits: ExecutorLimits,
+        programs: Programs,
     ) -> None:
         self._runner = runner
+        self._programs = programs
         self._leases = leases
         self._harnesses = harnesses
         self._build_prompt = build_prompt
@@ -191,6 +197,24 @@ class Executor:
             confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
             idle_timeout_s=choice.idle_timeout_s,
             total_timeout_s=choice.total_timeout_s,
+        )
+
+    async def sent(
+        self, intent: ActIntended, goal: Goal, order: AttemptOrder
+    ) -> tuple[DispatchPrepared, ...]:
+        """What an agent is given, for the journal; nothing for other acts."""
+        if not _is_dispatch(intent.rung):
+            return ()
+        prompt = (order.stdin_text or order.argv[-1]).encode(errors="replace")
+        found = await self._programs.installed(order.argv[0], cwd=order.cwd, path=goal.path)
+        return (
+            DispatchPrepared(
+                attempt_id=intent.attempt_id,
+                program=order.argv[0].rpartition("/")[2],
+                version=found.version,
+                prompt_sha256=hashlib.sha256(prompt).hexdigest(),
+                prompt_bytes=len(prompt),
+            ),
         )
 
     async def start(self, order: AttemptOrder) -> Attempt:
@@ -309,7 +333,20 @@ def _ended(
         survivors=result.survivors,
         cost_usd_charged=cost_usd,
         cost_estimated=is_cost_estimate,
+        said=None if report is None else _said(report),
     )
+
+
+def _said(report: Report) -> Said | None:
+    said = Said(
+        model=None if report.model is None else redact(report.model)[:NAME_CHARS_MAX],
+        version=None if report.version is None else redact(report.version)[:NAME_CHARS_MAX],
+        tools={redact(name)[:NAME_CHARS_MAX]: count for name, count in report.tools.items()},
+        turns=report.turns,
+        denials=len(report.denials) or None,
+        cost_by_table=report.cost_by_table,
+    )
+    return None if said == Said() else said
 
 
 def _charge(

@@ -372,6 +372,7 @@ class Reconciler:
             result = AttemptResult(ending="not_started", reason=refusal)
         else:
             order = executor.order(intent, state.uid, state.spec, state.progress, vector)
+            await state.tell(await executor.sent(intent, state.spec, order))
             result = await self._wait(await self._start(order))
         await self._record_end(result)
 

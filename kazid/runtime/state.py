@@ -4,6 +4,7 @@ Holds the lock that makes "append, then fold" one step, so that memory is never 
 changed nothing; those are folded at once, gathered, and journalled in bulk (SEMANTICS §7).
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 
@@ -139,6 +140,12 @@ class GoalState:
             self.take_over_unsaved(unsaved)
         self.change.bump()
         self.wakeup.set()
+
+    async def tell(self, events: Sequence[Event]) -> None:
+        """Make events durable that nothing hangs on; a disk that refuses them is the health's to tell."""
+        if events:
+            with contextlib.suppress(JournalUnavailable):
+                await self.record(*events)
 
     async def record(
         self,

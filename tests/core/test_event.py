@@ -13,6 +13,7 @@ from kazid.core.event import (
     AlertAcknowledged,
     BundleLeft,
     ClockStepped,
+    DispatchPrepared,
     EpisodeClosed,
     EpisodeOpened,
     Event,
@@ -147,6 +148,13 @@ EVENTS: dict[type, Event] = {
             survivors=(12, 13),
         ),
         ActDeferred(waits_for="lease", holder="bob/site"),
+        DispatchPrepared(
+            attempt_id=act_intended().attempt_id,
+            program="claude",
+            version="2",
+            prompt_sha256="0" * 64,
+            prompt_bytes=7,
+        ),
         LadderClimbed(step=1, model="sonnet", reason="haiku: stuck"),
         StatusChanged(
             status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="r", proof={PredicateId("a"): "fail"}

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kazid.core.event import Usage
 from kazid.core.goal import HarnessChoice
@@ -76,7 +77,14 @@ def test_every_transcript_is_read() -> None:
 def test_a_captured_output_gives_its_report(name: str) -> None:
     report = CLAUDE.parse(_transcript(name))
     assert report.session_id is not None
-    assert msgspec.structs.replace(report, session_id=None) == EXPECTED[name]
+    assert _without_itself(report) == EXPECTED[name]
+    is_stream = '"subtype":"init"' in _transcript(name)
+    assert (report.version, report.model) == (("2.1.329", "claude-sonnet-4-5") if is_stream else (None, None))
+
+
+def _without_itself(report: Report) -> Report:
+    """The report without what it says at its beginning, and without its calls."""
+    return replace(report, session_id=None, model=None, version=None, tools={})
 
 
 def test_a_killed_agent_reports_no_usage_but_its_session() -> None:
@@ -91,13 +99,16 @@ def test_a_log_without_its_head_still_gives_the_report(name: str) -> None:
     whole = _transcript(name)
     tail = whole[whole.rstrip().rfind("\n") + 1 :]
     torn = 'sion_id":"torn","type":"assistant"}\n'
-    assert CLAUDE.parse(torn + tail) == CLAUDE.parse(whole)
+    report = CLAUDE.parse(torn + tail)
+    assert (report.model, report.tools) == (None, {}), "that was in the head"
+    assert replace(report, session_id=None) == _without_itself(CLAUDE.parse(whole))
 
 
 def test_a_log_without_its_tail_claims_nothing() -> None:
     whole = _transcript("success").rstrip()
     report = CLAUDE.parse(whole[:-20])
-    assert report == Report(session_id="059bbfaf-e509-4689-ab07-fb9e2955fa8c")
+    assert report.session_id == "059bbfaf-e509-4689-ab07-fb9e2955fa8c"
+    assert _without_itself(report) == Report()
 
 
 def test_noise_between_the_lines_is_skipped() -> None:
@@ -256,3 +267,20 @@ def test_every_builtin_is_a_harness_under_its_own_name() -> None:
     profiles: dict[str, Harness] = dict(BUILTIN)
     assert {name: profile.id for name, profile in profiles.items()} == {name: name for name in profiles}
     assert DEFAULT_ID in profiles
+
+
+def test_model_version_and_tools_are_what_it_says_itself() -> None:
+    lines = (
+        '{"type":"system","subtype":"init","session_id":"s","model":"claude-haiku-4-5","claude_code_version":"2.1.329"}',
+        '{"type":"assistant","message":{"content":[{"type":"text","text":"x"},{"type":"tool_use","name":"Edit"}]}}',
+        '{"type":"assistant","message":{"content":[{"type":"tool_use","name":"Edit"},{"type":"tool_use","name":"Bash"}]}}',
+        '{"type":"assistant","message":{"content":"not a list"}}',
+    )
+    cut_off = CLAUDE.read("\n".join(lines))
+    assert (cut_off.model, cut_off.version, cut_off.tools) == (
+        "claude-haiku-4-5",
+        "2.1.329",
+        {"Edit": 2, "Bash": 1},
+    )
+    whole = CLAUDE.read("\n".join((*lines, '{"type":"result","is_error":false,"result":"done"}')))
+    assert (whole.text, whole.model, whole.tools) == ("done", "claude-haiku-4-5", {"Edit": 2, "Bash": 1})

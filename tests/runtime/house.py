@@ -12,6 +12,7 @@ import anyio
 from kazid.adapters.memory.clock import MemoryClock
 from kazid.adapters.memory.journal import MemoryJournal
 from kazid.adapters.memory.lease import MemoryLeases
+from kazid.adapters.memory.programs import MemoryPrograms
 from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.runner import Script, ScriptedRunner
 from kazid.adapters.memory.sandbox import MemorySandbox
@@ -29,6 +30,7 @@ from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
 from kazid.ports.harness import Harness
+from kazid.ports.programs import Installed
 from kazid.ports.provider import Look, Provider
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.change_windows import ChangeWindows
@@ -82,6 +84,7 @@ class House:
         self.commands: CommandRunner | None = None
         self.watcher = MemoryWatcher()
         self.sandbox = MemorySandbox()
+        self.programs = MemoryPrograms(claude=Installed(path="/usr/bin/claude", version="2.1.329"))
         self.scene = Scene()
         self.providers: dict[str, Provider] = {}
         """Kinds besides those that the scene answers."""
@@ -155,6 +158,7 @@ class Daemon:
             runner=house.runner,
             leases=leases,
             harnesses=house.harnesses,
+            programs=house.programs,
             build_prompt=lambda goal, progress, vector, predicates: f"fix {', '.join(predicates)}",
             private_folder=lambda uid: f"/private/{uid}",
             limits=ExecutorLimits(),

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench import client, commits, dispatch, flood, idle, kill, probe, reaction, spawn, tcp_probe  # noqa: E402
+from bench import client, commits, dispatch, flood, idle, kill, orientation, probe, reaction, spawn, tcp_probe  # noqa: E402
 from bench.daemon import BenchFailed  # noqa: E402
 from bench.figures import Figure, Options, Report, shown  # noqa: E402
 from kazid.core.errors import JournalUnusable  # noqa: E402
@@ -39,6 +39,7 @@ BENCHES: Mapping[str, Callable[[Options], Report]] = {
     "probe": probe.run,
     "dispatch": dispatch.run,
     "flood": flood.run,
+    "orientation": orientation.run,
     "idle": idle.run,
 }
 

@@ -21,6 +21,7 @@ from anyio.abc import TaskStatus
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
+from kazid.adapters.system.briefer import SystemBriefer
 from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.child_watching import use_pidfd_watcher
 from kazid.adapters.system.clock import SystemClock
@@ -234,6 +235,7 @@ class _Daemon:
             build_prompt=build_prompt,
             private_folder=self._private_folder,
             programs=SystemPrograms(),
+            briefer=SystemBriefer(),
             limits=ExecutorLimits(
                 remedies=concurrency.remedies,
                 remedies_per_owner=concurrency.remedies_per_owner,
@@ -333,6 +335,7 @@ class _Daemon:
             catalog=self._kinds,
             harnesses=lambda: self._harnesses.listed(default=self._defaults().harness),
             build_prompt=build_prompt,
+            briefer=SystemBriefer(),
             defaults=self._defaults,
             version=version("kazi"),
             place_mode=self.place.mode,

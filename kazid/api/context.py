@@ -14,6 +14,7 @@ from kazid.core.policy import Policy
 from kazid.core.roles import Given
 from kazid.goalfile.load import Defaults
 from kazid.ports.audit import AuditTrail
+from kazid.ports.briefer import Briefer
 from kazid.ports.catalog import Catalog
 from kazid.ports.doctor import Doctor
 from kazid.ports.harness import ListedHarness
@@ -58,6 +59,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     harnesses: Callable[[], Sequence[ListedHarness]]
     """Every agent; follows the settings."""
     build_prompt: PromptBuilder
+    briefer: Briefer
     roles: Callable[[], Sequence[Given]]
     """Who may do what on a system daemon, root apart."""
     policies: Callable[[], Sequence[Policy]]

@@ -55,6 +55,8 @@ class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The name it was authored by, where `[[kind]]` in kazid.toml made one; `provider` is what looks."""
     wake: Wake | None = None
     """What else is to be watched between looks; None: what its kind can tell by itself."""
+    playbook: str | None = None
+    """A file that an agent reads before it mends this one, as authored."""
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -87,6 +89,8 @@ class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     env: Mapping[str, str] = {}
     idle_timeout_s: float = 600.0
     total_timeout_s: float = 3600.0
+    orientation: bool = True
+    """Whether its prompt says which files, symbols and callers the evidence points at."""
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

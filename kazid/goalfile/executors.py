@@ -94,6 +94,7 @@ def choose_harness(
         allowed_tools=own.texts("allowed_tools"),
         predicates=named,
         env=table.text_table("env"),
+        orientation=table.flag("orientation", default=True),
         idle_timeout_s=table.seconds("idle_timeout") or float(wanted.idle_timeout_s),
         total_timeout_s=table.seconds("timeout") or float(wanted.total_timeout_s),
     )

@@ -245,6 +245,7 @@ def _predicate(
         on_unknown=table.text("on_unknown") or waiver.BLOCK,
         options=options,
         wake=wake,
+        playbook=table.text("playbook"),
     )
 
 

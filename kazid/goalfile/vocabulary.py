@@ -137,6 +137,11 @@ HARNESS: Fields = {
         type=KeyType.DURATION, default="10m", help="without output for so long, it is killed"
     ),
     "timeout": KeySpec(type=KeyType.DURATION, default="1h", help="an attempt never takes longer"),
+    "orientation": KeySpec(
+        type=KeyType.BOOLEAN,
+        default=True,
+        help="its prompt names files, symbols and callers near the failure",
+    ),
 }
 
 ROUTE: Fields = {
@@ -377,6 +382,9 @@ PREDICATE: Fields = {
         type=KeyType.POSITIVE_INTEGER, help="live kinds: greens in a row before an episode closes"
     ),
     "samples": KeySpec(type=KeyType.POSITIVE_INTEGER, help="live kinds: passes in a row that make one green"),
+    "playbook": KeySpec(
+        type=KeyType.NON_EMPTY_STRING, help="a file an agent reads before it mends this; its prompt names it"
+    ),
     "wake": KeySpec(type=KeyType.TABLE, help="what else brings a look at once: hook, files, pid_file, unit"),
 }
 """Keys of every `[[predicate]]`, whatever its kind."""

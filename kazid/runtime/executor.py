@@ -11,10 +11,11 @@ import msgspec
 import structlog
 
 from kazid.core import budget, quota, routing
+from kazid.core.briefing import Briefing
 from kazid.core.change import Change
 from kazid.core.confinement import confinement_of, folders_of
 from kazid.core.delivery import RUNGS
-from kazid.core.event import ActEnded, ActIntended, DispatchPrepared, Said, Usage
+from kazid.core.event import ActEnded, ActIntended, DispatchPrepared, Event, Said, Usage
 from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, PredicateId
 from kazid.core.instant import Now
@@ -24,6 +25,7 @@ from kazid.core.status import Cause
 from kazid.core.turns import Limits, Seat
 from kazid.core.vector import VerdictVector
 from kazid.core.worktree import placed
+from kazid.ports.briefer import Briefer
 from kazid.ports.faults import fault_point
 from kazid.ports.harness import Harness, Report, TroubleKind
 from kazid.ports.lease import Leases
@@ -44,7 +46,7 @@ NAME_CHARS_MAX = 120
 REMEDIES_MAX = 8
 DISPATCHES_MAX = 2
 
-PromptBuilder = Callable[[Goal, Progress, VerdictVector, tuple[PredicateId, ...]], str]
+PromptBuilder = Callable[[Goal, Progress, VerdictVector, tuple[PredicateId, ...], Briefing], str]
 
 
 class _Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +87,11 @@ class Executor:
         private_folder: Callable[[GoalUid], str],
         limits: ExecutorLimits,
         programs: Programs,
+        briefer: Briefer,
     ) -> None:
         self._runner = runner
         self._programs = programs
+        self._briefer = briefer
         self._leases = leases
         self._harnesses = harnesses
         self._build_prompt = build_prompt
@@ -156,8 +160,25 @@ class Executor:
         for tree in () if place is None else place.trees:
             self._leases.release(tree=tree, holder=uid)
 
-    def order(
+    async def prepare(
         self, intent: ActIntended, uid: GoalUid, goal: Goal, progress: Progress, vector: VerdictVector
+    ) -> tuple[AttemptOrder, Sequence[Event]]:
+        """What to run for this intent, with an agent's briefing laid ready; and what the journal is told of it."""
+        briefing = Briefing()
+        if _is_dispatch(intent.rung):
+            here, folder = placed(goal, progress.worktree), f"{self._private_folder(uid)}/evidence"
+            briefing = await self._briefer.brief(here, vector, intent.predicates, folder=folder)
+        order = self.order(intent, uid, goal, progress, vector, briefing)
+        return order, await self._told(intent, goal, order)
+
+    def order(
+        self,
+        intent: ActIntended,
+        uid: GoalUid,
+        goal: Goal,
+        progress: Progress,
+        vector: VerdictVector,
+        briefing: Briefing,
     ) -> AttemptOrder:
         """What to run for this intent. Pure, but for the private folder's name."""
         if intent.rung in RUNGS:
@@ -179,7 +200,10 @@ class Executor:
                 keep_on_success=True,
                 limits=goal.limits,
             )
-        prompt = self._build_prompt(goal, progress, vector, tuple(intent.predicates))
+        prompt = self._build_prompt(goal, progress, vector, tuple(intent.predicates), briefing)
+        bounds = confinement_of(goal, folders=folders_of(cwd, progress.worktree))
+        if bounds is not None and briefing.folder is not None:
+            bounds = msgspec.structs.replace(bounds, reads=(*bounds.reads, briefing.folder))
         choice = routing.choice_of(goal, intent.assignment)
         invocation = self._harnesses[choice.id].build(
             choice, prompt=prompt, cost_usd_max=intent.cost_usd_reserved
@@ -194,14 +218,12 @@ class Executor:
             env_names=invocation.env_names,
             stdin_text=invocation.stdin_text,
             limits=goal.limits,
-            confinement=confinement_of(goal, folders=folders_of(cwd, progress.worktree)),
+            confinement=bounds,
             idle_timeout_s=choice.idle_timeout_s,
             total_timeout_s=choice.total_timeout_s,
         )
 
-    async def sent(
-        self, intent: ActIntended, goal: Goal, order: AttemptOrder
-    ) -> tuple[DispatchPrepared, ...]:
+    async def _told(self, intent: ActIntended, goal: Goal, order: AttemptOrder) -> Sequence[Event]:
         """What an agent is given, for the journal; nothing for other acts."""
         if not _is_dispatch(intent.rung):
             return ()

@@ -371,8 +371,8 @@ class Reconciler:
         elif refusal is not None:
             result = AttemptResult(ending="not_started", reason=refusal)
         else:
-            order = executor.order(intent, state.uid, state.spec, state.progress, vector)
-            await state.tell(await executor.sent(intent, state.spec, order))
+            order, told = await executor.prepare(intent, state.uid, state.spec, state.progress, vector)
+            await state.tell(told)
             result = await self._wait(await self._start(order))
         await self._record_end(result)
 

@@ -15,6 +15,7 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from msgspec.structs import replace
 
+from kazid.adapters.memory.briefer import MemoryBriefer
 from kazid.api.app import ApiContext, build_app
 from kazid.api.peer import login_of
 from kazid.api.server import serve
@@ -100,6 +101,7 @@ class House:
             **{
                 "harnesses": lambda: listed(BUILTIN.values(), default="claude"),
                 "build_prompt": build_prompt,
+                "briefer": MemoryBriefer(),
                 "service": self.service,
                 "catalog": BuiltinCatalog(),
                 "defaults": Defaults,

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from kazid.core.briefing import Briefing
 from kazid.core.goal import Goal, Mode, Predicate, Scope
 from kazid.core.ids import AttemptId, PredicateId
 from kazid.core.instant import Now
@@ -427,3 +428,21 @@ def test_any_evidence_gives_a_bounded_prompt_that_keeps_the_secret_and_the_held_
     assert secret not in prompt
     assert withheld not in prompt
     assert "## c0: fail" in prompt
+
+
+def test_the_prompt_names_the_evidence_folder_the_places_and_the_playbook() -> None:
+    goal = a_goal(replace(a_predicate("tests"), playbook="docs/fix-tests.md"), harness=a_harness())
+    briefing = Briefing(
+        folder="/state/goals/u1/evidence",
+        files=("tests.stderr.log (9 bytes)",),
+        orientation="calc.py: line 3",
+    )
+    prompt = build_prompt(*_story(goal, {"tests": RED}), briefing)
+    assert "in the folder /state/goals/u1/evidence" in prompt
+    assert "tests.stderr.log (9 bytes)" in prompt
+    assert "# Near the failure" in prompt
+    assert "calc.py: line 3" in prompt
+    assert "read docs/fix-tests.md and follow it" in prompt
+    bare = build_prompt(*_story(goal, {"tests": RED}))
+    assert "# Near the failure" not in bare
+    assert "# Evidence" not in bare

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import anyio
 
+from kazid.adapters.memory.briefer import MemoryBriefer
 from kazid.adapters.memory.clock import MemoryClock
 from kazid.adapters.memory.journal import MemoryJournal
 from kazid.adapters.memory.lease import MemoryLeases
@@ -84,6 +85,7 @@ class House:
         self.commands: CommandRunner | None = None
         self.watcher = MemoryWatcher()
         self.sandbox = MemorySandbox()
+        self.briefer = MemoryBriefer()
         self.programs = MemoryPrograms(claude=Installed(path="/usr/bin/claude", version="2.1.329"))
         self.scene = Scene()
         self.providers: dict[str, Provider] = {}
@@ -159,7 +161,8 @@ class Daemon:
             leases=leases,
             harnesses=house.harnesses,
             programs=house.programs,
-            build_prompt=lambda goal, progress, vector, predicates: f"fix {', '.join(predicates)}",
+            briefer=house.briefer,
+            build_prompt=lambda goal, progress, vector, predicates, briefing: f"fix {', '.join(predicates)}",
             private_folder=lambda uid: f"/private/{uid}",
             limits=ExecutorLimits(),
         )

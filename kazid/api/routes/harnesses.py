@@ -10,6 +10,7 @@ from starlette.responses import Response
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Reply, json_response
 from kazid.core.roles import Need
 from kazid.core.rungs import assigned_now, next_slice
+from kazid.core.worktree import placed
 from kazid.wire.messages import HarnessesReply, HarnessItem, PromptReply
 
 
@@ -25,7 +26,11 @@ async def prompt(call: Call) -> Response:
     view = call.service.view(call.owner, call.goal_id)
     goal, progress, vector = view.goal, view.progress, view.vector
     target = next_slice(goal, vector)
-    text = call.context.build_prompt(goal, progress, vector, target) if target else None
+    context, here = call.context, placed(goal, progress.worktree)
+    text = None
+    if target:
+        briefing = await context.briefer.brief(here, vector, target, folder=None)
+        text = context.build_prompt(goal, progress, vector, target, briefing)
     visible = [p for p in target if not goal.predicate(p).held_out]
     return json_response(
         PromptReply(

@@ -1,0 +1,67 @@
+"""What the orientation pack costs and gives, on and off: bytes of the prompt, and seconds before an agent starts.
+
+In this repository's own tree, for failures whose evidence points at its sources. What it saves an agent is not
+measured here: a scripted model does not search.
+"""
+
+import re
+import time
+from pathlib import Path
+
+import anyio
+from msgspec.structs import replace
+
+from bench.figures import Beside, Options, Report, median
+from kazid.adapters.system.briefer import SystemBriefer
+from kazid.core.goal import Cadence, Goal, HarnessChoice, Predicate
+from kazid.core.ids import GoalId, Owner, PredicateId
+from kazid.core.instant import Now
+from kazid.core.progress import PredicateState, Progress
+from kazid.core.vector import assess
+from kazid.core.verdict import failed
+from kazid.harnesses.prompt import build_prompt
+
+ROOT = Path(__file__).resolve().parents[1]
+ROUNDS, QUICK_ROUNDS = 9, 3
+PLACES = ("kazid/core/stuck.py", "kazid/core/budget.py", "kazid/runtime/state.py")
+ID = PredicateId("tests")
+CHECK = Predicate(
+    id=ID,
+    provider="test_runner",
+    cadence=Cadence(interval_s=None, deadline_s=600.0, confirm=1, recover=1, recheck_s=2.0),
+    live=False,
+)
+
+
+def run(options: Options) -> Report:
+    """Prompts for a few failures, with the pack and without."""
+    report = Report(bench="orientation")
+    took_s: dict[bool, list[float]] = {True: [], False: []}
+    size: dict[bool, list[float]] = {True: [], False: []}
+    named: list[float] = []
+    for _ in range(QUICK_ROUNDS if options.quick else ROUNDS):
+        for file in PLACES:
+            for is_on in (True, False):
+                began_s = time.monotonic()
+                prompt, pack = anyio.run(_prompt, file, is_on)
+                took_s[is_on].append(time.monotonic() - began_s)
+                size[is_on].append(len(prompt.encode()))
+                if is_on:
+                    named.append(len(re.findall(r"^\S+: line|defined at", pack, re.MULTILINE)))
+    off = Beside("off", median(took_s[False]) * 1000)
+    report.add("briefing and prompt, pack on", median(took_s[True]) * 1000, "ms", off)
+    report.add("prompt, pack on", median(size[True]), "bytes", Beside("off", median(size[False])))
+    report.add("files and symbols named", median(named), "")
+    return report
+
+
+async def _prompt(file: str, is_on: bool) -> tuple[str, str]:
+    line = sum(1 for _ in (ROOT / file).open()) // 2
+    verdict = failed("exit", stderr=f'Traceback\n  File "{ROOT}/{file}", line {line}, in f\nAssertionError\n')
+    agent = HarnessChoice(id="command", command="agent", orientation=is_on)
+    goal = Goal(id=GoalId("g"), owner=Owner("o"), predicates=(CHECK,), harness=agent, workspace=str(ROOT))
+    state = PredicateState(verdict=verdict, fails=9, looks=9)
+    progress = replace(Progress(), predicates={ID: state})
+    vector = assess(goal, progress, Now(boot_s=0.0, wall_s=0.0))
+    briefing = await SystemBriefer().brief(goal, vector, [ID], folder=None)
+    return build_prompt(goal, progress, vector, [ID], briefing), briefing.orientation

@@ -54,7 +54,7 @@ def pictures_of(goal: Goal, vector: VerdictVector, predicates: Sequence[Predicat
     found: dict[str, None] = {}
     for predicate_id in predicates:
         if not goal.predicate(predicate_id).held_out:
-            for value in _strings(vector.reading(predicate_id).verdict.evidence):
+            for value in texts_of(vector.reading(predicate_id).verdict.evidence):
                 if value.lower().endswith(PICTURES) and "\n" not in value:
                     found[value] = None
     return list(found)[:FILES_MAX]
@@ -65,11 +65,12 @@ def spoken(name: str) -> str:
     return _UNSPEAKABLE.sub("_", name).strip(".")[:80] or "_"
 
 
-def _strings(value: Json) -> list[str]:
+def texts_of(value: Json) -> list[str]:
+    """Every text in a value, in order."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
-        return [s for each in value.values() for s in _strings(each)]
+        return [s for each in value.values() for s in texts_of(each)]
     if isinstance(value, list | tuple):
-        return [s for each in value for s in _strings(each)]
+        return [s for each in value for s in texts_of(each)]
     return []

@@ -66,6 +66,11 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "log the agent in, or give it its credential; every goal of this agent waits",
         _RESUME,
     ),
+    Cause.CREDENTIAL_MISSING: ("put the secret where [harness] env says it is; the reason names it", _RESUME),
+    Cause.CONFIG_HOME_MISSING: (
+        "make the folder that the variable names, with the agent's login, or unset it for the daemon",
+        _RESUME,
+    ),
     Cause.PROMPT_UNSEEN: (
         "the agent asked something that nobody saw: answer it once by hand, or configure it",
         _RESUME,

@@ -41,7 +41,7 @@ def build_environment(
     but `marker`.
     """
     taken = {name: value for name, value in base.items() if _is_allowed(name)}
-    named = {name: base[name] for name in names if name in base and not _is_daemons_own(name)}
+    named = {name: base[name] for name in names if name in base and not is_daemons_own(name)}
     return {
         "LANG": LANG_DEFAULT,
         **taken,
@@ -57,7 +57,7 @@ def _is_allowed(name: str) -> bool:
     return name in ALLOWED_NAMES or name.startswith(_ALLOWED_PREFIX)
 
 
-def _is_daemons_own(name: str) -> bool:
+def is_daemons_own(name: str) -> bool:
     return name in _NEVER_NAMES or name.startswith(_NEVER_PREFIXES)
 
 

@@ -76,6 +76,13 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return not self.predicates or predicate_id in self.predicates
 
 
+class SecretRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a secret is taken from when it is needed: `file`, `env` (the daemon's) or `credential` (systemd's)."""
+
+    source: str
+    name: str
+
+
 class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Which agent, and how it is started. `predicates` names live predicates it may work on, too (`for`)."""
 
@@ -89,6 +96,8 @@ class HarnessChoice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     env: Mapping[str, str] = {}
     idle_timeout_s: float = 600.0
     total_timeout_s: float = 3600.0
+    secrets: Mapping[str, SecretRef] = {}
+    """Variables whose values are taken from there when it starts, and stored nowhere."""
     orientation: bool = True
     """Whether its prompt says which files, symbols and callers the evidence points at."""
 

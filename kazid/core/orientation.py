@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from kazid.core.briefing import texts_of
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.core.vector import VerdictVector
@@ -47,8 +48,7 @@ def places_of(goal: Goal, vector: VerdictVector, predicates: Sequence[PredicateI
         for finding in verdict.findings:
             if finding.file is not None:
                 found[Place(finding.file, finding.line or 1)] = None
-        text = msgspec.json.decode(msgspec.json.encode([verdict.detail, verdict.evidence]))
-        for piece in _texts(text):
+        for piece in texts_of([verdict.detail, verdict.evidence]):
             for match in _PLACE.finditer(piece):
                 found[Place(match[1] or match[3], int(match[2] or match[4]))] = None
     return list(found)[:PLACES_MAX]
@@ -180,14 +180,3 @@ def _known(name: str, sources: Mapping[str, str]) -> str | None:
         return plain
     ending = [path for path in sources if plain.endswith(f"/{path}") or path.endswith(f"/{plain}")]
     return max(ending, key=len) if ending else None
-
-
-def _texts(value: object) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for each in value.values():
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)

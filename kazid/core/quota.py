@@ -117,7 +117,11 @@ def _last_rung(progress: Progress) -> str | None:
 
 def _is_same(one: HarnessChoice, other: HarnessChoice) -> bool:
     """The same agent with the same credential, as far as goal-files tell."""
-    return (one.id, one.command, dict(one.env)) == (other.id, other.command, dict(other.env))
+    return _identity(one) == _identity(other)
+
+
+def _identity(choice: HarnessChoice) -> object:
+    return choice.id, choice.command, dict(choice.env), dict(choice.secrets)
 
 
 def _clock(wall_s: float) -> str:

@@ -55,6 +55,8 @@ class Cause(enum.Enum):
     WORKSPACE_MOVED = "workspace_moved"
     PERMISSION_DENIED = "permission_denied"
     AUTH_FAILED = "auth_failed"
+    CREDENTIAL_MISSING = "credential_missing"
+    CONFIG_HOME_MISSING = "config_home_missing"
     PROMPT_UNSEEN = "prompt_unseen"
     QUOTA = "quota"
     NO_PROGRESS = "no_progress"

@@ -14,6 +14,7 @@ from kazid.goalfile import vocabulary
 from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import check_env
 from kazid.goalfile.problems import Problems, did_you_mean, listed
+from kazid.goalfile.secrets import read_env
 from kazid.goalfile.shapes import shown
 from kazid.goalfile.table import Table
 
@@ -68,7 +69,7 @@ def choose_harness(
     """The agent of this goal; None when it never dispatches one."""
     _check_wanted(wanted, problems)
     named = _named(table, {p.id for p in predicates}, problems, what="harness")
-    check_env(table.text_table("env"), problems, path=(*table.path, "env"), what="harness: env")
+    plain_env, secrets = read_env(table, problems, what="harness")
     authored_id = table.text("id")
     if authored_id is not None and authored_id not in wanted.known:
         problems.add_unknown(
@@ -93,7 +94,8 @@ def choose_harness(
         permission_mode=own.text("permission_mode"),
         allowed_tools=own.texts("allowed_tools"),
         predicates=named,
-        env=table.text_table("env"),
+        env=plain_env,
+        secrets=secrets,
         orientation=table.flag("orientation", default=True),
         idle_timeout_s=table.seconds("idle_timeout") or float(wanted.idle_timeout_s),
         total_timeout_s=table.seconds("timeout") or float(wanted.total_timeout_s),

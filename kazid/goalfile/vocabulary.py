@@ -132,7 +132,10 @@ HARNESS: Fields = {
     "permission_mode": KeySpec(type=KeyType.STRING, help="its permission mode"),
     "allowed_tools": KeySpec(type=KeyType.STRING_LIST, help="tools it may use; empty means unset"),
     "for": KeySpec(type=KeyType.STRING_LIST, help="live predicates it may work on, too"),
-    "env": KeySpec(type=KeyType.STRING_TABLE, help="variables it gets besides the allow-list"),
+    "env": KeySpec(
+        type=KeyType.TABLE,
+        help="variables it gets besides the allow-list; a secret as { file = }, { env = } or { credential = }",
+    ),
     "idle_timeout": KeySpec(
         type=KeyType.DURATION, default="10m", help="without output for so long, it is killed"
     ),

@@ -92,6 +92,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
             stdin_text=None if is_argument else prompt,
             env=self.env,
             env_names=(*self.env_names, *self.config_homes, *NETWORK_NAMES),
+            config_homes=tuple(name for name in self.config_homes if not name.startswith("XDG_")),
         )
 
     def parse(self, stdout: str) -> Report:

@@ -21,6 +21,8 @@ class Invocation(msgspec.Struct, frozen=True, kw_only=True):
     stdin_text: str | None
     env: Mapping[str, str] = {}
     env_names: Sequence[str] = ()
+    config_homes: Sequence[str] = ()
+    """Of these, the variables that name a folder of its own."""
 
 
 class TroubleKind(enum.Enum):

@@ -12,8 +12,9 @@ from typing import Protocol
 import msgspec
 
 from kazid.core.confinement import Confinement
-from kazid.core.goal import Limits
+from kazid.core.goal import Limits, SecretRef
 from kazid.core.ids import AttemptId, GoalUid
+from kazid.core.status import Cause
 
 LOG_BYTES_MAX = 4 * 1024 * 1024
 """Of one stream of one attempt on disk; head kept, tail as a ring."""
@@ -30,6 +31,10 @@ class AttemptOrder(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
     env_names: Sequence[str] = ()
     """Variables taken by name from the daemon's environment (credentials), never stored."""
+    secrets: Mapping[str, SecretRef] = {}
+    """Variables whose values are read where they lie, never stored; one that is not there ends it before it starts."""
+    config_homes: Sequence[str] = ()
+    """Of `env_names`: folders that have to be there where the variable is set."""
     stdin_text: str | None = None
     idle_timeout_s: float | None = None
     total_timeout_s: float = 60.0
@@ -53,6 +58,8 @@ class AttemptResult(msgspec.Struct, frozen=True, kw_only=True):
     ended_s: float | None = None
     """Boot seconds; None when nobody saw the end."""
     reason: str | None = None
+    cause: Cause | None = None
+    """What was missing, of an attempt that could not start."""
     survivors: Sequence[int] = ()
 
 

@@ -216,6 +216,8 @@ class Executor:
             path=goal.path,
             env={**invocation.env, **choice.env, CANARY_NAME: canary_of(intent.attempt_id)},
             env_names=invocation.env_names,
+            secrets=choice.secrets,
+            config_homes=invocation.config_homes,
             stdin_text=invocation.stdin_text,
             limits=goal.limits,
             confinement=bounds,
@@ -401,6 +403,8 @@ def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -
     """
     if not is_dispatch:
         return None
+    if result.cause is not None:
+        return result.cause
     if result.ending == "not_started":
         return Cause.CAPABILITY_UNREACHABLE
     trouble = None if report is None or report.trouble is None else report.trouble.kind

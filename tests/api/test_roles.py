@@ -69,8 +69,6 @@ PRESENT = {
 }
 READS = {"status", "explain", "follow", "wait"}
 STEERS = {"ack", "suspend", "resume", "stop", "delete", "reconcile"}
-OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "prompt"}
-STEERS = {"suspend", "resume", "stop", "delete", "reconcile"}
 OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "export_traces", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
 FLEET = {"freeze", "thaw"}

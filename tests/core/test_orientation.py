@@ -54,12 +54,8 @@ TRACE = 'Traceback\n  File "/w/repo/test_calc.py", line 2, in <module>\n  File "
             [Place("b.py", 7)],
             id="a-finding",
         ),
-        pytest.param(
-            failed("exit", out="http://host.example:80 at 12:30:01, 1.5:2"), [], id="no-place"
-        ),
-        pytest.param(
-            failed("exit", deep={"list": ["x.py:1"]}), [Place("x.py", 1)], id="anywhere-in-it"
-        ),
+        pytest.param(failed("exit", out="http://host.example:80 at 12:30:01, 1.5:2"), [], id="no-place"),
+        pytest.param(failed("exit", deep={"list": ["x.py:1"]}), [Place("x.py", 1)], id="anywhere-in-it"),
     ],
 )
 def test_evidence_points_at_places(verdict: Verdict, places: list[Place]) -> None:

@@ -45,7 +45,12 @@ down on {dated}) but no cost, the cost is worked out from it; a model that is no
 ## What goes to an agent
 
 The caller's PATH of `apply`, HOME, and by name from the daemon's environment what each profile lists (keys, base addresses, config homes,
-proxies); `[harness] env = {{NAME = "value"}}` adds more. Nothing else.
+proxies); `[harness] env` adds more. Nothing else.
+
+    env = {{ MODE = "batch", TOKEN = {{ file = "~/.config/agent/token" }}, OTHER = {{ env = "DAEMONS_NAME" }}, KEY = {{ credential = "name" }} }}
+
+A value that is written is stored with the goal, so what looks like a secret is refused; a reference (a file, a variable of the daemon, what systemd's
+`LoadCredential=` gave its unit) is resolved when the agent starts, goes into its environment, and is in no event, file or argument.
 
 ## When it cannot work
 
@@ -55,7 +60,9 @@ proxies); `[harness] env = {{NAME = "value"}}` adds more. Nothing else.
 | a refused or missing login, 401 | `auth_failed` | the goal stops; other goals of that agent wait until somebody resumes it |
 | a question, and then nothing until its deadline | `prompt_unseen` | the goal stops, unless something changed |
 | a tool was denied | `permission_denied` | the goal stops, unless something changed |
-| no such program | `capability_unreachable` | the goal stops |
+| no such program | `capability_unreachable` | the goal stops, before anything is spent |
+| a secret that `[harness] env` refers to is not there | `credential_missing` | likewise |
+| a variable such as `CODEX_HOME` names a folder that is not there | `config_home_missing` | likewise |
 
 `opencode`, `gemini_cli`, `qwen`, `mini` and `aider` retry a model that fails for minutes and print nothing meanwhile: only `idle_timeout` ends
 them, and the cause is not known. Without a git user name `aider` writes one into the repository's settings, which ends the goal as tampered; and

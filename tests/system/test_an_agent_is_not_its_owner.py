@@ -21,7 +21,7 @@ READS = {
 }  # fmt: skip
 READING_VERBS = {"explain", "info", "list", "logs", "schema", "status", "wait", "watch"}
 DENIED = 403
-MAY_HAPPEN_MEANWHILE = {"predicate.observed", "steady.observed", "status.changed"}
+MAY_HAPPEN_MEANWHILE = {"dispatch.prepared", "predicate.observed", "steady.observed", "status.changed"}
 
 OWN = f"""
 id = "own"

@@ -20,8 +20,10 @@ from kazid.adapters.system import attempt_folder
 from kazid.adapters.system.attempt import SystemAttempt, end_tree
 from kazid.adapters.system.attempt_folder import UNCLAIMED, folder_of, look, prepare
 from kazid.adapters.system.resolve import TRANSIENT, Refusal, Runnable, resolve
+from kazid.adapters.system.secrets import SecretMissing, absent_home, resolved
 from kazid.core.environment import build_environment
 from kazid.core.ids import AttemptId, GoalUid
+from kazid.core.status import Cause
 from kazid.ports.clock import Clock
 from kazid.ports.runner import AttemptOrder, AttemptResult
 from kazid.ports.sandbox import Sandbox
@@ -98,10 +100,16 @@ class SystemRunner:
         key = (order.uid, order.attempt_id)
         assert key not in self._live, f"attempt {order.attempt_id} was started twice"
         self.reap()
+        try:
+            secret = await anyio.to_thread.run_sync(
+                resolved, order.secrets, self._base_environment, limiter=self._threads
+            )
+        except SecretMissing as missing:
+            return self._not_started(order, str(missing), cause=Cause.CREDENTIAL_MISSING)
         env = build_environment(
             self._base_environment,
             path=order.path,
-            extra=order.env,
+            extra={**order.env, **secret},
             names=order.env_names,
             marker=(protocol.MARKER, order.attempt_id),
         )
@@ -109,6 +117,10 @@ class SystemRunner:
         refused = _unspeakable(order, env)
         if refused is not None:
             return self._not_started(order, refused)
+        gone = await anyio.to_thread.run_sync(absent_home, order.config_homes, env, limiter=self._threads)
+        if gone is not None:
+            reason = f"{gone} names a folder that is not there: {env[gone]}"
+            return self._not_started(order, reason, cause=Cause.CONFIG_HOME_MISSING)
         found = await self._resolve(order, path=env["PATH"])
         if isinstance(found, Refusal):
             reason = f"{found.reason} (in {order.cwd}, PATH {env['PATH']})"
@@ -220,11 +232,15 @@ class SystemRunner:
         self._live.pop((uid, attempt_id), None)
         self.reap()
 
-    def _not_started(self, order: AttemptOrder, reason: str, *, is_passing: bool = False) -> SystemAttempt:
+    def _not_started(
+        self, order: AttemptOrder, reason: str, *, is_passing: bool = False, cause: Cause | None = None
+    ) -> SystemAttempt:
         """An attempt that ended before it ran; where the machine lacked something it is none, and is tried again."""
         attempt = self._attempt(order.uid, order.attempt_id)
         ending = "never_started" if is_passing else "not_started"
-        attempt.result = AttemptResult(ending=ending, reason=reason, ended_s=self._clock.now().boot_s)
+        attempt.result = AttemptResult(
+            ending=ending, reason=reason, ended_s=self._clock.now().boot_s, cause=cause
+        )
         return attempt
 
     def _sweep(self, known: Collection[AttemptId] | None) -> tuple[int, ...]:

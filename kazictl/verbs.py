@@ -181,8 +181,14 @@ VERBS = (
             Word("ACTION", "list or check"),
             Word("ID", "check: the agent", required=False),
         ),
-        options=(Option("--command", "check: its program, when not the usual one", kind=PATH, value="FILE"),),
-        details="list: found on your PATH, version, tier, config home, credential. check: exit 0 when all holds.",
+        options=(
+            Option("--command", "check: its program, when not the usual one", kind=PATH, value="FILE"),
+            Option("--no-run", "check: only look whether it is there, has a version and a login"),
+        ),
+        details=(
+            "list: program, version, tier, config home, credential. "
+            "check: no terminal, no stdin, no login, a model that fails or is silent, kill; 1 where one fails."
+        ),
     ),
     Verb("prompt", "show what an agent would be told if it were sent now", words=(_REF,)),
     Verb(

@@ -440,3 +440,32 @@ def test_a_report_as_markdown_csv_and_json(daemon: FakeDaemon, kazictl: Kazictl)
     assert one_document(kazictl("report", "--format", "json"))["total"]["name"] == "=ada|web"
     assert one_document(kazictl("report", "--json"))["exit_code"] == 0
     assert kazictl("report", "--format", "pdf").returncode == 2
+
+
+def test_doctor_names_program_credential_and_config_home_of_each_agent(
+    daemon: FakeDaemon, kazictl: Kazictl
+) -> None:
+    daemon.on("GET", "/v1/doctor", document({"schema_version": 2, "findings": []}))
+    common = {"credentials": ["KEY"], "credentials_set": [], "config_home": None, "is_default": False}
+    agents = [
+        {
+            **common,
+            "id": "ready",
+            "command": "sh",
+            "credentials_set": ["KEY"],
+            "config_home": "/home/u/.agent",
+        },
+        {**common, "id": "bare", "command": "sh"},
+        {**common, "id": "gone", "command": "no-such-agent", "is_default": True},
+        {**common, "id": "other", "command": "no-such-agent-either"},
+    ]
+    daemon.on("GET", "/v1/harnesses", document({"schema_version": 2, "harnesses": agents}))
+    told = one_document(kazictl("doctor", "--json"))["agents"]
+    assert [(a["name"], a["state"]) for a in told] == [
+        ("agent ready", "ok"),
+        ("agent bare", "warn"),
+        ("agent gone", "warn"),
+    ]
+    assert "credential KEY; config home /home/u/.agent" in told[0]["found"]
+    assert "log in" in told[1]["todo"]
+    assert "no-such-agent is not on your PATH" in kazictl("doctor").stdout

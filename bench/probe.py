@@ -30,6 +30,7 @@ from kazid.core.goal import Goal
 from kazid.core.ids import Owner
 from kazid.core.jitter import INTERVAL_SPREAD
 from kazid.core.json import Json
+from kazid.core.verdict import Status
 from kazid.goalfile.load import Defaults, Source, load
 from kazid.ports.provider import Look, Provider
 from kazid.providers.catalog import BUILTIN_CATALOG
@@ -71,12 +72,15 @@ def run(options: Options) -> Report:
 
 def _costs(report: Report, options: Options, port: int) -> None:
     url = f"http://127.0.0.1:{port}/page/x"
-    http_probe, tcp = HttpProbe(), Tcp()
+    http_probe, tcp, closed_port = HttpProbe(), Tcp(), _free_port()
+    nobody = f"http://127.0.0.1:{closed_port}/"
     ways: dict[str, Callable[[], Awaitable[object]]] = {
         "fresh": partial(_look, http_probe, {"url": url, "expect_status": 200}),
         "kept": partial(_look, http_probe, {"url": url, "expect_status": 200, "keep_alive": True}),
         "json": partial(_look, http_probe, {"url": url, "expect_json": {"$.status": "ok"}}),
         "tcp": partial(_look, tcp, {"host": "127.0.0.1", "port": port}),
+        "refused": partial(_look, http_probe, {"url": nobody}, is_green=False),
+        "bare refused": partial(_refused, closed_port),
         "httpx": partial(_by_httpx, url, trust_store()),
     }
     spent: dict[str, list[float]] = {name: [] for name in ways}
@@ -96,6 +100,8 @@ def _costs(report: Report, options: Options, port: int) -> None:
     report.add("CPU per HTTP probe, kept connection", cost["kept"], "ms", *peers, target_max=KEPT_MS_MAX)
     report.add("CPU per HTTP probe with a JSON assertion", cost["json"], "ms")
     report.add("CPU per TCP probe", cost["tcp"], "ms")
+    bare = Beside("connect, refused, a bare socket", cost["bare refused"])
+    report.add("CPU per HTTP probe, connection refused", cost["refused"], "ms", bare)
     report.notes.append(f"medians of rounds of {count} probes, {AT_ONCE} at once, from options to verdict")
 
 
@@ -112,11 +118,17 @@ async def _cost_s(way: Callable[[], Awaitable[object]], count: int) -> float:
     return (time.process_time() - began_s) / (count // AT_ONCE * AT_ONCE)
 
 
-async def _look(provider: Provider, options: dict[str, Json]) -> None:
+async def _look(provider: Provider, options: dict[str, Json], *, is_green: bool = True) -> None:
     look = Look(predicate_id="p", workspace="/", deadline_s=10, path="", wall_s=0.0)
     verdict = await provider.evaluate(options, look, ScriptedCommandRunner())
-    if not verdict.is_green:
+    if verdict.is_green is not is_green or verdict.status is Status.ERROR:
         raise BenchFailed(f"a probe of the bench's own page: {verdict.reason} {verdict.detail}")
+
+
+async def _refused(port: int) -> None:
+    with socket.socket() as end:
+        if end.connect_ex(("127.0.0.1", port)) == 0:
+            raise BenchFailed("somebody listens where nobody should")
 
 
 async def _by_httpx(url: str, context: object) -> None:

@@ -210,8 +210,7 @@ class _Daemon:
         runner = SystemRunner(
             state_dir=state_dir, clock=self._clock, base_environment=environment, sandbox=sandbox
         )
-        leases = MemoryLeases()
-        broadcaster = Broadcaster()
+        leases, broadcaster = MemoryLeases(), Broadcaster()
         concurrency = self.settings.concurrency
         observer = Observer(
             providers={**builtin_providers(), **plugins.providers},
@@ -222,6 +221,7 @@ class _Daemon:
             clock=self._clock,
             private_folder=self._private_folder,
             scratch=self._scratch.folder,
+            leases=leases,
             limits=ObserverLimits(
                 network=concurrency.network_looks,
                 process=concurrency.process_looks,

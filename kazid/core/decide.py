@@ -11,7 +11,19 @@ their own: vector, rungs, backoff, budget, window, stuck.
 from collections.abc import Sequence
 from typing import assert_never
 
-from kazid.core import backoff, budget, fight, ladder, oscillation, patience, seal, stuck, waiver, window
+from kazid.core import (
+    backoff,
+    budget,
+    fight,
+    ladder,
+    oscillation,
+    patience,
+    seal,
+    stuck,
+    tree_wait,
+    waiver,
+    window,
+)
 from kazid.core.cadence import next_look_s
 from kazid.core.decision import (
     Act,
@@ -321,7 +333,8 @@ def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choic
     if old:
         reason = "looking again before acting: the red is from before a wait"
         guard = Guard(name="observe", reason=reason, predicates=old)
-        hold = Hold(status=_status_of_trouble(progress), cause=progress.cause, reason=reason, guards=(guard,))
+        status = tree_wait.status_of(progress.tree_wait, old, _status_of_trouble(progress))
+        hold = Hold(status=status, cause=progress.cause, reason=reason, guards=_looks_held(progress, guard))
         return Look(predicates=old, reason=reason, hold=hold)
     return Act(
         rung=choice.rung,
@@ -374,7 +387,8 @@ def _watching(
         at_s = next_look_s(goal, predicate, progress)
         until_s = None if at_s is None or at_s <= now.boot_s else at_s
         name, why = _look_guard(reading)
-        looks.append(Guard(name=name, reason=why, until_s=until_s, predicates=(predicate.id,)))
+        guard = Guard(name=name, reason=why, until_s=until_s, predicates=(predicate.id,))
+        looks.extend(_looks_held(progress, guard))
     deadline_s = budget.clock_deadline_s(goal.budget, progress.episode)
     untils = [g.until_s for g in looks if g.until_s is not None]
     if deadline_s is not None and deadline_s > now.boot_s:
@@ -383,7 +397,18 @@ def _watching(
     status = _status_of_trouble(progress)
     if status is GoalStatus.OBSERVING and any(g.name in ("confirm", "backoff") for g in looks):
         status = GoalStatus.ACTING
+    unseen = [p for g in looks for p in g.predicates]
+    status = tree_wait.status_of(progress.tree_wait, unseen, status)
     return Hold(status=status, reason=reason, guards=tuple(looks), until_s=min(untils, default=None))
+
+
+def _looks_held(progress: Progress, guard: Guard) -> tuple[Guard, ...]:
+    """This guard of looks; before it who acts in the tree, where that is what they wait for."""
+    wait = progress.tree_wait
+    held = tuple(p for p in guard.predicates if tree_wait.holds(wait, p))
+    if wait is None or not held:
+        return (guard,)
+    return (Guard(name=tree_wait.GUARD, reason=tree_wait.reason(wait), predicates=held), guard)
 
 
 def _look_guard(reading: Reading) -> tuple[str, str]:

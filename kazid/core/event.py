@@ -346,6 +346,14 @@ class LadderClimbed(_Event, frozen=True, kw_only=True, tag="ladder.climbed"):
     reason: str
 
 
+class LookDeferred(_Event, frozen=True, kw_only=True, tag="look.deferred"):
+    """Looks at code wait for another goal's act in the same tree, or what they saw beside it was discarded."""
+
+    predicates: Sequence[PredicateId]
+    holder: str
+    was_discarded: bool = False
+
+
 class StatusChanged(_Event, frozen=True, kw_only=True, tag="status.changed"):
     """The goal's standing changed: the verdict, with its reason. `proof` are the verdicts it rests on."""
 
@@ -420,6 +428,7 @@ Event: TypeAlias = Union[
     ActDeferred,
     DispatchPrepared,
     LadderClimbed,
+    LookDeferred,
     StatusChanged,
     BundleLeft,
     SnapshotTaken,

@@ -13,7 +13,6 @@ from msgspec.structs import asdict, replace
 from kazid.core import (
     backoff,
     charge,
-    fight,
     flake,
     ladder,
     landing,
@@ -22,6 +21,7 @@ from kazid.core import (
     regression,
     seal,
     stuck,
+    tree_wait,
     window,
 )
 from kazid.core.event import (
@@ -47,6 +47,7 @@ from kazid.core.event import (
     GoalSuspended,
     GoalThawed,
     LadderClimbed,
+    LookDeferred,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -73,7 +74,7 @@ from kazid.core.progress import (
 )
 from kazid.core.reanchor import reanchored
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
-from kazid.core.tally import observed, reddened
+from kazid.core.tally import forget_acts, observed, reddened
 from kazid.core.worktree import is_beside
 
 ACTS_KEPT = 20
@@ -120,6 +121,10 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
         case ActDeferred():
             deferred = Deferred(**asdict(event), since_s=at.boot_s)
             return replace(progress, deferred=deferred, act_floor_s=at.boot_s)
+        case LookDeferred():
+            known = [p for p in event.predicates if p in goal.predicate_ids]
+            wait = tree_wait.deferred(progress.tree_wait, known, event.holder, discarded=event.was_discarded)
+            return replace(progress, tree_wait=wait)
         case EpisodeOpened():
             return _episode_opened(progress, event, at)
         case EpisodeClosed():
@@ -175,6 +180,7 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
 
 def _looked(goal: Goal, progress: Progress, event: PredicateObserved) -> Progress:
     after = observed(goal, progress, event)
+    after = replace(after, tree_wait=tree_wait.looked(after.tree_wait, event.predicate_id))
     known = [p for p in goal.predicates if p.id == event.predicate_id]
     return after if any(is_beside(p, after.worktree) for p in known) else seal.looked(after, event)
 
@@ -204,7 +210,8 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
         was_red=False,
         seal=None,
         workspace_seal=None,
-        predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
+        tree_wait=None,
+        predicates={k: forget_acts(v) for k, v in progress.predicates.items()},
     )
     if progress.desired is Desired.ACTIVE:
         progress = replace(progress, suspend_reason=None, suspend_until_wall_s=None)
@@ -214,22 +221,6 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
 def _observing(progress: Progress, at: Now) -> Progress:
     return replace(
         progress, status=GoalStatus.OBSERVING, cause=None, reason=None, status_since_wall_s=at.wall_s
-    )
-
-
-def _forget_acts(state: PredicateState) -> PredicateState:
-    """Fresh counters: nothing tried yet, nothing seen in a row."""
-    return replace(
-        fight.forgotten(flake.forgotten(state)),
-        backoff_n=0,
-        acts=0,
-        fails=0,
-        passes=0,
-        errors=0,
-        errors_since_s=None,
-        unsettled_since_s=None,
-        unsettled_looks=0,
-        is_unverified=False,
     )
 
 
@@ -445,7 +436,7 @@ def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Pro
             _episode_left(progress, at.boot_s),
             seal=None,
             workspace_seal=None,
-            predicates={k: _forget_acts(v) for k, v in progress.predicates.items()},
+            predicates={k: forget_acts(v) for k, v in progress.predicates.items()},
         )
     return _clock_started(_observing(progress, at), at.boot_s)
 

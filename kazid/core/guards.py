@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from kazid.core import tree_wait
 from kazid.core.decide import decide
 from kazid.core.decision import Decision, Guard, Hold, Look, OpenEpisode
 from kazid.core.event import EpisodeOpened
@@ -71,6 +72,8 @@ def without(
             vector = _settled(vector, guard.predicates, Status.PASS)
         case name if deferred is not None and name == deferred.waits_for:
             progress = replace(progress, deferred=None)
+        case tree_wait.GUARD:
+            progress = replace(progress, tree_wait=None)
         case _:
             pass
     return progress, vector

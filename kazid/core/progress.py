@@ -16,6 +16,7 @@ from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.json import Json
 from kazid.core.status import Cause, GoalStatus
+from kazid.core.tree_wait import TreeWait
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
 from kazid.core.worktree import Worktree
@@ -255,6 +256,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The goal's own tree, while it has one: what its code predicates judge (`core/worktree.py`)."""
     workspace_seal: Seal | None = None
     """The seal of the user's tree while `seal` is that of the worktree."""
+    tree_wait: TreeWait | None = None
+    """The looks that wait for another goal's act in the same tree."""
     idle_worktrees: int = 0
     """Trees in which all was green before any agent worked there, since an act last ended."""
 

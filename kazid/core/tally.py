@@ -118,6 +118,22 @@ def reddened(progress: Progress) -> Progress:
     return replace(progress, episode=episode, was_red=True)
 
 
+def forget_acts(state: PredicateState) -> PredicateState:
+    """Fresh counters: nothing tried yet, nothing seen in a row."""
+    return replace(
+        fight.forgotten(flake.forgotten(state)),
+        backoff_n=0,
+        acts=0,
+        fails=0,
+        passes=0,
+        errors=0,
+        errors_since_s=None,
+        unsettled_since_s=None,
+        unsettled_looks=0,
+        is_unverified=False,
+    )
+
+
 def _greened(predicate: Predicate, state: PredicateState, ended_s: float) -> PredicateState:
     """A settled green verifies the last act; a lasting one forgets the failures before it."""
     if state.passes < predicate.cadence.recover:

@@ -11,6 +11,7 @@ from kazid.core.progress import PredicateState, Progress
 from kazid.core.status import GoalStatus
 from kazid.core.vector import assess
 from kazid.core.verdict import Status
+from kazid.runtime.observer import Disturbed
 from kazid.runtime.views import Applied, GoalView
 from kazid.runtime.world import World
 
@@ -21,7 +22,8 @@ async def check(goal: Goal, uid: GoalUid, world: World) -> Applied:
     observed: dict[str, PredicateObserved] = {}
 
     async def look(predicate: Predicate) -> None:
-        observed[predicate.id] = await world.observer.look(uid, goal, predicate, progress)
+        looked = await world.observer.look(uid, goal, predicate, progress)
+        observed[predicate.id] = looked.observed if isinstance(looked, Disturbed) else looked
 
     async with anyio.create_task_group() as group:
         for predicate in goal.predicates:

@@ -114,6 +114,11 @@ class Executor:
         self.acts_total = 0
         self._merging = MergeTurns()
 
+    def acting_in(self, uid: GoalUid, tree: str) -> GoalUid | None:
+        """Which other incarnation acts in this tree now."""
+        holder = self._leases.acting(tree=tree, holder=uid)
+        return None if holder is None else GoalUid(holder)
+
     def waits_for(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
         """(what an act would wait for, who holds it); None when it could begin now. Takes only a place in the line."""
         for tree in trees_of(goal):

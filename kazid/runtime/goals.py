@@ -137,7 +137,7 @@ class Goals:
     async def wake_deferred(self) -> None:
         """A lease was given back: whoever waits for one decides again."""
         for state in self._states.values():
-            if state.progress.deferred is not None:
+            if state.progress.deferred is not None or state.progress.tree_wait is not None:
                 state.wakeup.set()
 
     async def keep_house(self, *, events_kept: int) -> None:

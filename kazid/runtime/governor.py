@@ -89,6 +89,11 @@ class Governor:
         self._everyone, self._by_uid, self._find = everyone, by_uid, find
         self._spending.attach(everyone)
 
+    def ref_of(self, uid: GoalUid) -> str:
+        """The name of an incarnation; of one that is forgotten its uid."""
+        state = self._by_uid(uid)
+        return uid if state is None else f"{state.header.owner}/{state.header.id}"
+
     @property
     def incident(self) -> str | None:
         """The open incident in words."""

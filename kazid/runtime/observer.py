@@ -12,9 +12,8 @@ import anyio
 import msgspec
 import structlog
 
-from kazid.core.enforcement import (
-    without_skips,
-)
+from kazid.core import tree_wait
+from kazid.core.enforcement import without_skips
 from kazid.core.event import PredicateObserved
 from kazid.core.goal import Goal, Predicate
 from kazid.core.ids import GoalUid, TreeHash
@@ -22,12 +21,13 @@ from kazid.core.instant import next_on_grid_s
 from kazid.core.json import Json
 from kazid.core.progress import PredicateState, Progress
 from kazid.core.seal import BASE, UNREADABLE, base_of
-from kazid.core.verdict import Verdict, errored
+from kazid.core.verdict import Verdict, errored, unknown
 from kazid.core.watch import Source, authored, bounded
 from kazid.core.worktree import is_beside, placed
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
 from kazid.ports.faults import fault_point
+from kazid.ports.lease import Leases
 from kazid.ports.provider import Declares, Look, Moment, Provider
 from kazid.ports.repository import Repositories
 from kazid.ports.workspace import Workspaces
@@ -61,6 +61,14 @@ class Recorder(Protocol):
         ...
 
 
+class Disturbed(msgspec.Struct, frozen=True, kw_only=True):
+    """A look at code that is no evidence: another goal acted in the same tree meanwhile (SEMANTICS §2)."""
+
+    observed: PredicateObserved
+    """The same look without its verdict, for whoever only shows it."""
+    holder: GoalUid
+
+
 class ObserverLimits(msgspec.Struct, frozen=True, kw_only=True):
     """The caps of SEMANTICS §2."""
 
@@ -83,6 +91,7 @@ class Observer:
         clock: Clock,
         private_folder: Callable[[GoalUid], str],
         limits: ObserverLimits,
+        leases: Leases,
         scratch: Callable[[], str | None] = lambda: None,
         redact: Redact = redact,
     ) -> None:
@@ -93,6 +102,7 @@ class Observer:
         self._workspaces = workspaces
         self._grading = Grading(workspaces=workspaces, repositories=repositories)
         self._clock = clock
+        self._leases = leases
         self._private_folder = private_folder
         self._scratch = scratch
         self._network = FairSlots(limits.network)
@@ -103,16 +113,29 @@ class Observer:
 
     async def look(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, progress: Progress
-    ) -> PredicateObserved:
+    ) -> PredicateObserved | Disturbed:
         """One look, timed from its real start; never raises for what it finds."""
         asked_s = self._clock.now().boot_s
+        tree = tree_wait.tree_of(goal, predicate, progress.worktree)
         goal = goal if predicate.live else placed(goal, progress.worktree)
         slots = self._network if predicate.provider in self._network_kinds else self._process
-        async with slots.hold(uid, owner=goal.owner, is_slow=_was_slow(predicate, progress)):
-            self.looks_total += 1
-            if predicate.live or goal.workspace is None:
+        turn = slots.hold(uid, owner=goal.owner, is_slow=_was_slow(predicate, progress))
+        if tree is None:
+            async with turn:
+                self.looks_total += 1
                 return await self._look_once(uid, goal, predicate, progress, self._moment(asked_s))
-            return await self._look_at_still_tree(uid, goal, predicate, progress, asked_s)
+        keeps_out = tree_wait.keeps_out(progress.tree_wait, predicate.id)
+        with self._leases.watch(tree=tree, holder=uid, keeps_out=keeps_out) as watch:
+            if keeps_out:
+                await watch.until_free()
+            async with turn:
+                self.looks_total += 1
+                watch.begin()
+                observed = await self._look_at_still_tree(uid, goal, predicate, progress, asked_s)
+            if watch.disturbed_by is None:
+                return observed
+            log.info("look.discarded", goal_id=goal.id, acted=watch.disturbed_by)
+            return Disturbed(observed=_without_verdict(observed), holder=GoalUid(watch.disturbed_by))
 
     def sources(
         self, uid: GoalUid, goal: Goal, predicate: Predicate, evidence: Mapping[str, Json]
@@ -254,6 +277,11 @@ class Observer:
         if verdict is None:
             return errored("timeout", f"no answer within {deadline_s:g} s")
         return verdict
+
+
+def _without_verdict(observed: PredicateObserved) -> PredicateObserved:
+    said = "another goal acted in the same tree meanwhile: it says nothing"
+    return msgspec.structs.replace(observed, verdict=unknown("tree_in_use", said), seal=None)
 
 
 def _was_slow(predicate: Predicate, progress: Progress) -> bool:

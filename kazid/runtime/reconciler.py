@@ -28,7 +28,6 @@ from kazid.core.decision import (
     Resume,
     StepUp,
 )
-from kazid.core.delivery import RUNGS
 from kazid.core.errors import JournalUnavailable
 from kazid.core.event import (
     ActDeferred,
@@ -41,23 +40,26 @@ from kazid.core.goal import Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress, RunningAct
-from kazid.core.status import FINISHED
+from kazid.core.status import FINISHED, GoalStatus
 from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.runtime.executor import trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
+from kazid.runtime.observer import Disturbed
 from kazid.runtime.opened import OpenedWorkspace
 from kazid.runtime.placing import Placing
 from kazid.runtime.pushes import Pushes
 from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
 from kazid.runtime.tree_poll import TreePoll
+from kazid.runtime.tree_turns import TreeTurns
 from kazid.runtime.world import World
 
 log = structlog.get_logger(__name__)
 
+GREEN = (GoalStatus.CONVERGED, GoalStatus.HOLDING, GoalStatus.VACUOUS)
 STEPS_PER_TURN_MAX = 16
 """Decisions in one turn before it must sleep; more than a handful is a bug in the rules."""
 DEFER_POLL_S = 1.0
@@ -79,7 +81,7 @@ class Reconciler:
         self._act_runs = False
         self._wants_cancel = False
         self._cancel_sent = False
-        self._tree_looks = 0
+        self._tree = TreeTurns(state, world, looking=self._looking, forced=self._forced)
         self._workspace = OpenedWorkspace(world.workspaces)
         self._deferred_rung = ""
         self._next_ask_s = 0.0
@@ -198,6 +200,8 @@ class Reconciler:
                 case Conclude():
                     if self._pushes.is_awaited:
                         return None  # somebody said that the world moved: it is looked at before the end
+                    if decision.status in GREEN and not await self._tree.is_as_judged():
+                        return now.boot_s + DEFER_POLL_S
                     await self._conclude(decision, decision)
                 case _:
                     assert_never(decision)
@@ -263,7 +267,7 @@ class Reconciler:
             return [p for p in forced if p not in self._looking]
         due = [*cadence.schedule(goal, progress, now).due, *forced]
         due = [p for p in due if not (self._placing.is_busy and not goal.predicate(p).live)]
-        return [p for p in dict.fromkeys(due) if p not in self._looking]
+        return self._tree.allowed([p for p in dict.fromkeys(due) if p not in self._looking])
 
     def _start_looks(self, group: TaskGroup) -> None:
         now = self._world.clock.now()
@@ -279,8 +283,11 @@ class Reconciler:
             await self._workspace.open(goal, progress.generation)
             began_s = await self._pushes.before(goal, predicate, progress)
             observed = await self._world.observer.look(state.uid, goal, predicate, progress)
-            await state.note(observed)
-            await self._pushes.after(goal, predicate, progress, observed, began_s=began_s)
+            if isinstance(observed, Disturbed):
+                await self._tree.discarded(predicate.id, observed.holder)
+            else:
+                await state.note(observed)
+                await self._pushes.after(goal, predicate, progress, observed, began_s=began_s)
         finally:
             self._looking.discard(predicate.id)
         state.wakeup.set()
@@ -294,7 +301,7 @@ class Reconciler:
         if refusal is not None:
             await self._conclude(refusal, decision)
             return True
-        if not await self._is_tree_same(decision):
+        if not await self._tree.is_as_judged(decision):
             return False
         progress = state.progress
         if progress.episode is None:
@@ -339,25 +346,10 @@ class Reconciler:
             if not is_recorded:
                 executor.release(state.uid)
         if is_recorded:
-            self._tree_looks = 0
+            self._tree.looks = 0
             self._act_runs = True
             group.start_soon(self._run_act, intent, vector)
         return True
-
-    async def _is_tree_same(self, decision: Act) -> bool:
-        """No act on an old red: code verdicts count for the tree they saw (SEMANTICS §2)."""
-        goal, progress = self._state.spec, self._state.progress
-        judged = goal.predicate_ids if decision.rung in RUNGS else decision.predicates
-        code = [p for p in judged if not goal.predicate(p).live]
-        if not code or goal.workspace is None or self._tree_looks >= cadence.TREE_LOOKS_MAX:
-            return True
-        tree = await self._world.observer.tree_hash(self._state.placed)
-        stale = [p for p in code if progress.predicate(p).tree != tree]
-        if not stale:
-            return True
-        self._tree_looks += 1
-        self._forced.update(p for p in stale if p not in self._looking)
-        return False
 
     async def _run_act(self, intent: ActIntended, vector: VerdictVector) -> None:
         """From the durable intent to the durable end. Cancelled only with the daemon; the attempt outlives that."""
@@ -458,6 +450,7 @@ class Reconciler:
         # While the disk refuses writes, nothing here may come before the decision: a fence or a deadline needs none.
         if flush_s is not None and flush_s <= now.boot_s and self._world.health.degraded is None:
             await state.flush()
+        await self._tree.tell()
         deferred = state.progress.deferred
         if deferred is not None and state.progress.act is None and self._could_act_now():
             await state.record(ReconcileRequested(by=deferred.waits_for))
@@ -482,6 +475,7 @@ class Reconciler:
         if now.boot_s < self._spread_until_s and not state.is_urgent:
             next_s = self._spread_until_s
         times = [until_s, next_s, self._tree_poll.next_s(), self._pushes.next_s(now.boot_s)]
+        times.append(self._tree.next_s(now))
         if self._world.health.degraded is None:
             times.append(state.flush_due_s())
         if state.progress.deferred is not None:

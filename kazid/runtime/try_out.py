@@ -18,7 +18,7 @@ from kazid.core.json import Json
 from kazid.core.progress import Progress
 from kazid.core.verdict import Status
 from kazid.ports.commands import Command, CommandResult, CommandRunner
-from kazid.runtime.observer import Observer
+from kazid.runtime.observer import Disturbed, Observer
 from kazid.shim.redaction import redact
 
 ANSWERS_MAX = 16
@@ -96,7 +96,8 @@ async def try_out(
 
     async def look(predicate: Predicate) -> None:
         answers = Answers()
-        observed = await observer.showing(answers).look(uid, goal, predicate, progress)
+        looked = await observer.showing(answers).look(uid, goal, predicate, progress)
+        observed = looked.observed if isinstance(looked, Disturbed) else looked
         tried[predicate.id] = Tried(
             predicate=predicate,
             observed=observed,

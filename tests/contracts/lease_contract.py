@@ -93,3 +93,66 @@ class LeaseContract:
         leases.release(tree="/srv/app", holder="ada/web")
         with anyio.fail_after(5):
             await leases.wait_released()
+
+    @pytest.mark.parametrize("held", ["/srv/app", "/srv", "/srv/app/web"])
+    async def test_a_watch_tells_who_else_had_a_lease_at_any_moment_since_the_look_began(
+        self, leases: Leases, held: str
+    ) -> None:
+        with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=False) as watch:
+            watch.begin()
+            assert watch.disturbed_by is None
+            leases.acquire(tree=held, holder="ada/web")
+            leases.release(tree=held, holder="ada/web")
+            assert watch.disturbed_by == "ada/web", "it may be over by then"
+        leases.acquire(tree=held, holder="ada/web")
+        with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=False) as watch:
+            watch.begin()
+            assert watch.disturbed_by == "ada/web", "who acts already"
+
+    async def test_what_ended_before_the_look_began_and_what_is_elsewhere_is_no_disturbance(
+        self, leases: Leases
+    ) -> None:
+        with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=False) as watch:
+            leases.acquire(tree="/srv/app", holder="ada/web")
+            leases.release(tree="/srv/app", holder="ada/web")
+            watch.begin()
+            leases.acquire(tree="/srv/app-2", holder="ada/web")
+        assert watch.disturbed_by is None
+
+    async def test_what_its_own_holder_does_is_no_disturbance(self, leases: Leases) -> None:
+        with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=True) as watch:
+            watch.begin()
+            assert leases.blocker(tree="/srv/app", holder="ada/docs") is None
+            leases.acquire(tree="/srv/app", holder="ada/docs")
+            assert watch.disturbed_by is None
+            await watch.until_free()
+
+    async def test_a_watch_that_keeps_acts_out_blocks_others_until_it_ends_and_its_end_wakes_whoever_waits(
+        self, leases: Leases
+    ) -> None:
+        with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=True):
+            assert leases.blocker(tree="/srv", holder="ada/web") == "ada/docs"
+            assert leases.acting(tree="/srv", holder="ada/web") is None, "a look is no act"
+            with leases.watch(tree="/srv/app", holder="ada/third", keeps_out=True) as other:
+                await other.until_free()
+        assert leases.blocker(tree="/srv", holder="ada/web") is None
+        with anyio.fail_after(5):
+            await leases.wait_released()
+
+    async def test_a_watch_returns_when_nobody_else_acts_there(self, leases: Leases) -> None:
+        seen: list[str] = []
+
+        async def look() -> None:
+            with leases.watch(tree="/srv/app", holder="ada/docs", keeps_out=True) as watch:
+                await watch.until_free()
+                watch.begin()
+                seen.append(watch.disturbed_by or "nobody")
+
+        leases.acquire(tree="/srv/app/web", holder="ada/web")
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as group:
+                group.start_soon(look)
+                await anyio.wait_all_tasks_blocked()
+                assert not seen
+                leases.release(tree="/srv/app/web", holder="ada/web")
+        assert seen == ["nobody"]

@@ -33,6 +33,7 @@ from kazid.core.event import (
     IncidentOpened,
     IncidentReleased,
     LadderClimbed,
+    LookDeferred,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
@@ -156,6 +157,7 @@ EVENTS: dict[type, Event] = {
             prompt_bytes=7,
         ),
         LadderClimbed(step=1, model="sonnet", reason="haiku: stuck"),
+        LookDeferred(predicates=(PredicateId("tests"),), holder="bob/site", was_discarded=True),
         StatusChanged(
             status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="r", proof={PredicateId("a"): "fail"}
         ),

@@ -155,6 +155,7 @@ class Daemon:
             clock=house.clock,
             private_folder=lambda uid: f"/private/{uid}",
             limits=ObserverLimits(),
+            leases=leases,
         )
         self.executor = Executor(
             runner=house.runner,

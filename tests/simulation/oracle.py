@@ -37,12 +37,16 @@ from kazid.core.event import (
     IncidentClosed,
     IncidentOpened,
     IncidentReleased,
+    LookDeferred,
     PredicateObserved,
     ReconcileRequested,
     Recorded,
     StatusChanged,
     SteadyObserved,
     TaskRecovered,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
 )
 from kazid.core.fleet import FLEET_UID
 from kazid.core.goal import Goal, Predicate
@@ -62,7 +66,7 @@ ACTS_PER_WINDOW_MAX = 16
 PUT_BACK_MIN = 4
 """Before a goal may be contested; the fifth may be a fall at the calm end."""
 NOT_FROZEN = -math.inf
-KEEPS_ITS_WORD = (SteadyObserved, StatusChanged, ActDeferred, EpisodeOpened, ActIntended)
+KEEPS_ITS_WORD = (SteadyObserved, StatusChanged, ActDeferred, LookDeferred, EpisodeOpened, ActIntended)
 """Events that shorten no wait that was announced."""
 OPENS_BY_TIME = ("backoff", "half_open")
 
@@ -205,6 +209,7 @@ class _Account:
         self.acted_s: dict[str, list[float]] = {}
         """When acts on each predicate were intended, since somebody last gave it fresh counters."""
         self.ended: set[str] = set()
+        self.worktree: str | None = None
 
     def forget_looks(self, now_s: float) -> None:
         for seen in self.seen.values():
@@ -236,6 +241,8 @@ class Oracle:
         self.deferred: dict[str, int] = {}
         """How often an act had to wait, by for what."""
         self.announcements = 0
+        self.in_trees: dict[str, list[Any]] = {}
+        """By attempt: whose, in which trees, from when until when (None: it is not over)."""
         self.put_back: dict[str, int] = {}
         """How often somebody really put back what was fixed."""
         self.storm: _Storm | None = None
@@ -353,6 +360,13 @@ class Oracle:
                 if event.waits_for == "governor" and account.wanted_s is None:
                     account.wanted_s = at_s
                 self.deferred[event.waits_for] = self.deferred.get(event.waits_for, 0) + 1
+            case LookDeferred() as event:
+                what = "discarded" if event.was_discarded else "held"
+                self.deferred[f"look_{what}"] = self.deferred.get(f"look_{what}", 0) + 1
+            case WorktreeCreated() as event:
+                account.worktree = event.worktree.folder
+            case WorktreeDelivered() | WorktreeRemoved():
+                account.worktree = None
             case PredicateObserved() as event:
                 self._looked(
                     account, record, event.predicate_id, event.verdict.status, event.started_s, event.ended_s,
@@ -375,6 +389,7 @@ class Oracle:
                 self._demand(event.attempt_id in account.attempts, record, "an end without an intent")
                 self._demand(event.attempt_id not in account.ended, record, "an attempt ended twice")
                 account.ended.add(event.attempt_id)
+                self.in_trees[event.attempt_id][3] = min(event.ended_s, at_s)
                 self._charge(account, event)
                 account.act = None
                 account.act_ended_s = event.ended_s
@@ -498,6 +513,8 @@ class Oracle:
             self._demand(
                 self._truth.was(predicate_id, is_up, at_s=ended_s), record, f"{predicate_id} was not {status.value}"
             )  # fmt: skip
+        if generation == account.generation:
+            self._beside(account, record, predicate_id, started_s, ended_s)
         predicate = account.goal.predicate(predicate_id)  # type: ignore[arg-type]
         cadence = predicate.cadence
         gap_s = cadence.recheck_s
@@ -512,6 +529,21 @@ class Oracle:
             gap_s=gap_s,
         )
 
+    def _beside(
+        self, account: _Account, record: Recorded, predicate_id: str, since_s: float, until_s: float
+    ) -> None:
+        """A code verdict is of a tree that nobody else acted in while it was taken."""
+        assert account.goal is not None
+        predicate = account.goal.predicate(predicate_id)  # type: ignore[arg-type]
+        tree = account.worktree or account.goal.workspace
+        if predicate.live or tree is None:
+            return
+        for attempt_id, (uid, trees, began_s, ended_s) in self.in_trees.items():
+            is_meanwhile = began_s < until_s - MS and (ended_s is None or ended_s > since_s + MS)
+            if uid != record.uid and is_meanwhile and _overlap((tree,), trees) is not None:
+                what = f"{predicate_id} was judged from {since_s:.3f} to {until_s:.3f}"
+                self._demand(False, record, f"{what}, and {attempt_id} of {uid} acted in {tree}")
+
     def _intended(self, account: _Account, record: Recorded, event: ActIntended) -> None:
         assert account.goal is not None
         self._demand(account.act is None, record, "two acts at a time")
@@ -521,6 +553,7 @@ class Oracle:
         self._demand(not account.is_frozen, record, "an intent while all is frozen")
         self._demand(account.status is not GoalStatus.PARKED, record, "an intent while parked")
         account.act = account.attempts[event.attempt_id] = event
+        self.in_trees[event.attempt_id] = [record.uid, event.trees or (), record.at.boot_s, None]
         now_s = record.at.boot_s
         for predicate_id in event.predicates:
             why = self._why_not(account, account.goal.predicate(predicate_id), Status.FAIL, now_s)

@@ -124,11 +124,11 @@ class Story:
                     goals[name] = Known(number, "active" if revives or known is None else known.desired)
                 case "suspend":
                     await service.suspend(*named, reason="r", for_s=None, caller=ME)
-                    goals[name].desired = "suspended"
+                    if goals[name].desired != "stopped":  # the stronger wish stands
+                        goals[name].desired = "suspended"
                 case "resume":
                     await service.resume(*named, reason="r", caller=ME)
-                    if goals[name].desired == "suspended":
-                        goals[name].desired = "active"
+                    goals[name].desired = "active"
                 case "stop":
                     await service.stop(*named, caller=ME)
                     goals[name].desired = "stopped"

@@ -68,7 +68,7 @@ ENDPOINTS = (
         path="/v1/lint",
         operation="lint",
         needs=Need.SUBMIT,
-        summary="Judge a goal-file; nothing is stored, and only harmless checks are tried, in an empty folder",
+        summary="Judge a goal-file; nothing is stored, and only harmless checks are tried, in a copy",
         handle=lint,
         body=LintRequest,
         replies=(Reply(description="problems and findings, each possibly empty", body=LintReport),),

@@ -75,6 +75,10 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
         "the agent asked something that nobody saw: answer it once by hand, or configure it",
         _RESUME,
     ),
+    Cause.PARKED_ON_BACKGROUND: (
+        "the agent waited for work it left in the background, which ends with its attempt: have it run in front",
+        _RESUME,
+    ),
     Cause.PERMISSION_DENIED: ("give the permission that was denied, or allow the tool in [harness]", _RESUME),
     Cause.WORKSPACE_MISSING: ("bring the workspace back, or apply the goal with another", _RESUME),
     Cause.WORKSPACE_MOVED: (

@@ -61,7 +61,7 @@ from kazid.core.verdict import Status
 RETRIED_HOURLY = (Cause.NO_PROGRESS, Cause.OSCILLATING)
 """What a standing goal's remedies try again once an hour."""
 
-ONLY_WITHOUT_CHANGE = (Cause.PERMISSION_DENIED, Cause.PROMPT_UNSEEN)
+ONLY_WITHOUT_CHANGE = (Cause.PERMISSION_DENIED, Cause.PROMPT_UNSEEN, Cause.PARKED_ON_BACKGROUND)
 """What ends the dispatches only where the last one changed nothing that matters."""
 
 

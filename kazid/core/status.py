@@ -58,6 +58,7 @@ class Cause(enum.Enum):
     CREDENTIAL_MISSING = "credential_missing"
     CONFIG_HOME_MISSING = "config_home_missing"
     PROMPT_UNSEEN = "prompt_unseen"
+    PARKED_ON_BACKGROUND = "parked_on_background"
     QUOTA = "quota"
     NO_PROGRESS = "no_progress"
     CONTESTED = "contested"

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from kazid.core import budget, quota, routing
+from kazid.core.background import is_parked
 from kazid.core.briefing import Briefing
 from kazid.core.change import Change
 from kazid.core.confinement import confinement_of, folders_of
@@ -402,9 +403,8 @@ def _cost(act: RunningAct, result: AttemptResult, usage: Usage | None) -> tuple[
 
 
 def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -> Cause | None:
-    """Ends that make another attempt pointless: nothing to run, no login, a limit, an unanswered question, or denied.
-
-    The last two are believed only if nothing changed.
+    """Ends that make another attempt pointless: nothing to run, no login, a limit, an unanswered question, denied,
+    or waiting for what it left in the background. The last three are believed only if nothing changed.
     """
     if not is_dispatch:
         return None
@@ -421,6 +421,9 @@ def _cause(result: AttemptResult, report: Report | None, *, is_dispatch: bool) -
         return Cause.PROMPT_UNSEEN
     if report is not None and report.denials:
         return Cause.PERMISSION_DENIED
+    is_paid = result.ending == "exited" and report is not None and report.usage is not None
+    if is_paid and report is not None and is_parked(report.text):
+        return Cause.PARKED_ON_BACKGROUND
     return None
 
 

@@ -691,7 +691,9 @@ def test_a_verdict_that_turns_from_fail_to_error_is_no_improvement() -> None:
     assert play.status is GoalStatus.STUCK
 
 
-@pytest.mark.parametrize("cause", [Cause.CAPABILITY_UNREACHABLE, Cause.PERMISSION_DENIED])
+@pytest.mark.parametrize(
+    "cause", [Cause.CAPABILITY_UNREACHABLE, Cause.PERMISSION_DENIED, Cause.PARKED_ON_BACKGROUND]
+)
 def test_a_dispatch_that_another_would_only_repeat_is_stuck_at_once(cause: Cause) -> None:
     play = a_red_task()
     play.acted(cause=cause)
@@ -699,9 +701,10 @@ def test_a_dispatch_that_another_would_only_repeat_is_stuck_at_once(cause: Cause
     assert (play.status, play.cause, play.episode.dispatches) == (GoalStatus.STUCK, cause, 1)
 
 
-def test_a_denied_agent_that_changed_something_is_asked_again() -> None:
+@pytest.mark.parametrize("cause", [Cause.PERMISSION_DENIED, Cause.PARKED_ON_BACKGROUND])
+def test_an_agent_that_gave_up_but_changed_something_is_asked_again(cause: Cause) -> None:
     play = a_red_task()
-    play.acted(cause=Cause.PERMISSION_DENIED)
+    play.acted(cause=cause)
     next_red(play, tree="t1")
     assert isinstance(play.turn(), Act)
 

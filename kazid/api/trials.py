@@ -6,8 +6,7 @@ that the rules do not know, and a script may be written yet. Of a workspace that
 there, the text alone tells. Bounded as a whole, so that a goal-file with many checks is judged in time.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import anyio
 
@@ -35,8 +34,10 @@ async def tried(loaded: Loaded, trials: Trials) -> list[LintFinding]:
     if not checks:
         return found
     workspace = loaded.goal.workspace
+    place: AbstractAsyncContextManager[WorkspaceCopy | None]
+    place = nullcontext() if workspace is None else trials.copied(workspace)
     with anyio.move_on_after(TRIALS_S):
-        async with _nothing() if workspace is None else trials.copied(workspace) as copy:
+        async with place as copy:
             if workspace is not None and copy is None:
                 return found
             for predicate, argv in checks:
@@ -44,12 +45,6 @@ async def tried(loaded: Loaded, trials: Trials) -> list[LintFinding]:
                 if note is not None:
                     found.append(_doubt(predicate, loaded, note))
     return found
-
-
-@asynccontextmanager
-async def _nothing() -> AsyncGenerator[None]:
-    """A goal without a workspace has nothing to copy."""
-    yield
 
 
 async def _note(argv: list[str], trials: Trials, copy: WorkspaceCopy | None) -> Note | None:

@@ -37,7 +37,7 @@ def deferred(
     wait: TreeWait | None, predicates: Sequence[PredicateId], holder: str, *, discarded: bool
 ) -> TreeWait | None:
     """These looks wait for `holder`; what was seen beside its act counts as one more discarded."""
-    before = {} if wait is None else wait.discards
+    before: Mapping[PredicateId, int] = {} if wait is None else wait.discards
     counts = {p: before.get(p, 0) + discarded for p in predicates}
     return TreeWait(holder=holder, discards={**before, **counts}) if counts else wait
 

@@ -4,7 +4,7 @@ Trees are compared part by part, so that `/srv/app` and `/srv/app-2` have nothin
 as they are: whoever resolved the workspace resolved its symlinks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
@@ -70,7 +70,7 @@ class MemoryLeases:
         return next(others, None)
 
     @contextmanager
-    def watch(self, *, tree: str, holder: str, keeps_out: bool) -> Iterator[_Watch]:
+    def watch(self, *, tree: str, holder: str, keeps_out: bool) -> Generator[_Watch]:
         """See the port."""
         watch = _Watch(self, _path(tree), holder, keeps_out=keeps_out)
         self._watches.append(watch)

@@ -41,6 +41,7 @@ from kazid.core.event import (
     PredicateObserved,
     ReconcileRequested,
     Recorded,
+    SpendingCarried,
     StatusChanged,
     SteadyObserved,
     TaskRecovered,
@@ -419,6 +420,8 @@ class Oracle:
                 self._demand(event.by != "expiry" or has_end, record, "a freeze without an end expired")
                 self.fleet_last = event
                 self.frozen_until_wall_s = NOT_FROZEN
+            case SpendingCarried():
+                pass
             case _ as event:
                 self._incident(record, event)
 

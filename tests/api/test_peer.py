@@ -271,8 +271,8 @@ def test_a_child_cannot_speak_for_the_process_that_connected_and_ended(house: Ho
 
 @pytest.fixture
 def agents_house(house: House) -> House:
-    """The caller is an agent working on `web`, whose `secret` predicate is held out."""
-    predicates = (a_predicate("tests"), replace(a_predicate("secret"), held_out=True))
+    """The caller is an agent working on `web`, whose `veiled` predicate is held out."""
+    predicates = (a_predicate("tests"), replace(a_predicate("veiled"), held_out=True))
     goal = mine(a_goal(*predicates))
     acts = [
         ActSummary(
@@ -286,7 +286,7 @@ def agents_house(house: House) -> House:
         },
         status=GoalStatus.ACTING,
         status_since_wall_s=WALL_0,
-        reason="secret still fails",
+        reason="veiled still fails",
         episode=an_episode(acts=acts),
         act=a_running_act(attempt_id=AttemptId("a2"), number=2),
         acts=2,
@@ -302,7 +302,7 @@ def test_an_agent_sees_its_own_goal_without_what_is_held_out(agents_house: House
     for suffix in ("", "/explain"):
         answer = agents_house.get(WEB + suffix)
         assert answer.status == 200
-        assert b"secret" not in answer.body
+        assert b"veiled" not in answer.body
         assert [p["id"] for p in answer.json["predicates"]] == ["tests"]
     document = agents_house.get(WEB).json
     assert [a["number"] for a in document["attempts"]] == [2], "other attempts are not its business"
@@ -312,13 +312,13 @@ def test_an_agent_sees_its_own_goal_without_what_is_held_out(agents_house: House
 def test_an_agents_list_is_its_own_goal(agents_house: House) -> None:
     answer = agents_house.get("/v1/goals")
     assert [g["goal_id"] for g in answer.json["goals"]] == ["web"]
-    assert b"secret" not in answer.body
+    assert b"veiled" not in answer.body
 
 
 def test_an_agent_follows_without_what_is_held_out(agents_house: House) -> None:
     answer = agents_house.get(f"{WEB}/follow")
     assert answer.lines[-1]["event"] == "outcome"
-    assert b"secret" not in answer.body
+    assert b"veiled" not in answer.body
 
 
 @pytest.mark.parametrize(
@@ -362,15 +362,15 @@ def test_an_agent_changes_nothing_and_reads_nothing_else(
 def test_no_sentence_about_what_is_held_out_reaches_an_agent(agents_house: House, suffix: str) -> None:
     (view,) = [v for v in agents_house.service.known.values() if v.goal.id == "web"]
     guards = (
-        Guard(name="person", reason="secret still fails: it broke"),
-        Guard(name="backoff", reason="after 2 acts, as secret is", predicates=(PredicateId("tests"),)),
-        Guard(name="lease", reason="held", predicates=(PredicateId("secret"),)),
+        Guard(name="person", reason="veiled still fails: it broke"),
+        Guard(name="backoff", reason="after 2 acts, as veiled is", predicates=(PredicateId("tests"),)),
+        Guard(name="lease", reason="held", predicates=(PredicateId("veiled"),)),
     )
-    notices = ("secret is quarantined", "file differs from the applied spec")
+    notices = ("veiled is quarantined", "file differs from the applied spec")
     agents_house.service.add(replace(view, guards=guards, notices=notices))
     answer = agents_house.get(WEB + suffix)
     assert answer.status == 200
-    assert b"secret" not in answer.body
+    assert b"veiled" not in answer.body
     if suffix == "":
         assert [g["name"] for g in answer.json["guards"]] == ["person", "backoff"]
         assert answer.json["notices"] == ["file differs from the applied spec"]
@@ -378,9 +378,9 @@ def test_no_sentence_about_what_is_held_out_reaches_an_agent(agents_house: House
 
 def test_evidence_of_what_is_held_out_is_in_nobodys_document(agents_house: House) -> None:
     agents_house.service.agent_of = None
-    secret = agents_house.get(WEB).json["predicates"][1]
-    assert (secret["id"], secret["verdict"], secret.get("evidence"), secret.get("detail")) == (
-        "secret",
+    veiled = agents_house.get(WEB).json["predicates"][1]
+    assert (veiled["id"], veiled["verdict"], veiled.get("evidence"), veiled.get("detail")) == (
+        "veiled",
         "fail",
         None,
         None,
@@ -434,7 +434,7 @@ def test_of_every_operation_there_is_only_these_answer_who_is_no_owner(
         answer = agents_house.call(method, target, {} if method in ("POST", "PUT") else None)
         is_denied = (answer.status, answer.json["type"] if answer.status == 403 else None) == (403, "denied")
         assert is_denied is (operation not in may_read), f"{operation}: {answer.status}"
-        assert b"secret" not in answer.body, f"{operation} tells what is held out"
+        assert b"veiled" not in answer.body, f"{operation} tells what is held out"
         assert is_denied or not is_mutation
     asked = {verb for verb, _ in agents_house.service.asked}
     assert asked <= {"view", "views", "wait", "follow", "read_log"}, "nothing was changed"

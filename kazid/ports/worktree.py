@@ -68,6 +68,10 @@ class Worktrees(Protocol):
         """A tree as wished, fresh or as it was left."""
         ...
 
+    async def here(self, workspace: str) -> Worktree | None:
+        """The user's own tree, for snapshots of what an agent does in place; None where the folder is no repository."""
+        ...
+
     async def has(self, tree: Worktree) -> bool:
         """Whether the tree is there and whole."""
         ...

@@ -93,6 +93,7 @@ class Places:
             if refusal is not None:
                 return refusal
         if tree is None:
+            await self._note_in_place(state, f"attempt-{intent.number}-before")
             return None
         unmade = await self._worktrees.revive(tree, uid=uid)
         if unmade is not None:
@@ -103,8 +104,10 @@ class Places:
     async def after(self, state: GoalState, act: RunningAct, result: AttemptResult) -> Taken | None:
         """What an agent's attempt changed, put right and held against the goal's scope; None when it never ran."""
         tree, uid, goal = state.progress.worktree, state.uid, state.spec
-        if tree is None or not act.rung.startswith("harness:") or result.ending in NEVER_RAN:
+        if not act.rung.startswith("harness:") or result.ending in NEVER_RAN:
             return None
+        if tree is None:
+            return await self._after_in_place(state, act)
         trees, number = self._worktrees, act.number
         before = await trees.kept(tree, uid=uid, name=f"attempt-{number}-before")
         if before is None:
@@ -136,6 +139,37 @@ class Places:
         )
         reason = None if ruling.reason is None else f"{ruling.reason}; it is kept as {held}"
         return Taken(change=change, cause=ruling.cause, reason=reason)
+
+    async def _note_in_place(self, state: GoalState, name: str) -> tuple[Worktree, str] | None:
+        """A snapshot of the user's own tree, which nothing but reads; None where it is no repository."""
+        workspace = state.spec.workspace
+        tree = None if workspace is None else await self._worktrees.here(workspace)
+        if tree is None:
+            return None
+        commit = await self._worktrees.snapshot(
+            tree, uid=state.uid, name=name, is_new=name.endswith("before")
+        )
+        return None if commit is None else (tree, commit)
+
+    async def _after_in_place(self, state: GoalState, act: RunningAct) -> Taken | None:
+        """What an attempt changed in the user's tree, also outside of the scope; nothing is undone there."""
+        noted = await self._note_in_place(state, f"attempt-{act.number}-after")
+        if noted is None:
+            return None
+        tree, after = noted
+        before = await self._worktrees.kept(tree, uid=state.uid, name=f"attempt-{act.number}-before")
+        difference = None if before is None else await self._worktrees.difference(tree, before, after)
+        if difference is None:
+            return None
+        ruling = judged(state.spec, difference.lines_by_file, prefix=_prefix(tree))
+        change = Change(
+            files=len(difference.lines_by_file),
+            lines=sum(difference.lines_by_file.values()),
+            touched=sorted(difference.lines_by_file)[:TOUCHED_MAX],
+            outside=list(ruling.outside)[:TOUCHED_MAX],
+            commits=difference.commits,
+        )
+        return Taken(change=change)
 
     async def deliver(self, uid: GoalUid, tree: Worktree) -> WorktreeDelivered | str:
         """Write the change into the user's tree; why nothing was written."""

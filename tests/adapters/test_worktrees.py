@@ -359,3 +359,33 @@ class TestSystemWorktrees(WorktreeContract):
             refuses_uncommitted=lands,
             untracked_allowed=allowed or (),
         )
+
+
+@pytest.mark.anyio
+async def test_the_users_own_tree_is_read_for_what_an_agent_did_in_place_and_nothing_of_it_moves(
+    tmp_path: Path,
+) -> None:
+    top = tmp_path / "repo"
+    (top / "sub").mkdir(parents=True)
+    git("init", "-q", "-b", "main", cwd=top)
+    (top / "sub" / "a").write_text("one\n")
+    git("add", "-A", cwd=top)
+    git("commit", "-q", "-m", "first", cwd=top)
+    worktrees = SystemWorktrees(tmp_path / "state" / "worktrees")
+    assert await worktrees.here(str(tmp_path)) is None
+    tree = await worktrees.here(str(top / "sub"))
+    assert tree is not None
+    assert (tree.path, tree.folder) == (str(top), str(top / "sub"))
+    before = await worktrees.snapshot(tree, uid=UID, name="before")
+    (top / "sub" / "a").write_text("two\n")
+    (top / "sub" / "new").write_text("new\n")
+    status = git("status", "--porcelain", cwd=top)
+    after = await worktrees.snapshot(tree, uid=UID, name="after")
+    assert before is not None
+    assert after is not None
+    difference = await worktrees.difference(tree, before, after)
+    assert difference is not None
+    assert dict(difference.lines_by_file) == {"sub/a": 2, "sub/new": 1}
+    assert git("status", "--porcelain", cwd=top) == status
+    with pytest.raises(AssertionError):
+        await worktrees.restore(tree, before, files=None)

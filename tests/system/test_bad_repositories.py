@@ -167,6 +167,10 @@ BAD: Mapping[str, Bad] = {
         deed='os.system("rm -rf \\"$(git rev-parse --git-common-dir)\\"")', end=("tampered", "seal_broken"),
         says="the repository's settings changed", reaches=True, is_delivered=False,
     ),
+    "more-files-in-place": Bad(
+        made=clean, deed='pathlib.Path("b").write_text("more\\n")', goal=IN_PLACE, told="'files': 2",
+        reaches=True,
+    ),
     "rewrites-history-in-place": Bad(
         made=clean, deed=f'os.system("git {WHO} commit -q --amend -am other")', goal=IN_PLACE + LANDS,
         end=("stuck", "unlanded"), says="history_rewritten", reaches=True,

@@ -48,6 +48,13 @@ class MemoryWorktrees:
         self._trees[wish.uid] = tree
         return tree
 
+    async def here(self, workspace: str) -> Worktree | None:
+        """See the port."""
+        if workspace not in self._repositories:
+            return None
+        base = self._commit(self._files(workspace))
+        return Worktree(path=workspace, folder=workspace, repository=workspace, branch="", base=base)
+
     async def has(self, tree: Worktree) -> bool:
         """See the port."""
         return self._workspaces.files(tree.path) is not None
@@ -69,7 +76,7 @@ class MemoryWorktrees:
 
     async def kept(self, tree: Worktree, *, uid: GoalUid, name: str) -> str | None:
         """See the port."""
-        assert tree.path.endswith(uid), "a goal asks for what is its own"
+        assert tree.path.endswith(uid) or tree.path in self._repositories, "a goal asks for what is its own"
         return self._refs.get((uid, name))
 
     async def mend(self, tree: Worktree, *, uid: GoalUid, before: str) -> Mended:

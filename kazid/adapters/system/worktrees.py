@@ -125,6 +125,16 @@ class SystemWorktrees:
         made = await _added(top, ("-B", branch, str(path), base), branch=branch)
         return tree if made.is_ok else Unmade(reason=why_of("git worktree add failed", made))
 
+    async def here(self, workspace: str) -> Worktree | None:
+        """See the port."""
+        top = await ask(("rev-parse", "--show-toplevel"), cwd=workspace)
+        head = None if top is None else await commit_of(top, "HEAD")
+        if top is None or head is None:
+            return None
+        prefix = await ask(("rev-parse", "--show-prefix"), cwd=workspace) or ""
+        folder = os.path.join(top, prefix).rstrip("/")
+        return Worktree(path=top, folder=folder, repository=top, branch="", base=head)
+
     async def has(self, tree: Worktree) -> bool:
         """See the port."""
         if not await _is_folder(tree.folder):

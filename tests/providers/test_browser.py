@@ -115,7 +115,7 @@ async def host(anyio_backend: str) -> AsyncIterator[BrowserHost]:
 
 
 async def look(
-    host: BrowserHost, url: str, folder: Path = Path("/"), *, deadline_s: float = 12.0, **options: Json
+    host: BrowserHost, url: str, folder: Path = Path("/"), *, deadline_s: float = 60.0, **options: Json
 ) -> Verdict:
     return await Browser(host).evaluate(
         {"url": url, **options}, a_look(folder, deadline_s=deadline_s), real_commands()
@@ -201,7 +201,7 @@ async def test_what_a_page_shows_holds(host: BrowserHost, site: str) -> None:
 async def test_what_a_page_does_not_show_fails_with_what_it_does(
     host: BrowserHost, site: str, path: str, assertion: dict[str, Json], found: str
 ) -> None:
-    verdict = await look(host, f"{site}{path}", assertions=[{**assertion, "timeout_ms": 250}])
+    verdict = await look(host, f"{site}{path}", assertions=[{**assertion, "timeout_ms": 600}])
     assert said(verdict) == "fail assertion_failed", verdict
     assert found in json.dumps(verdict.evidence["assertions"])
     assert "heading" in str(verdict.evidence["snapshot"]) or path == "/bad"
@@ -249,7 +249,7 @@ async def test_a_form_is_validated(
     host: BrowserHost, site: str, asked: dict[str, Json], found: dict[str, bool]
 ) -> None:
     form = {
-        "type": "form_validation", "timeout_ms": 400,
+        "type": "form_validation", "timeout_ms": 800,
         "invalid": [{"selector": "#mail", "value": "ada"}], "valid": [{"selector": "#mail", "value": "ada@x.invalid"}],
         **asked,
     }  # fmt: skip
@@ -355,7 +355,7 @@ async def test_a_browser_that_died_is_started_again(host: BrowserHost, site: str
 async def test_a_picture_is_compared_with_its_baseline(host: BrowserHost, site: str, tmp_path: Path) -> None:
     async def picture(path: str, **options: Json) -> Verdict:
         asked = {"url": f"{site}{path}", "name": "home", "viewport": {"width": 200, "height": 100}, **options}
-        return await Visual(host).evaluate(asked, a_look(tmp_path, deadline_s=12), real_commands())
+        return await Visual(host).evaluate(asked, a_look(tmp_path, deadline_s=60), real_commands())
 
     assert said(await picture("/red")) == "error baseline_seeded"
     assert (tmp_path / ".kazi/visual-baselines/home-200x100.png").exists()

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from kazid.core import tree_wait
 from kazid.core.decision import Guard
 from kazid.core.event import GoalResumed
 from kazid.core.fold import Folded, fold
@@ -32,6 +33,10 @@ def lifted(goal: Goal, progress: Progress, guard: Guard, now: Now) -> Progress:
         case "person":
             resumed = GoalResumed(reason="lifted", by="ada")
             return fold(Folded(goal, progress), resumed, at=now).progress
+        case tree_wait.GUARD:  # of the looks that wait for another goal's act, and of an act that does
+            waits = progress.deferred
+            is_deferred = waits is not None and waits.waits_for == guard.name
+            return replace(progress, tree_wait=None, deferred=None if is_deferred else waits)
         case _:
             assert progress.deferred is not None, f"nobody knows how to lift {guard}"
             assert guard.name == progress.deferred.waits_for

@@ -1,7 +1,8 @@
 """What looking from outside costs: CPU of each HTTP and TCP probe, and whether 1,000 HTTP goals are looked at in time.
 
 The CPU is the provider's alone, options to verdict, 20 probes at once against a page of 36 bytes; beside it, in turn,
-an httpx client for each request (what the provider was before) and prometheus-blackbox-exporter, where it is on PATH.
+an httpx client for each request (what the provider was before), then prometheus-blackbox-exporter and monit, where
+they are on PATH.
 Times of the 1,000 goals are read from the clock of the page they ask for: no goal may wait longer for its next look
 than the interval, its spread and one deadline.
 """
@@ -25,6 +26,7 @@ import httpx
 from bench.daemon import ROOT, BenchFailed, Daemon, cpu_s
 from bench.figures import SHARES, Beside, Options, Report, median, quantile
 from bench.idle import prepare
+from bench.peer_monit import monit_costs_ms
 from kazid.adapters.memory.commands import ScriptedCommandRunner
 from kazid.core.goal import Goal
 from kazid.core.ids import Owner
@@ -93,13 +95,16 @@ def _costs(report: Report, options: Options, port: int) -> None:
             if exporter is not None:
                 blackbox.append(_blackbox_cost_s(*exporter, url, count) * 1000)
     cost = {name: median(each) for name, each in spent.items()}
+    monit = monit_costs_ms(options.folder, report, port, "http", "tcp", quick=options.quick)
     peers = [Beside("an httpx client for each", cost["httpx"])]
     if blackbox:
         peers.append(Beside("blackbox exporter", median(blackbox)))
+    peers += [Beside("monit", monit["http"])] if monit else []
     report.add("CPU per HTTP probe, fresh connection", cost["fresh"], "ms", *peers, target_max=FRESH_MS_MAX)
     report.add("CPU per HTTP probe, kept connection", cost["kept"], "ms", *peers, target_max=KEPT_MS_MAX)
     report.add("CPU per HTTP probe with a JSON assertion", cost["json"], "ms")
-    report.add("CPU per TCP probe", cost["tcp"], "ms")
+    tcp_peers = [Beside("monit", monit["tcp"])] if monit else []
+    report.add("CPU per TCP probe", cost["tcp"], "ms", *tcp_peers)
     bare = Beside("connect, refused, a bare socket", cost["bare refused"])
     report.add("CPU per HTTP probe, connection refused", cost["refused"], "ms", bare)
     report.notes.append(f"medians of rounds of {count} probes, {AT_ONCE} at once, from options to verdict")

@@ -1,7 +1,8 @@
 """How many looks that start a process one daemon makes, and what each costs it; beside the machine's own limit.
 
 Goals of `custom_script` with `true` ask for more than is possible. In turn with them, and with the daemon stopped
-meanwhile, posix_spawn of the same program, two at once: nothing on this machine starts processes faster.
+meanwhile, posix_spawn of the same program, two at once: nothing on this machine starts processes faster. Then monit,
+with checks of the same program, where it is on PATH.
 """
 
 import os
@@ -12,6 +13,8 @@ from collections import deque
 
 from bench.daemon import Daemon
 from bench.figures import Beside, Options, Report, median
+from bench.peer_monit import monit_costs_ms
+from bench.probe import pages
 
 GOALS = 64
 INTERVAL = "50ms"
@@ -58,6 +61,10 @@ def run(options: Options) -> Report:
             limits.append(rate)
             limit_costs_s.append(cost_s)
     limit = median(limits)
+    with pages() as port:
+        monit = monit_costs_ms(options.folder, report, port, "program", quick=options.quick)
+    peers = [Beside("the spawning side of posix_spawn", median(limit_costs_s) * 1000)]
+    peers += [Beside("monit's check of a program", monit["program"])] if monit else []
     report.add(
         "custom_script looks, one daemon",
         median(rates),
@@ -68,7 +75,7 @@ def run(options: Options) -> Report:
         "CPU of the daemon per look, the turn included",
         median(costs_s) * 1000,
         "ms",
-        Beside("the spawning side of posix_spawn", median(limit_costs_s) * 1000),
+        *peers,
     )
     report.notes.append(f"{GOALS} goals that ask for a look every {INTERVAL}; 16 processes at once at most")
     return report

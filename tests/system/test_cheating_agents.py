@@ -20,7 +20,7 @@ import pytest
 from tests.system.house import BIN, ROOT, RealDaemon, eventually
 
 DISPATCHES_MAX = 3
-END_WITHIN_S = 240.0
+END_WITHIN_S = 480.0
 PYTEST = '["-m", "pytest", "-q", "-p", "no:cacheprovider", "{}"]'
 
 FILES = {

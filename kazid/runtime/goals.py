@@ -187,9 +187,11 @@ class Goals:
         await fault_point("goal.loaded")
         if last is None:
             return
+        # By its events, too: a disk may have kept the event and said no, and then nobody wrote it into the header.
+        is_deleted = header.is_deleted or state.progress.desired is Desired.DELETED
         if _should_run(state):
             await self._recovered(state, last)
-        elif header.is_deleted:
+        elif is_deleted:
             if await self._spending_kept(state):
                 await self._forget_header(header)
             return
@@ -197,7 +199,7 @@ class Goals:
             # Before anybody acts: what a dead daemon started holds its trees, whoever's task turns first.
             self._world.executor.adopt(state.uid, state.acting(state.progress.act.rung), state.progress.act)
         self._states[state.uid] = state
-        if not header.is_deleted:
+        if not is_deleted:
             self._by_name[header.owner, header.id] = state
 
     async def _recovered(self, state: GoalState, last: Now) -> None:

@@ -391,6 +391,8 @@ class Oracle:
                 self._demand(event.attempt_id not in account.ended, record, "an attempt ended twice")
                 account.ended.add(event.attempt_id)
                 self.in_trees[event.attempt_id][3] = min(event.ended_s, at_s)
+                if event.ending == "never_started":
+                    del self.in_trees[event.attempt_id]  # nobody was in them
                 self._charge(account, event)
                 account.act = None
                 account.act_ended_s = event.ended_s

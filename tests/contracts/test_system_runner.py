@@ -282,6 +282,42 @@ class TestSystemRunner(RunnerContract):
         result = await end_of(await lab.runner.start(lab.order("ok")))
         assert (result.ending, result.reason) == ("not_started", "the shim is broken")
 
+    @pytest.mark.parametrize(
+        ("exit_s", "leave_s"), [pytest.param(0.5, LONG_S, id="slow"), pytest.param(300, 0.2, id="stuck")]
+    )
+    @pytest.mark.parametrize("command", ["quick", "tree"])
+    async def test_an_attempt_that_is_over_has_no_shim_either(
+        self, lab: SystemLab, monkeypatch: pytest.MonkeyPatch, command: str, exit_s: float, leave_s: float
+    ) -> None:
+        lingers = lab.home / "lingers.py"
+        shim = runner_module.SHIM_PROGRAM
+        lingers.write_text(
+            f"import atexit, runpy, time\natexit.register(time.sleep, {exit_s})\n"
+            f"runpy.run_path({shim!r}, run_name='__main__')\n"
+        )
+        monkeypatch.setattr(runner_module, "SHIM_PROGRAM", str(lingers))
+        monkeypatch.setattr(attempt_module, "LEAVE_S", leave_s)
+        attempt = await lab.runner.start(lab.order(command))
+        if command == "tree":
+            await until_runs(lab)
+            await attempt.cancel()
+        assert (await end_of(attempt)).ending == ("cancelled" if command == "tree" else "exited")
+        assert attempt.shim is not None
+        assert not attempt.shim.lives()
+
+    async def test_a_shim_that_hangs_before_its_claim_is_revoked_and_ended(
+        self, lab: SystemLab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hangs = lab.home / "hangs.py"
+        hangs.write_text("import time\ntime.sleep(300)\n")
+        monkeypatch.setattr(runner_module, "SHIM_PROGRAM", str(hangs))
+        monkeypatch.setattr(attempt_module, "CLAIM_S", 0.2)
+        monkeypatch.setattr(attempt_module, "LEAVE_S", 0.2)
+        attempt = await lab.runner.start(lab.order("ok"))
+        assert (await end_of(attempt)).ending == "not_started"
+        assert attempt.shim is not None
+        assert not attempt.shim.lives()
+
     async def test_recovery_waits_for_a_disk_that_refuses_and_then_answers(
         self, lab: SystemLab, monkeypatch: pytest.MonkeyPatch
     ) -> None:

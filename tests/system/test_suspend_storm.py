@@ -75,23 +75,15 @@ def _write(base: Path, number: int, turn: int) -> Path:
 
 
 def _executors(name: str) -> dict[int, str]:
-    """Every live process that carries this goal's marker, wherever in the process tree it hid.
-
-    Shims apart: one that was revoked starts nothing any more, and may take a moment to end by itself.
-    """
+    """Every live process that carries this goal's marker, wherever in the process tree it hid."""
     needle, found = f"STORM={RUN}.{name}\0".encode(), {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             is_alive = (entry / "stat").read_bytes().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if (
-                is_alive
-                and "/kazid/shim/attempt.py" not in line
-                and needle in (entry / "environ").read_bytes()
-            ):
-                found[int(entry.name)] = line
+            if is_alive and needle in (entry / "environ").read_bytes():
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
     return found

@@ -46,6 +46,10 @@ ESCALATE_S = 15.0
 
 SWEEP_GRACE_S = 1.0
 REAP_S = 0.05
+"""The moment an exit takes, for the shim of a product: it stays for the logs of what it left, or leaves at once."""
+
+LEAVE_S = 5.0
+"""A shim that has told the end, or was revoked, has nothing left to do; one that is still there then is killed."""
 
 assert attempt_folder.KILL_GRACE_S + proctree.KILL_ROUNDS_MAX * proctree.ROUND_S < ESCALATE_S
 
@@ -140,9 +144,12 @@ class SystemAttempt:
             found = await self._look(look_or_revoke if self._may_revoke() else look)
             state = None if found is None else found.state
             if found is not None and state == protocol.ENDED:
-                await self._until_shim_left()
+                is_product = partial(attempt_folder.is_product, self._folder, found)
+                stays = await anyio.to_thread.run_sync(is_product, limiter=self._threads)
+                await self._until_shim_left(stays=stays)
                 return result_of(found)
             if state == protocol.NEVER_STARTED:
+                await self._until_shim_left(stays=False)
                 return self._never_ran()
             if state == protocol.KILLED:
                 survivors = await self._sweep()
@@ -269,11 +276,24 @@ class SystemAttempt:
         if self.shim is not None:
             proctree.signal_process(self.shim.pid, SIGKILL, self.shim.start_time)
 
-    async def _until_shim_left(self) -> None:
-        """Give a shim that only has to exit the moment that takes, so that no zombie stays until the next attempt."""
-        pidfd = self._open_pidfd()
-        if pidfd is not None:
-            with anyio.move_on_after(REAP_S):
+    async def _until_shim_left(self, *, stays: bool) -> None:
+        """See the shim leave: an attempt that is over has no process at all. `stays`: but for one that drains logs."""
+        shim = self.shim
+        if shim is None:
+            return
+        with anyio.move_on_after(REAP_S if stays else LEAVE_S):
+            await self._until_gone(shim)
+        if not stays and shim.lives():
+            proctree.signal_process(shim.pid, SIGKILL, shim.start_time)
+            with anyio.move_on_after(LEAVE_S):
+                await self._until_gone(shim)
+
+    async def _until_gone(self, shim: Shim) -> None:
+        while shim.lives():
+            pidfd = self._open_pidfd()
+            if pidfd is None:
+                await anyio.sleep(SETTLE_S)
+            else:
                 await anyio.wait_readable(pidfd)
 
     def _close(self) -> None:

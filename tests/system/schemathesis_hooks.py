@@ -21,6 +21,8 @@ STEERED = "steered"
 """A goal for whatever changes one."""
 DOOMED = "doomed"
 """A goal to delete."""
+TROUBLED = "troubled"
+"""A goal that stopped: somebody may acknowledge that."""
 WAIT_S_MAX = 0.3
 TALLY = "KAZI_TEST_TALLY"
 """The variable that names the file with a line for each answer: operation and status."""
@@ -44,6 +46,7 @@ args = ["-e", "there-GOAL_ID"]
 cmd = "touch"
 args = ["there-GOAL_ID"]
 """
+TROUBLED_GOAL = _GOAL.replace("GOAL_ID", TROUBLED).replace('cmd = "test"', 'cmd = "/nowhere/test"')
 _GOALS = (
     _GOAL,
     _GOAL.replace("standing = true", ""),
@@ -85,7 +88,8 @@ def _meet_what_is_there(operation: str, case: Any) -> None:
     names = case.path_parameters
     if isinstance(names, dict) and {"owner", "id"} <= names.keys():
         names["owner"] = "@me"
-        names["id"] = DOOMED if operation == "delete" else STEERED if operation in _STEERING else SETTLED
+        by_operation = {"delete": DOOMED, "ack": TROUBLED, **dict.fromkeys(_STEERING, STEERED)}
+        names["id"] = by_operation.get(operation, SETTLED)
     if operation == "hook" and isinstance(case.query, dict):
         case.query.pop("predicate", None)
     if operation == "ring":

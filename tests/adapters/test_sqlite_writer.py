@@ -118,9 +118,9 @@ async def test_a_reader_does_not_wait_for_a_write_in_progress(path: Path) -> Non
         await append(journal, 3)
         release = threading.Event()
         async with anyio.create_task_group() as group:
-            group.start_soon(journal._database.write, lambda _: release.wait(10))
+            group.start_soon(journal._database.write, lambda _: release.wait(60))
             await anyio.sleep(0.01)
-            with anyio.fail_after(2):
+            with anyio.fail_after(30):
                 assert await count_events(journal) == 3
             release.set()
 
@@ -197,7 +197,7 @@ async def test_a_disk_that_hangs_is_unavailable_and_a_retry_tells_what_was_store
         release = threading.Event()
 
         def hang(_: sqlite3.Connection) -> None:
-            release.wait(10)
+            release.wait(60)
 
         with pytest.raises(JournalUnavailable, match="did not answer"):
             await journal._database.write(hang)

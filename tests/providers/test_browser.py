@@ -189,7 +189,12 @@ async def test_what_a_page_shows_holds(host: BrowserHost, site: str) -> None:
         ("/", {"type": "download", "filename_pattern": "x"}, "no download began"),
         (
             "/",
-            {"type": "download", "trigger_selector": "#file", "filename_pattern": "(z+)+$"},
+            {
+                "type": "download",
+                "trigger_selector": "#file",
+                "filename_pattern": "(z+)+$",
+                "timeout_ms": 10_000,
+            },
             "report-7.csv",
         ),
         ("/noisy", {"type": "console_clean"}, "on fire"),
@@ -201,7 +206,7 @@ async def test_what_a_page_shows_holds(host: BrowserHost, site: str) -> None:
 async def test_what_a_page_does_not_show_fails_with_what_it_does(
     host: BrowserHost, site: str, path: str, assertion: dict[str, Json], found: str
 ) -> None:
-    verdict = await look(host, f"{site}{path}", assertions=[{**assertion, "timeout_ms": 600}])
+    verdict = await look(host, f"{site}{path}", assertions=[{"timeout_ms": 600, **assertion}])
     assert said(verdict) == "fail assertion_failed", verdict
     assert found in json.dumps(verdict.evidence["assertions"])
     assert "heading" in str(verdict.evidence["snapshot"]) or path == "/bad"

@@ -171,7 +171,7 @@ class TestClosedContract(ProviderContract):
         ),
         pytest.param(
             "drip",
-            {"expect_text": "220 ", "timeout_ms": 150},
+            {"expect_text": "220 ", "timeout_ms": 1_000},
             "fail",
             "unexpected_answer",
             id="one-byte-at-a-time",

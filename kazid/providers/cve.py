@@ -122,7 +122,8 @@ def _by_reachability(text: str, ran: Ran, bar: Bar) -> Verdict:
         if ran.exit_code:
             return errored("tool_unrunnable", f"exit {ran.exit_code} without a report")
         return errored(
-            "no_proof", "nothing shows that govulncheck ran: its report begins with its configuration"
+            "no_proof",
+            "nothing shows that govulncheck ran: its report begins with its configuration, since version 1.0",
         )
     if ran.exit_code and not reachable:
         return errored("tool_unrunnable", f"exit {ran.exit_code}: the scan did not come to its end")

@@ -57,6 +57,12 @@ class TestContract(ProviderContract):
         pytest.param(exited(1, stdout=CONFIG), "error", "tool_unrunnable", id="died-after-its-first-message"),
         pytest.param(exited(0, stdout=CONFIG[:-3]), "error", "invalid_json_output", id="cut"),
         pytest.param(
+            exited(0, stdout='{\n\t"Vulns": null\n}\n'),
+            "error",
+            "no_proof",
+            id="recorded-of-a-version-before-1",
+        ),
+        pytest.param(
             exited(0, stdout=CONFIG + '{"finding": '), "error", "invalid_json_output", id="cut-later"
         ),
         pytest.param(signaled(9, stdout=CONFIG), "error", "signaled", id="killed"),

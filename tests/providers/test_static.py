@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import pytest
@@ -191,3 +192,39 @@ async def test_a_real_analyser_turns_it_red_and_green(
     (tmp_path / "a.py").write_text("x = 1\n")
     green = await really(Static(), options, tmp_path)
     assert (green.status, green.score) == (Status.PASS, 0), green
+
+
+ERLANG_BAD = """\
+-module(m).
+-export([f/1, g/0]).
+f(X) when is_integer(X) -> X;
+f(X) when is_atom(X) -> X.
+g() -> f("text").
+"""
+ERLANG_GOOD = ERLANG_BAD.replace('"text"', "text")
+
+
+@pytest.mark.skipif(
+    not {which("dialyzer"), which("erlc")}.isdisjoint({None}),
+    reason="dialyzer is not installed (Debian: apt-get install erlang-dialyzer)",
+)
+async def test_a_real_dialyzer_turns_it_red_green_and_unbelieved(tmp_path: Path) -> None:
+    """The table of known types is made of the module itself: the one of the standard library takes minutes."""
+    module = tmp_path / "m.erl"
+    table = "erlc +debug_info m.erl && dialyzer --build_plt --output_plt types m.beam >/dev/null"
+    options: dict[str, Json] = {
+        "cmd": "sh",
+        "args": ["-c", f"{{ {table}; }}; dialyzer --plt types --src m.erl"],
+        "format": "dialyzer",
+        "env": {"HOME": str(tmp_path)},
+    }
+    module.write_text(ERLANG_GOOD)
+    green = await really(Static(), options, tmp_path)
+    assert (green.status, green.score) == (Status.PASS, 0), green
+    module.write_text(ERLANG_BAD)
+    red = await really(Static(), options, tmp_path)
+    assert (red.status, [f.line for f in red.findings]) == (Status.FAIL, [5, 5]), red
+    assert "will never return since it differs" in red.findings[1].message
+    module.write_text("-module(m).\nf( -> .\n")
+    broken = await really(Static(), {**options, "baseline": 9}, tmp_path)
+    assert (broken.status, broken.reason) == (Status.FAIL, "incomplete"), broken

@@ -33,6 +33,8 @@ class Matcher(msgspec.Struct, frozen=True):
     proof: re.Pattern[str]
     hint: str
     died: re.Pattern[str] | None = None
+    indent_of_more: str | None = None
+    """What a line begins with that goes on with the finding above it."""
 
 
 def _dialyzer(line: str) -> Finding | None:
@@ -79,6 +81,8 @@ MATCHERS: Mapping[str, Matcher] = MappingProxyType(
                 r"|Total errors: (?P<declared>\d{1,8}), Skipped: .*"
             ),
             'it ends with "done (passed successfully)"',
+            died=re.compile(r"dialyzer: .*"),
+            indent_of_more=" " * 9,
         ),
         "tsc": Matcher(
             _tsc,
@@ -123,7 +127,23 @@ def _declared(proof: re.Match[str]) -> int:
 
 
 def _findings(text: str, matcher: Matcher) -> Iterator[Finding]:
-    return (found for line in _lines(text) if (found := matcher.finding(line)) is not None)
+    lines = (
+        _lines(text) if matcher.indent_of_more is None else _unwrapped(_lines(text), matcher.indent_of_more)
+    )
+    return (found for line in lines if (found := matcher.finding(line)) is not None)
+
+
+def _unwrapped(lines: Iterator[str], indent: str) -> Iterator[str]:
+    """Each line with those that go on with it, as far as a line may go."""
+    whole = ""
+    for line in lines:
+        if whole and line.startswith(indent):
+            more = line.lstrip()
+            whole += f" {more}" if len(whole) + len(more) < LINE_CHARS_MAX else ""
+        else:
+            yield whole
+            whole = line
+    yield whole
 
 
 def _lines(text: str) -> Iterator[str]:

@@ -105,6 +105,9 @@ MYPY = 'a.py:2: error: Incompatible return value type (got "int")  [return-value
          Finding(message="bad call", file="lib/b.ex", line=10, column=5, rule="call", level="warning")),
         ("dialyzer", "src/m.erl:12:4: The pattern 'a' can never match",
          Finding(message="The pattern 'a' can never match", file="src/m.erl", line=12, column=4, level="warning")),
+        ("dialyzer", "m.erl:5:10: The call m:f\n         (\"text\") will never return\n done in 0m0.20s",
+         Finding(message='The call m:f ("text") will never return', file="m.erl", line=5, column=10,
+                 level="warning")),
         ("tsc", "src/a.ts(3,7): error TS2322: Type 'number' is not assignable to type 'string'.",
          Finding(message="Type 'number' is not assignable to type 'string'.", file="src/a.ts", line=3, column=7,
                  rule="TS2322", level="error")),
@@ -127,6 +130,10 @@ def test_a_line_is_a_finding(tool: str, text: str, found: Finding) -> None:
     assert read_lines(text, tool).findings == [found]
 
 
+def test_a_finding_that_goes_on_for_ever_is_still_one() -> None:
+    assert read_lines("m.erl:5:10: The call m:f\n" + '         ("text")\n' * 9000, "dialyzer").total == 1
+
+
 @pytest.mark.parametrize(
     ("tool", "text", "reason"),
     [
@@ -135,6 +142,7 @@ def test_a_line_is_a_finding(tool: str, text: str, found: Finding) -> None:
         ("dialyzer", "done (warnings were emitted)", "report_contradicts_itself"),
         ("dialyzer", "Total errors: 2, Skipped: 0, Unnecessary Skips: 0", "report_contradicts_itself"),
         ("dialyzer", "** (Mix) The task \"dialyzer\" could not be found", "no_proof"),
+        ("dialyzer", "done (passed successfully)\ndialyzer: Analysis failed with error:", "incomplete"),
         ("tsc", "", "no_proof"),
         ("tsc", "Files:            76\nLines:   42000", None),
         ("tsc", "Files:            0", "no_proof"),

@@ -63,7 +63,7 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
     "F9": ("tests/goalfile/test_problems.py::test_what_one_key_alone_cannot_tell_is_a_problem",),
     "F10": (
         f"{LIVE}::test_a_denied_agent_that_fixed_and_committed_all_the_same_converges",
-        "tests/core/test_decide.py::test_an_agent_that_gave_up_but_changed_something_is_asked_again",
+        "tests/core/test_decide_stops.py::test_an_agent_that_gave_up_but_changed_something_is_asked_again",
     ),
     "F11": (
         "tests/system/test_cheating_agents.py::test_no_cheat_converges_and_each_ends_with_its_own_cause",

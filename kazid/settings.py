@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
+from kazid.core.level import Level
 from kazid.core.notice import ALERTING, APPROVAL, CANARY, INCIDENT, SETTLED
 from kazid.core.owner_budget import OwnerBudget
 from kazid.core.policy import Policy
@@ -159,6 +160,7 @@ class PolicySettings(_Table):
     harnesses: list[str] | None = None
     models: list[str] | None = None
     environments: list[str] | None = None
+    autonomy: Literal["observe", "propose", "approve", "act"] | None = None
     max_cost_usd: float | None = Field(default=None, gt=0)
     max_tokens: int | None = Field(default=None, gt=0)
     max_dispatches: int | None = Field(default=None, gt=0)
@@ -333,6 +335,7 @@ def policies(settings: Settings) -> Sequence[Policy]:
             harnesses=table.harnesses,
             models=table.models,
             environments=table.environments,
+            autonomy=None if table.autonomy is None else Level(table.autonomy),
             cost_usd_max=table.max_cost_usd,
             tokens_max=table.max_tokens,
             dispatches_max=table.max_dispatches,

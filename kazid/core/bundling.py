@@ -57,6 +57,7 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
     Cause.QUARANTINED: ("make the check deterministic: it failed and passed on the same code", _RESUME),
     Cause.CONTESTED: ("find out who puts it back at the times above, and agree on one state", _RESUME),
     Cause.NO_EXECUTOR: ("add a [[remedy]] that covers it, or name it in [harness] for; or mend it by hand",),
+    Cause.OBSERVE_ONLY: ("mend it by hand, or let the goal do it: [autonomy] level in its goal-file",),
     Cause.ERROR_WEDGED: (
         "make it possible to look: see the reason and the evidence of each predicate",
         _RESUME,

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from kazid.core import (
+    autonomy,
     backoff,
     budget,
     fight,
@@ -38,11 +39,13 @@ from kazid.core.decision import (
     Resume,
     StepUp,
 )
+from kazid.core.delivery import ROLLBACK
 from kazid.core.event import BY_EXPIRY, BY_WINDOW
 from kazid.core.fleet import fence_reason, fences
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
+from kazid.core.level import Level
 from kazid.core.progress import Desired, Episode, Progress
 from kazid.core.rungs import (
     DELIVERY,
@@ -317,6 +320,9 @@ def _hopeless_agent(episode: Episode, fingerprint: str) -> Conclude | None:
 
 def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choice, now: Now) -> Decision:
     """Act, but only on a red seen since the last wait: what waited is looked at again first (SEMANTICS §2)."""
+    level = autonomy.level_of(goal, choice.rung, choice.predicates)
+    if level is Level.OBSERVE and choice.rung != ROLLBACK:
+        return _only_observed(choice.predicates, vector)
     if progress.deferred is not None:
         waits = progress.deferred
         until_s = None if waits.until_wall_s is None else now.boot_s + (waits.until_wall_s - now.wall_s)
@@ -368,8 +374,17 @@ def _nobody_left(
         tries = ", ".join(f"{a.title} ({a.ending}{_code(a.exit_code)})" for a in acts)
         reason = f"every attempt is used and {', '.join(possible.spent)} still fails; tried: {tries}"
         return Conclude(status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason=reason, proof=_proof(vector))
+    observed = [p for p in possible.orphaned if autonomy.is_observed(goal, p)]
+    if observed:
+        return _only_observed(observed, vector)
     reason = f"nobody may repair {', '.join(possible.orphaned)}: no remedy covers it and no agent may"
     return Conclude(status=GoalStatus.STUCK, cause=Cause.NO_EXECUTOR, reason=reason, proof=_proof(vector))
+
+
+def _only_observed(predicates: Sequence[PredicateId], vector: VerdictVector) -> Conclude:
+    """All that the goal may do about these is to say so."""
+    reason = f"{', '.join(predicates)} is reported and not acted on: [autonomy] says observe"
+    return Conclude(status=GoalStatus.STUCK, cause=Cause.OBSERVE_ONLY, reason=reason, proof=_proof(vector))
 
 
 def _code(exit_code: int | None) -> str:

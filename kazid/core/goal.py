@@ -13,6 +13,7 @@ import msgspec
 from kazid.core.delivery import Deploy, Integration
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
+from kazid.core.level import ApprovalRule, Autonomy, Level, Risk
 from kazid.core.watch import Wake
 
 
@@ -57,6 +58,7 @@ class Predicate(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What else is to be watched between looks; None: what its kind can tell by itself."""
     playbook: str | None = None
     """A file that an agent reads before it mends this one, as authored."""
+    autonomy: Level = Level.ACT
 
 
 class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -70,6 +72,7 @@ class Remedy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 2
     on_error: bool = False
     env: Mapping[str, str] = {}
+    risk: Risk = Risk.RESTART
 
     def covers(self, predicate_id: PredicateId) -> bool:
         """True when it may repair this predicate."""
@@ -268,6 +271,8 @@ class Goal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The first that fits a slice says who works on it: the goal-file's, then those of the settings."""
     escalation: Escalation | None = None
     """Who works where no route fits; None: `harness` with its own model, always."""
+    autonomy: Autonomy = Autonomy()
+    approvals: Sequence[ApprovalRule] = ()
 
     @property
     def predicate_ids(self) -> tuple[PredicateId, ...]:

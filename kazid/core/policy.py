@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core import routing
+from kazid.core import autonomy, routing
 from kazid.core.errors import Problem
 from kazid.core.goal import Assignment, Goal
+from kazid.core.level import Level, is_beyond
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +27,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     models: Sequence[str] | None = None
     environments: Sequence[str] | None = None
     """Deploy targets; empty: it may deploy nowhere."""
+    autonomy: Level | None = None
+    """How far they may go by themselves."""
     cost_usd_max: float | None = None
     tokens_max: int | None = None
     dispatches_max: int | None = None
@@ -55,6 +58,13 @@ def _beyond(policy: Policy, goal: Goal) -> Iterator[tuple[str, str]]:
         target = goal.deploy.env_name or "without an environment's name"
         if target not in policy.environments:
             yield "deploy", f"may deploy to {_one_of(policy.environments)}, and it deploys to {target}"
+    if policy.autonomy is not None:
+        for what, level in autonomy.asked_for(goal):
+            if is_beyond(level, policy.autonomy):
+                yield (
+                    "autonomy",
+                    f"autonomy is at most {policy.autonomy.value}, and {what} asks for {level.value}",
+                )
     if goal.harness is None:
         return
     yield from _agents_beyond(policy, goal)

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import backoff, fight, ladder, landing, oscillation, routing, stuck, withheld
+from kazid.core import autonomy, backoff, fight, ladder, landing, oscillation, routing, stuck, withheld
 from kazid.core.decision import Conclude, Guard
 from kazid.core.delivery import LANDED, ROLLBACK
 from kazid.core.goal import Assignment, Goal, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
+from kazid.core.level import Risk
 from kazid.core.progress import Progress
 from kazid.core.status import Cause
 from kazid.core.vector import Reading, VerdictVector
@@ -77,6 +78,8 @@ def agent_may(goal: Goal, predicate: Predicate) -> bool:
     """Whether the goal's agent may work on this predicate: code always, live only when named, accepted or deployed."""
     if goal.harness is None or predicate.id in landing.own_predicates(goal):
         return False
+    if not autonomy.may_try(goal, Risk.CODE, predicate.id):
+        return False
     if not predicate.live:
         return True
     is_accepted = goal.mode is Mode.CREATE and predicate.acceptance
@@ -90,7 +93,9 @@ def _has_remedy(goal: Goal, reading: Reading) -> bool:
 
 
 def _covers(goal: Goal, remedy: Remedy, predicate_id: PredicateId) -> bool:
-    """What landing and deploying are for is a remedy's only by name."""
+    """What landing and deploying are for is a remedy's only by name; what is only observed is nobody's."""
+    if not autonomy.may_try(goal, remedy.risk, predicate_id):
+        return False
     is_own = predicate_id in landing.own_predicates(goal)
     return predicate_id in remedy.predicates if is_own else remedy.covers(predicate_id)
 

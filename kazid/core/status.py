@@ -81,3 +81,4 @@ class Cause(enum.Enum):
     SETUP_FAILED = "setup_failed"
     DELIVERY_CONFLICT = "delivery_conflict"
     CHANGE_HELD = "change_held"
+    OBSERVE_ONLY = "observe_only"

@@ -10,6 +10,7 @@ import msgspec
 
 from kazid.core.goal import HarnessChoice, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
+from kazid.core.level import Risk
 from kazid.goalfile import vocabulary
 from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import check_env
@@ -52,6 +53,7 @@ def read_remedies(tables: Sequence[Table], ids: Collection[PredicateId], problem
                 attempts=table.integer("attempts") or 2,
                 on_error=table.flag("on_error", default=False),
                 env=table.text_table("env"),
+                risk=Risk(table.text("risk") or Risk.RESTART.value),
             )
         )
     return remedies

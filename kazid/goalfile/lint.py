@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from kazid.core import autonomy
 from kazid.core.backoff import BASE_S, CAP_S
 from kazid.core.goal import Goal, Predicate
 from kazid.core.rungs import agent_may
@@ -76,6 +77,8 @@ def _single_sample(_: Goal, predicate: Predicate) -> Iterator[LintFinding]:
 def _no_executor(goal: Goal, predicate: Predicate) -> Iterator[LintFinding]:
     if any(r.covers(predicate.id) for r in goal.remedies) or agent_may(goal, predicate):
         return
+    if autonomy.is_observed(goal, predicate.id):
+        return  # asked for
     if goal.harness is None:
         why = "no remedy covers it and this goal has no agent: a red is reported and held"
     else:

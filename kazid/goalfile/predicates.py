@@ -14,6 +14,7 @@ from kazid.core.duration import DURATION_S_MAX
 from kazid.core.goal import Group, Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json, JsonObject
+from kazid.core.level import Level
 from kazid.core.watch import Wake
 from kazid.goalfile import vocabulary
 from kazid.goalfile.cadence import cadence_of
@@ -246,6 +247,7 @@ def _predicate(
         options=options,
         wake=wake,
         playbook=table.text("playbook"),
+        autonomy=Level(table.text("autonomy") or Level.ACT.value),
     )
 
 

@@ -23,6 +23,7 @@ from kazid.core.goal import (
 )
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
+from kazid.goalfile.autonomy import read_autonomy
 from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
@@ -290,6 +291,7 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         isolation=read_isolation(parts.sections.tables["workspace"], has_agent=parts.harness is not None),
         sandbox=parts.sandbox,
         limits=parts.limits,
+        autonomy=read_autonomy(parts.sections.tables["autonomy"]),
     )
 
 

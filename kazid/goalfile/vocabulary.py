@@ -19,6 +19,8 @@ HARNESS_IDS = (
     "pi", "qwen",
 )  # fmt: skip
 """Agents a goal-file may name, besides those that the settings and plugins declare."""
+LEVELS = ("observe", "propose", "approve", "act")
+RISKS = ("restart", "config", "code", "deploy", "data")
 INTEGRATION_MODES = ("none", "commit", "branch", "pr", "merge")
 ESCALATION_LADDER = ("claude-haiku-4-5", "claude-sonnet-5", "claude-opus-4-8")
 """What an `[escalation]` without a ladder means."""
@@ -186,6 +188,12 @@ REMEDY: Fields = {
         type=KeyType.BOOLEAN, default=False, help="may it act on `error`, for checks that cannot tell"
     ),
     "env": KeySpec(type=KeyType.STRING_TABLE, help="variables it gets besides the allow-list"),
+    "risk": KeySpec(
+        type=KeyType.STRING,
+        choices=RISKS,
+        default="restart",
+        help="what it may break: its class in [autonomy]",
+    ),
 }
 
 GROUP: Fields = {
@@ -317,6 +325,20 @@ LIMITS: Fields = {
     "files": KeySpec(type=KeyType.POSITIVE_INTEGER, help="files that each of its processes may have open"),
 }
 
+AUTONOMY: Fields = {
+    "level": KeySpec(
+        type=KeyType.STRING, choices=LEVELS, default="act", help="how far the goal may go by itself"
+    ),
+    **{
+        risk: KeySpec(
+            type=KeyType.STRING,
+            choices=LEVELS,
+            help=f"likewise, with acts of the class {risk} and riskier ones",
+        )
+        for risk in RISKS
+    },
+}
+
 CONVENTIONS: Fields = {
     "process_contract": KeySpec(
         type=KeyType.BOOLEAN, default=True, help="append the fixed rules to every prompt"
@@ -348,6 +370,7 @@ TABLES: Mapping[str, Fields] = {
     "memory": MEMORY,
     "integration": INTEGRATION,
     "deploy": DEPLOY,
+    "autonomy": AUTONOMY,
     "conventions": CONVENTIONS,
     "escalation": ESCALATION,
 }
@@ -385,6 +408,12 @@ PREDICATE: Fields = {
         type=KeyType.POSITIVE_INTEGER, help="live kinds: greens in a row before an episode closes"
     ),
     "samples": KeySpec(type=KeyType.POSITIVE_INTEGER, help="live kinds: passes in a row that make one green"),
+    "autonomy": KeySpec(
+        type=KeyType.STRING,
+        choices=LEVELS,
+        default="act",
+        help="how far the goal may go by itself to mend it",
+    ),
     "playbook": KeySpec(
         type=KeyType.NON_EMPTY_STRING, help="a file an agent reads before it mends this; its prompt names it"
     ),

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from kazid.core.delivery import Deploy
 from kazid.core.goal import Budget, Escalation, Goal, HarnessChoice, Route
+from kazid.core.level import Autonomy, Level
 from kazid.core.policy import Policy, exceeded
 from tests.builders import a_goal
 
@@ -44,6 +45,14 @@ def _policy(**others) -> Policy:
             ["harness.model"],
             id="no-model-by-name",
         ),
+        pytest.param(_policy(autonomy=Level.APPROVE), GOAL, ["autonomy"], id="more-autonomy"),
+        pytest.param(
+            _policy(autonomy=Level.APPROVE),
+            replace(GOAL, autonomy=Autonomy(risks={"code": Level.APPROVE})),
+            [],
+            id="as-much-autonomy-for-all-that-it-does",
+        ),
+        pytest.param(_policy(autonomy=Level.OBSERVE), a_goal(), [], id="nothing-to-act-with"),
         pytest.param(_policy(tokens_max=9, harnesses=()), a_goal(), [], id="a-goal-without-an-agent"),
         pytest.param(
             _policy(environments=("staging",)),

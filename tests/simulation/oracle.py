@@ -3,7 +3,7 @@
 No code of the daemon's rules is used here.
 
 `Oracle` reads every event as it becomes durable and every executor as it starts, and raises at the first thing that
-must not be. It keeps its own small account of looks, acts and fences, written from SEMANTICS and not from `core/`.
+must not be. What it knows of each goal is `account.py`, and what was really up when is `truth.py`.
 """
 
 import bisect
@@ -50,20 +50,19 @@ from kazid.core.event import (
     WorktreeRemoved,
 )
 from kazid.core.fleet import FLEET_UID
-from kazid.core.goal import Goal, Predicate
+from kazid.core.goal import Goal
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Status
 from kazid.ports.runner import AttemptOrder
-
-MS = 0.0011
-"""Two times this near are one moment: a look is timed when its task next runs."""
-
+from tests.simulation.account import TOGETHER_S, Account, Seen, Storm
+from tests.simulation.truth import MS, Truth
 
 PACE_WINDOW_S = 600.0
 ACTS_PER_WINDOW_MAX = 16
 """On one predicate. A crash loop at the backoff of SEMANTICS §4 has some 10; without any it has 20 and more."""
-
-
+TOGETHER_MIN = 5
+TOGETHER_SHARE = 0.3
+"""Of all goals; the active ones among them are fewer."""
 PUT_BACK_MIN = 4
 """Before a goal may be contested; the fifth may be a fall at the calm end."""
 NOT_FROZEN = -math.inf
@@ -76,152 +75,11 @@ class Broken(BaseException):
     """Something that must not be, is. No `Exception`: the daemon's guards must not take it for a crash of theirs."""
 
 
-class Truth:
-    """What is up when: every change, so that a look can be held against the moment it was made."""
-
-    def __init__(self, clock: MemoryClock) -> None:
-        self._clock = clock
-        self._changes: dict[str, list[tuple[float, bool]]] = {}
-
-    def set(self, name: str, is_up: bool) -> None:
-        self._changes.setdefault(name, []).append((self._clock.now().boot_s, is_up))
-
-    def now(self, name: str) -> bool:
-        changes = self._changes.get(name)
-        return bool(changes) and changes[-1][1]
-
-    def was(self, name: str, is_up: bool, *, at_s: float) -> bool:
-        """Whether it was so at that moment; at the very moment of a change both were."""
-        before = False
-        for changed_s, value in self._changes.get(name, []):
-            if changed_s > at_s + MS:
-                break
-            if changed_s >= at_s - MS and (before is is_up or value is is_up):
-                return True
-            before = value
-        return before is is_up
-
-    def was_ever_up(self, name: str, *, since_s: float, until_s: float) -> bool:
-        """Whether there was a moment of that time at which it was up."""
-        return self.was(name, True, at_s=since_s) or any(
-            value and since_s - MS <= changed_s <= until_s + MS
-            for changed_s, value in self._changes.get(name, [])
-        )
-
-
-class _Seen:
-    """The looks at one predicate that count together."""
-
-    def __init__(self) -> None:
-        self.status: Status | None = None
-        self.started_s = 0.0
-        self.generation = 0
-        self.in_a_row = 0
-        self.stale_before_s: float | None = None
-        """Everything was forgotten: only looks that start after this say anything."""
-        self._counted_s = 0.0
-        self._side: Status | None = None
-
-    def forget(self, now_s: float) -> None:
-        self.in_a_row, self.stale_before_s = 0, now_s
-
-    def look(
-        self,
-        status: Status,
-        started_s: float,
-        *,
-        generation: int,
-        is_current: bool,
-        floor_s: float,
-        gap_s: float,
-    ) -> None:
-        self.started_s, self.generation, self.status = started_s, generation, status
-        if self.stale_before_s is not None and started_s >= self.stale_before_s - MS:
-            self.stale_before_s = None
-        if status in (Status.ERROR, Status.UNKNOWN):
-            return
-        if status is not self._side:
-            self.in_a_row, self._side = 0, status
-        if self.stale_before_s is not None or not is_current or started_s < floor_s - MS:
-            return
-        if self.in_a_row == 0 or started_s >= self._counted_s + gap_s - 2 * MS:
-            self.in_a_row += 1
-            self._counted_s = started_s
-
-
-TOGETHER_S = 120.0
-TOGETHER_MIN = 5
-TOGETHER_SHARE = 0.3
-"""Of all goals; the active ones among them are fewer."""
-NOTICED_S = 30.0
-"""A goal that wanted to act so long ago has been counted."""
-STOPPED = (
-    GoalStatus.STUCK,
-    GoalStatus.OVER_BUDGET,
-    GoalStatus.CONTESTED,
-    GoalStatus.TAMPERED,
-    GoalStatus.PARKED,
-)
-
-
-class _Storm:
-    """The incident that stands, as its events say."""
-
-    def __init__(self, opened_s: float, allowed: set[str]) -> None:
-        self.opened_s = opened_s
-        self.allowed = allowed
-        """Whose act was on its way when it opened: one each."""
-        self.canary: str | None = None
-        self.free: set[str] = set()
-        self.is_proved = False
-
-
-class _Account:
-    """One incarnation."""
-
-    def __init__(self) -> None:
-        self.goal: Goal | None = None
-        self.seq = 0
-        self.generation = 0
-        self.epoch = 0
-        self.desired = "active"
-        self.is_frozen = False
-        self.status = GoalStatus.OBSERVING
-        self.spec_sha256 = ""
-        self.green_sha256 = ""
-        """The spec that was all green once."""
-        self.opened_s: float | None = None
-        """When the episode that is open did."""
-        self.wanted_s: float | None = None
-        """When it first wanted to act in it, as this daemon saw."""
-        self.seen: dict[str, _Seen] = {}
-        self.act: ActIntended | None = None
-        self.act_ended_s = 0.0
-        self.asked_s = 0.0
-        self.act_floor_s = 0.0
-        self.attempts: dict[str, ActIntended] = {}
-        self.announced: dict[str, float] = {}
-        """Until when `explain` said that acts on a predicate wait; what happens to the goal takes it back."""
-        self.cost_usd = 0.0
-        self.spent: dict[str, list[float]] = {}
-        """By attempt of an agent: when it began by the wall clock, its tokens, its dollars; reserved, then charged."""
-        self.iterations = self.dispatches = self.tokens = 0
-        """Of the open episode."""
-        self.acted_s: dict[str, list[float]] = {}
-        """When acts on each predicate were intended, since somebody last gave it fresh counters."""
-        self.ended: set[str] = set()
-        self.worktree: str | None = None
-
-    def forget_looks(self, now_s: float) -> None:
-        for seen in self.seen.values():
-            seen.forget(now_s)
-
-
 class Oracle:
     """Judges one house over all its daemons."""
 
     def __init__(self, clock: MemoryClock, runner: ScriptedRunner, truth: Truth) -> None:
-        self.accounts: dict[str, _Account] = {}
+        self.accounts: dict[str, Account] = {}
         self.fenced: dict[str, int] = {}
         """Per incarnation: no executor of an older epoch than this lives or starts."""
         self.quiet: dict[str, float | None] = {}
@@ -246,7 +104,7 @@ class Oracle:
         """By attempt: whose, in which trees, from when until when (None: it is not over)."""
         self.put_back: dict[str, int] = {}
         """How often somebody really put back what was fixed."""
-        self.storm: _Storm | None = None
+        self.storm: Storm | None = None
         self.incidents: dict[str, int] = {}
         """How often what happened to one."""
         self.ends: dict[str, int] = {}
@@ -293,7 +151,7 @@ class Oracle:
             self._demand(record.seq == self.fleet_seq, record, "a gap in seq")
             self._fleet(record)
             return
-        account = self.accounts.setdefault(record.uid, _Account())
+        account = self.accounts.setdefault(record.uid, Account())
         account.seq += 1
         self._demand(record.seq == account.seq, record, "a gap in seq")
         self._demand(
@@ -393,7 +251,7 @@ class Oracle:
                 self.in_trees[event.attempt_id][3] = min(event.ended_s, at_s)
                 if event.ending == "never_started":
                     del self.in_trees[event.attempt_id]  # nobody was in them
-                self._charge(account, event)
+                account.charge(event)
                 account.act = None
                 account.act_ended_s = event.ended_s
                 for seen in account.seen.values():
@@ -434,7 +292,7 @@ class Oracle:
         if isinstance(event, IncidentOpened):
             self._demand(storm is None, record, "two incidents at a time")
             under_way = {uid for uid in event.acting if self.accounts[uid].act is None}
-            self.storm = _Storm(record.at.boot_s, under_way)
+            self.storm = Storm(record.at.boot_s, under_way)
             return
         if storm is None:
             raise self.broken(f"{name} without an incident")
@@ -456,11 +314,11 @@ class Oracle:
                 for account in self.accounts.values():
                     account.wanted_s = None  # whoever wants to act again is counted anew
 
-    def _together(self, record: Recorded, account: _Account) -> None:
+    def _together(self, record: Recorded, account: Account) -> None:
         """While an incident stands only who was let go acts; and many that turned red together are one."""
         storm, now_s = self.storm, record.at.boot_s
         if storm is None:
-            others = [a for a in self.accounts.values() if a is not account and self._is_in_trouble(a, now_s)]
+            others = [a for a in self.accounts.values() if a is not account and a.is_in_trouble(now_s)]
             known = sum(1 for a in self.accounts.values() if a.desired != "deleted")
             is_one = len(others) >= TOGETHER_MIN and len(others) > TOGETHER_SHARE * known
             is_part = (
@@ -480,19 +338,7 @@ class Oracle:
         is_free = record.uid == storm.canary or record.uid in storm.free
         self._demand(is_free, record, f"it acts during an incident; the canary is {storm.canary}")
 
-    def _is_in_trouble(self, account: _Account, now_s: float) -> bool:
-        """Red since lately, after green, and has wanted to act for a while."""
-        if account.desired != "active" or account.is_frozen or account.status in STOPPED:
-            return False
-        if (
-            account.opened_s is None
-            or account.wanted_s is None
-            or account.green_sha256 != account.spec_sha256
-        ):
-            return False
-        return account.opened_s > now_s - TOGETHER_S and account.wanted_s < now_s - NOTICED_S
-
-    def _fence(self, account: _Account, desired: str, epoch: int, record: Recorded) -> None:
+    def _fence(self, account: Account, desired: str, epoch: int, record: Recorded) -> None:
         order = ["active", "suspended", "stopped", "deleted"]
         self._demand(epoch > account.epoch, record, "a fence that does not raise the epoch")
         self._demand(account.desired != "deleted", record, "a change after its deletion")
@@ -501,7 +347,7 @@ class Oracle:
 
     def _looked(
         self,
-        account: _Account,
+        account: Account,
         record: Recorded,
         predicate_id: str,
         status: Status,
@@ -525,7 +371,7 @@ class Oracle:
         gap_s = cadence.recheck_s
         if cadence.interval_s is not None:
             gap_s = min(gap_s, 0.9 * cadence.interval_s)
-        account.seen.setdefault(predicate_id, _Seen()).look(
+        account.seen.setdefault(predicate_id, Seen()).look(
             status,
             started_s,
             generation=generation,
@@ -535,7 +381,7 @@ class Oracle:
         )
 
     def _beside(
-        self, account: _Account, record: Recorded, predicate_id: str, since_s: float, until_s: float
+        self, account: Account, record: Recorded, predicate_id: str, since_s: float, until_s: float
     ) -> None:
         """A code verdict is of a tree that nobody else acted in while it was taken."""
         assert account.goal is not None
@@ -549,7 +395,7 @@ class Oracle:
                 what = f"{predicate_id} was judged from {since_s:.3f} to {until_s:.3f}"
                 self._demand(False, record, f"{what}, and {attempt_id} of {uid} acted in {tree}")
 
-    def _intended(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+    def _intended(self, account: Account, record: Recorded, event: ActIntended) -> None:
         assert account.goal is not None
         self._demand(account.act is None, record, "two acts at a time")
         self._demand(event.epoch == account.epoch, record, "an intent of another epoch")
@@ -561,7 +407,7 @@ class Oracle:
         self.in_trees[event.attempt_id] = [record.uid, event.trees or (), record.at.boot_s, None]
         now_s = record.at.boot_s
         for predicate_id in event.predicates:
-            why = self._why_not(account, account.goal.predicate(predicate_id), Status.FAIL, now_s)
+            why = account.why_not(account.goal.predicate(predicate_id), Status.FAIL, now_s)
             floor_s = account.act_floor_s
             if why is None and account.seen[predicate_id].started_s < floor_s - MS:
                 why = f"seen before what it waited for opened, at {floor_s:.3f}"
@@ -585,7 +431,7 @@ class Oracle:
                 f"{len(acted_s)} acts on {predicate_id} in {PACE_WINDOW_S:g} s: nothing backs off",
             )
 
-    def _budgeted(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+    def _budgeted(self, account: Account, record: Recorded, event: ActIntended) -> None:
         """What has been spent leaves room for it, and it is reserved: so never more than one reservation above."""
         assert account.goal is not None
         budget = account.goal.budget
@@ -600,7 +446,7 @@ class Oracle:
                 ("dollars", round(account.cost_usd, 6), budget.cost_usd_max),
             ]
             self._reserved(account, record, event)
-            ceilings += self._windows(account, record)
+            ceilings += account.of_the_window(record.at.wall_s)
             account.spent[event.attempt_id] = [
                 record.at.wall_s,
                 event.tokens_reserved or 0,
@@ -611,7 +457,7 @@ class Oracle:
         for what, spent, limit in ceilings:
             self._demand(limit is None or spent < limit, record, f"{spent} {what} were spent of {limit}")
 
-    def _reserved(self, account: _Account, record: Recorded, event: ActIntended) -> None:
+    def _reserved(self, account: Account, record: Recorded, event: ActIntended) -> None:
         """Whatever has a ceiling is set aside before it is spent."""
         assert account.goal is not None
         budget = account.goal.budget
@@ -625,34 +471,7 @@ class Oracle:
             not has_dollars or (event.cost_usd_reserved or 0.0) > 0, record, "no reservation of dollars"
         )
 
-    def _windows(self, account: _Account, record: Recorded) -> list[tuple[str, float, float | None]]:
-        """What was spent in the stretch of wall time that ends now, and its ceilings."""
-        assert account.goal is not None
-        window = account.goal.budget.window
-        if window is None:
-            return []
-        counted = [s for s in account.spent.values() if s[0] + window.per_s > record.at.wall_s]
-        return [
-            ("dispatches of the window", len(counted), window.dispatches_max),
-            ("tokens of the window", sum(s[1] for s in counted), window.tokens_max),
-            ("dollars of the window", round(sum(s[2] for s in counted), 6), window.cost_usd_max),
-        ]
-
-    def _charge(self, account: _Account, event: ActEnded) -> None:
-        intent = account.attempts[event.attempt_id]
-        account.tokens += event.tokens_charged or 0
-        reported_usd = None if event.usage is None else event.usage.cost_usd
-        cost_usd = reported_usd if event.cost_usd_charged is None else event.cost_usd_charged
-        account.cost_usd += cost_usd or 0.0
-        if event.attempt_id in account.spent:
-            account.spent[event.attempt_id][1:] = [event.tokens_charged or 0, cost_usd or 0.0]
-            if event.ending == "never_started":
-                del account.spent[event.attempt_id]
-        if event.ending == "never_started":
-            account.iterations -= 1
-            account.dispatches -= intent.rung.startswith("harness:")
-
-    def _changed(self, account: _Account, record: Recorded, event: StatusChanged) -> None:
+    def _changed(self, account: Account, record: Recorded, event: StatusChanged) -> None:
         assert account.goal is not None
         account.status = event.status
         if event.cause is not None:
@@ -663,7 +482,7 @@ class Oracle:
             if event.status is not GoalStatus.VACUOUS:
                 account.green_sha256 = account.spec_sha256
             for predicate in account.goal.predicates:
-                why = self._why_not(account, predicate, Status.PASS, record.at.boot_s)
+                why = account.why_not(predicate, Status.PASS, record.at.boot_s)
                 self._demand(why is None, record, f"{event.status.value}, but {predicate.id}: {why}")
 
         if event.status is GoalStatus.CONTESTED:
@@ -676,28 +495,6 @@ class Oracle:
                 self._demand(
                     is_final, record, f"{event.status.value}, and {predicate.id} was not looked at again"
                 )
-
-    def _why_not(self, account: _Account, predicate: Predicate, status: Status, now_s: float) -> str | None:
-        """Why this predicate does not count as settled with that status; None when it does."""
-        seen = account.seen.get(predicate.id)
-        if seen is None or seen.status is not status:
-            return f"was last seen {None if seen is None else seen.status}"
-        if seen.stale_before_s is not None:
-            return f"is stale since {seen.stale_before_s:.3f}"
-        if seen.generation != account.generation:
-            return f"was seen in generation {seen.generation}"
-        floor_s = max(account.act_ended_s, account.asked_s)
-        if seen.started_s < floor_s - MS:
-            return f"was seen at {seen.started_s:.3f}, and only looks after {floor_s:.3f} count"
-        cadence = predicate.cadence
-        if cadence.interval_s is not None:
-            age_s = now_s - seen.started_s
-            if age_s > 2 * cadence.interval_s + cadence.deadline_s + MS:
-                return f"is {age_s:.1f} s old"
-        wanted = cadence.confirm if status is Status.FAIL else cadence.recover
-        if seen.in_a_row < wanted:
-            return f"{seen.in_a_row} of {wanted} in a row"
-        return None
 
     # --- executors ----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from kazid.core.verdict import Verdict, errored, failed, passed, unknown
 from kazid.ports.commands import CommandRunner
 from kazid.ports.harness import Invocation, Report
 from kazid.ports.provider import Look
-from tests.simulation.oracle import Truth
+from tests.simulation.truth import Truth
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -19,8 +19,9 @@ from kazid.harnesses.prompt import build_prompt
 from kazid.ports.runner import AttemptOrder
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.adversary import HostileHouse, Life, dice_of
-from tests.simulation.oracle import Oracle, Truth
+from tests.simulation.oracle import Oracle
 from tests.simulation.scenery import HELD_OUT, SECRET, HostileAgent, HostileScene, Services
+from tests.simulation.truth import Truth
 
 TREES = ("/w", "/w/sub", "/w2", None, None)
 SHARED = ("database", "network")

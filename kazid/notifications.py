@@ -1,4 +1,4 @@
-"""Notifications put together: `[[notify]]` and `[heartbeat]` of the settings as routes, couriers and children.
+"""Notifications put together: `[[notify]]` and `[heartbeat]` of the settings as receivers, couriers and children.
 
 A part of the composition root: it knows settings, adapters and runtime; no rule lives here.
 """
@@ -16,7 +16,7 @@ from kazid.adapters.notifying.webhook import Webhook
 from kazid.core.duration import duration_s
 from kazid.core.ids import GoalUid
 from kazid.core.notice import Noticed
-from kazid.core.route import Facts, Route
+from kazid.core.receiver import Facts, Receiver
 from kazid.ports.audit import AuditTrail
 from kazid.ports.clock import Clock
 from kazid.ports.commands import CommandRunner
@@ -79,12 +79,12 @@ class Notifications:
         return (ChildSpec("notifier", self.notifier.run), ChildSpec("heartbeat", self._heartbeat.run))
 
     def findings(self) -> Sequence[Finding]:
-        """For doctor: who is told, and which routes bring nothing."""
+        """For doctor: who is told, and which receivers bring nothing."""
         failing = self.notifier.waiting
         if not failing:
             count = len(self.notifier.names)
-            routes = f"{count} route{'s' * (count != 1)}: {', '.join(self.notifier.names)}"
-            told = routes if count else "no [[notify]] tables: nobody is told when a goal needs a person"
+            receivers = f"{count} receiver{'s' * (count != 1)}: {', '.join(self.notifier.names)}"
+            told = receivers if count else "no [[notify]] tables: nobody is told when a goal needs a person"
             return (Finding(name="notify", state="ok", found=told),)
         return [
             Finding(
@@ -97,7 +97,7 @@ class Notifications:
         ]
 
     def _targets(self, settings: Settings) -> Sequence[Target]:
-        return [Target(_route(table), self._courier(table)) for table in settings.notify]
+        return [Target(_receiver(table), self._courier(table)) for table in settings.notify]
 
     def _heart(self, settings: Settings) -> Heart | None:
         table = settings.heartbeat
@@ -154,8 +154,8 @@ class Notifications:
         )
 
 
-def _route(table: NotifySettings) -> Route:
-    return Route(
+def _receiver(table: NotifySettings) -> Receiver:
+    return Receiver(
         name=table.name,
         owners=tuple(table.owners),
         labels=table.labels,

@@ -1,7 +1,7 @@
 """What of an event people may want to know: the outbox holds these, one row in the transaction of the event. Pure.
 
-Which events are one is here, whom it reaches is `core/route.py`'s. A notice says what happened to a goal's standing and
-why, in words that are in the event already; evidence and output stay where their owner reads them.
+Which events are one is here, whom it reaches is `core/receiver.py`'s. A notice says what happened to a goal's standing
+and why, in words that are in the event already; evidence and output stay where their owner reads them.
 """
 
 import enum
@@ -29,6 +29,8 @@ REASON_CHARS_MAX = 500
 """Of why: a message is read on a telephone, and `kazictl status` has the rest."""
 ALERTING = STOPPED_ACTING | {GoalStatus.VACUOUS}
 """Nothing more happens without a person."""
+ACKNOWLEDGEABLE = ALERTING | {GoalStatus.WAITING}
+"""What somebody may say that they have: all of that, and an act that waits for a person's yes."""
 SETTLED = frozenset({GoalStatus.HOLDING, GoalStatus.CONVERGED})
 INCIDENT = "incident"
 """Stands where a status does, for what concerns all goals."""

@@ -11,7 +11,7 @@ import msgspec
 
 from kazid.core.json import Json
 from kazid.core.notice import APPROVAL, INCIDENT
-from kazid.core.route import Line, Message
+from kazid.core.receiver import Line, Message
 
 LINES_SHOWN_MAX = 20
 """In words; a webhook gets them all."""
@@ -56,10 +56,10 @@ def text(message: Message) -> str:
     return "\n\n".join(said) + "\n"
 
 
-def cloud_event(message: Message, *, route: str, source: str) -> bytes:
+def cloud_event(message: Message, *, receiver: str, source: str) -> bytes:
     """The message as a CloudEvent 1.0 in structured JSON."""
     data: dict[str, Json] = {
-        "route": route,
+        "receiver": receiver,
         "subject": subject(message),
         "text": text(message),
         "lines": [_line(line) for line in message.lines],
@@ -73,7 +73,7 @@ def cloud_event(message: Message, *, route: str, source: str) -> bytes:
         "source": source,
         "type": EVENT_TYPE,
         "time": _rfc3339(message.at_wall_s),
-        "subject": message.lines[0].ref if len(message.lines) == 1 else route,
+        "subject": message.lines[0].ref if len(message.lines) == 1 else receiver,
         "datacontenttype": "application/json",
         "data": data,
     }

@@ -1,4 +1,4 @@
-"""`ack` as a verb: somebody has what a goal stopped for. Journalled with the goal; routes take it from the outbox."""
+"""`ack` as a verb: somebody has what a goal stopped for. Journalled with the goal; receivers read it in the outbox."""
 
 from kazid.core.errors import UnknownGoal
 from kazid.core.event import AlertAcknowledged

@@ -1,8 +1,8 @@
-"""Telling people: takes notices from the outbox, lets `core/route.py` decide, and has couriers carry what is due.
+"""Telling people: takes notices from the outbox, lets `core/receiver.py` decide, and has couriers carry what is due.
 
 A child of its own that nothing waits for: the loop never knows whether a message went. Each step is stored before the
-next is taken (notice → route's state → sent → done), so a crash at any of them repeats that one, with the same id.
-Every route sends on its own; one that hangs delays no other.
+next is taken (notice → receiver's state → sent → done), so a crash at any of them repeats that one, with the same id.
+Every receiver sends on its own; one that hangs delays no other.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,11 +15,11 @@ from anyio.abc import TaskGroup, TaskStatus
 from kazid.core.errors import JournalUnavailable
 from kazid.core.ids import Offset
 from kazid.core.notice import Noticed
-from kazid.core.route import (
+from kazid.core.receiver import (
     Facts,
     Outgoing,
-    Route,
-    RouteState,
+    Receiver,
+    ReceiverState,
     advanced,
     delivered,
     due_wall_s,
@@ -39,21 +39,21 @@ TURN_S_MIN = 0.5
 """A busy journal wakes it no more often."""
 TURN_S_MAX = 60.0
 """Wall time is looked at again at the latest after this, for it may have jumped."""
-UNROUTED_S = 60.0
+UNWANTED_S = 60.0
 """How often notices are dropped that nobody is to be told."""
 RETRY_S = 5.0
 """After a disk that refused."""
 
 
 class Target(NamedTuple):
-    """One route and who carries for it."""
+    """One receiver and who carries for it."""
 
-    route: Route
+    receiver: Receiver
     courier: Courier
 
 
 class Notifier:
-    """All routes. `facts_of` tells what a goal is selected by and has cost."""
+    """All receivers. `facts_of` tells what a goal is selected by and has cost."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class Notifier:
         self._broadcaster = broadcaster
         self._facts_of = facts_of
         self._new_message_id = new_message_id
-        self._targets: dict[str, Target] = {t.route.name: t for t in targets}
-        self._states: dict[str, RouteState] = {}
-        self._stored: dict[str, RouteState] = {}
+        self._targets: dict[str, Target] = {t.receiver.name: t for t in targets}
+        self._states: dict[str, ReceiverState] = {}
+        self._stored: dict[str, ReceiverState] = {}
         self._taken = 0
         self._seen = Offset(0)
         self._sending: set[str] = set()
@@ -85,18 +85,18 @@ class Notifier:
 
     @property
     def waiting(self) -> Mapping[str, Outgoing]:
-        """By route: the message that nobody took yet, after at least one try."""
+        """By receiver: the message that nobody took yet, after at least one try."""
         states = self._states.items()
         return {name: s.outgoing for name, s in states if s.outgoing is not None and s.outgoing.tries}
 
     @property
     def names(self) -> Sequence[str]:
-        """The routes there are."""
+        """The receivers there are."""
         return tuple(self._targets)
 
     def take(self, targets: Sequence[Target]) -> None:
-        """Go by these routes from now on; one that is gone forgets what it had not told."""
-        self._targets = {t.route.name: t for t in targets}
+        """Go by these receivers from now on; one that is gone forgets what it had not told."""
+        self._targets = {t.receiver.name: t for t in targets}
         self._change.bump()
 
     async def run(self, *, task_status: TaskStatus[None]) -> None:
@@ -118,7 +118,7 @@ class Notifier:
     async def _load(self) -> None:
         while True:
             try:
-                self._states = dict(await self._outbox.route_states())
+                self._states = dict(await self._outbox.receiver_states())
                 break
             except JournalUnavailable:
                 await anyio.sleep(RETRY_S)
@@ -126,7 +126,7 @@ class Notifier:
         self._taken = min((s.cursor for s in self._states.values()), default=0)
 
     async def _news(self, version: int) -> None:
-        """Return when something was committed beyond what was taken, or a delivery ended; routeless, at new routes."""
+        """Return when more was committed than was taken, or a delivery ended; with no receiver, when there is one."""
         if not self._targets:
             await self._change.wait_beyond(version)
             return
@@ -144,15 +144,15 @@ class Notifier:
         """Take what is new, store what follows, send what is due; for how long nothing else is due."""
         self._seen = self._broadcaster.head
         if not self._targets:
-            return await self._drop_unrouted()
+            return await self._drop_unwanted()
         known = self._states
-        self._states = {name: known.get(name) or RouteState(cursor=self._taken) for name in self._targets}
+        self._states = {name: known.get(name) or ReceiverState(cursor=self._taken) for name in self._targets}
         await self._take_notices()
         head = await self._audit_head() if any(s.pending for s in self._states.values()) else ""
         now_wall_s = self._clock.now().wall_s
         for name, target in self._targets.items():
             self._states[name] = advanced(
-                target.route,
+                target.receiver,
                 self._states[name],
                 now_wall_s,
                 message_id=self._new_message_id(),
@@ -164,7 +164,7 @@ class Notifier:
             if name in self._sending:
                 continue
             outgoing = self._states[name].outgoing
-            due_s = due_wall_s(target.route, self._states[name])
+            due_s = due_wall_s(target.receiver, self._states[name])
             if outgoing is not None and outgoing.next_wall_s <= now_wall_s:
                 self._sending.add(name)
                 group.start_soon(self._send, target, outgoing)
@@ -177,34 +177,34 @@ class Notifier:
             for noticed in page:
                 facts = self._facts_of(noticed)
                 for name, target in self._targets.items():
-                    self._states[name] = taken(target.route, self._states[name], noticed, facts)
+                    self._states[name] = taken(target.receiver, self._states[name], noticed, facts)
                 self._taken = noticed.offset
 
-    async def _drop_unrouted(self) -> float:
+    async def _drop_unwanted(self) -> float:
         """Nobody is to be told: notices go, now and then."""
         self._states, self._taken = {}, self._seen
-        await self._outbox.save_routes({}, taken=self._taken)
+        await self._outbox.save_receivers({}, taken=self._taken)
         self._stored = {}
-        return UNROUTED_S
+        return UNWANTED_S
 
     async def _save(self) -> None:
         async with self._saving:
             if self._states != self._stored:
                 states = dict(self._states)
-                await self._outbox.save_routes(states, taken=self._taken)
+                await self._outbox.save_receivers(states, taken=self._taken)
                 self._stored = states
 
     async def _send(self, target: Target, outgoing: Outgoing) -> None:
         """One try of one message, and what became of it."""
-        name, message = target.route.name, outgoing.message
+        name, message = target.receiver.name, outgoing.message
         try:
-            delivery = await target.courier.deliver(message, route=name)
+            delivery = await target.courier.deliver(message, receiver=name)
             now_wall_s = self._clock.now().wall_s
             state = self._states.get(name)
             if state is None or state.outgoing != outgoing:
-                return  # the route is another one by now
+                return  # the receiver is another one by now
             facts = {
-                "route": name,
+                "receiver": name,
                 "message_id": message.id,
                 "lines": len(message.lines),
                 "tries": outgoing.tries + 1,

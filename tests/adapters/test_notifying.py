@@ -23,7 +23,7 @@ from kazid.adapters.notifying.program import Apprise, Desktop, Program
 from kazid.adapters.notifying.references import References, SecretMissing
 from kazid.adapters.notifying.webhook import Webhook
 from kazid.adapters.system.commands import SystemCommandRunner
-from kazid.core.route import Line, Message
+from kazid.core.receiver import Line, Message
 from kazid.ports.notifying import Delivered, Undelivered
 
 KEY = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
@@ -88,8 +88,8 @@ def a_webhook(url: str, *, secret: str | None = None, environ: dict[str, str] | 
 async def test_a_webhook_gets_a_cloud_event_that_its_secret_verifies() -> None:
     with listening(says(204)) as (url, asked):
         courier = a_webhook(url, secret="env:HOOK", environ={"HOOK": f"whsec_{KEY}"})
-        assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
-        assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
+        assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
+        assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
     (_, _, headers, body), (_, _, _, again) = asked
     assert body == again
     assert json.loads(body)["id"] == headers["webhook-id"] == "msg_7"
@@ -113,7 +113,7 @@ async def test_what_is_not_taken_says_why(
     answer: Callable[[BaseHTTPRequestHandler], None], reason: str
 ) -> None:
     with listening(answer) as (url, asked):
-        delivery = await a_webhook(url).deliver(MESSAGE, route="ops")
+        delivery = await a_webhook(url).deliver(MESSAGE, receiver="ops")
         assert len(asked) == 1, "one request, whatever it answers"
     assert isinstance(delivery, Undelivered)
     assert delivery.reason.startswith(reason)
@@ -121,7 +121,7 @@ async def test_what_is_not_taken_says_why(
 
 async def test_what_a_receiver_asks_to_wait_is_passed_on() -> None:
     with listening(says(429, retry_after="120")) as (url, _):
-        delivery = await a_webhook(url).deliver(MESSAGE, route="ops")
+        delivery = await a_webhook(url).deliver(MESSAGE, receiver="ops")
     assert isinstance(delivery, Undelivered)
     assert delivery.retry_after_s == 120.0
 
@@ -147,7 +147,7 @@ async def test_a_receiver_that_hangs_or_never_ends_its_answer_is_left(
     try:
         for answer in (hangs, floods):
             with listening(answer) as (url, _):
-                delivery = await a_webhook(url).deliver(MESSAGE, route="ops")
+                delivery = await a_webhook(url).deliver(MESSAGE, receiver="ops")
                 assert isinstance(delivery, Undelivered)
                 assert len(delivery.reason) <= 300
                 gone.set()
@@ -160,7 +160,7 @@ async def test_a_receiver_that_hangs_or_never_ends_its_answer_is_left(
     "url", ["http://127.0.0.1:1/", "http://nowhere.invalid/", "ftp://x/", "http://[::1", "http://127.0.0.1:99999/"]
 )  # fmt: skip
 async def test_an_address_that_nobody_answers_at_is_no_crash(url: str) -> None:
-    assert isinstance(await a_webhook(url).deliver(MESSAGE, route="ops"), Undelivered)
+    assert isinstance(await a_webhook(url).deliver(MESSAGE, receiver="ops"), Undelivered)
 
 
 async def test_the_heartbeat_is_a_get(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,8 +255,8 @@ def a_mail(port: int, *, environ: dict[str, str] | None = None, security: str = 
 async def test_a_mail_carries_the_words_and_an_id_that_stays() -> None:
     with a_post_office() as office:
         courier = a_mail(office.server_address[1], environ={"PASSWORD": "pw"})
-        assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
-        assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
+        assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
+        assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
     first, again = (message_from_bytes(content) for content in office.mails)
     assert first["Message-ID"] == again["Message-ID"] == "<msg_7@host>"
     assert first["Subject"] == "kazid: ada/web is stuck"
@@ -268,14 +268,16 @@ async def test_a_mail_carries_the_words_and_an_id_that_stays() -> None:
 @pytest.mark.parametrize("refuses", ["MAIL", "RCPT"])
 async def test_a_mail_that_no_server_takes_says_why(refuses: str) -> None:
     with a_post_office(refuses=refuses) as office:
-        delivery = await a_mail(office.server_address[1]).deliver(MESSAGE, route="ops")
+        delivery = await a_mail(office.server_address[1]).deliver(MESSAGE, receiver="ops")
     assert isinstance(delivery, Undelivered)
     assert "550" in delivery.reason
 
 
 async def test_a_mail_is_not_sent_in_the_clear_when_that_was_not_asked_for() -> None:
     with a_post_office() as office:
-        delivery = await a_mail(office.server_address[1], security="starttls").deliver(MESSAGE, route="ops")
+        delivery = await a_mail(office.server_address[1], security="starttls").deliver(
+            MESSAGE, receiver="ops"
+        )
     assert isinstance(delivery, Undelivered)
     assert office.mails == []
 
@@ -283,7 +285,7 @@ async def test_a_mail_is_not_sent_in_the_clear_when_that_was_not_asked_for() -> 
 async def test_a_mail_server_that_is_not_there_is_no_crash() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        assert isinstance(await a_mail(unused.getsockname()[1]).deliver(MESSAGE, route="ops"), Undelivered)
+        assert isinstance(await a_mail(unused.getsockname()[1]).deliver(MESSAGE, receiver="ops"), Undelivered)
 
 
 def a_runner(**environ: str) -> SystemCommandRunner:
@@ -293,9 +295,9 @@ def a_runner(**environ: str) -> SystemCommandRunner:
 async def test_a_command_gets_the_event_on_standard_input_and_the_id_in_its_environment(
     tmp_path: Path,
 ) -> None:
-    script = f'cat > {tmp_path}/event; echo "$KAZI_MESSAGE_ID $KAZI_ROUTE" > {tmp_path}/id'
+    script = f'cat > {tmp_path}/event; echo "$KAZI_MESSAGE_ID $KAZI_RECEIVER" > {tmp_path}/id'
     courier = Program(("sh", "-c", script), source="/kazid/t", commands=a_runner())
-    assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
+    assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
     assert json.loads((tmp_path / "event").read_text())["id"] == "msg_7"
     assert (tmp_path / "id").read_text() == "msg_7 ops\n"
 
@@ -309,7 +311,7 @@ async def test_a_command_gets_the_event_on_standard_input_and_the_id_in_its_envi
     ],
 )
 async def test_a_command_that_fails_says_how(argv: tuple[str, ...], reason: str) -> None:
-    delivery = await Program(argv, source="/kazid/t", commands=a_runner()).deliver(MESSAGE, route="ops")
+    delivery = await Program(argv, source="/kazid/t", commands=a_runner()).deliver(MESSAGE, receiver="ops")
     assert isinstance(delivery, Undelivered)
     assert delivery.reason.startswith(reason)
 
@@ -320,7 +322,7 @@ async def test_the_desktop_is_told_in_its_users_session(tmp_path: Path) -> None:
     fake.chmod(0o755)
     environ = {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/user/1/bus"}
     courier = Desktop(environ=environ, commands=a_runner(PATH=f"{tmp_path}:/usr/bin:/bin"))
-    assert isinstance(await courier.deliver(MESSAGE, route="ops"), Delivered)
+    assert isinstance(await courier.deliver(MESSAGE, receiver="ops"), Delivered)
     shown = (tmp_path / "shown").read_text().splitlines()
     assert shown[0] == "unix:path=/run/user/1/bus"
     assert "kazid: ada/web is stuck" in shown
@@ -331,6 +333,6 @@ async def test_apprise_is_given_its_address_where_nobody_reads_it() -> None:
     with listening(says(200)) as (url, asked):
         address = url.replace("http://", "json://")
         courier = Apprise("env:APPRISE", references=References({"APPRISE": address}), commands=a_runner())
-        delivery = await courier.deliver(MESSAGE, route="ops")
+        delivery = await courier.deliver(MESSAGE, receiver="ops")
     assert isinstance(delivery, Delivered), delivery
     assert json.loads(asked[0][3])["title"] == "kazid: ada/web is stuck"

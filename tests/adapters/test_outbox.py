@@ -8,7 +8,7 @@ from kazid.core.errors import Conflict
 from kazid.core.event import GoalDeleted, IncidentOpened, ReconcileRequested, StatusChanged
 from kazid.core.fleet import FLEET_UID
 from kazid.core.ids import Epoch, GoalId, Owner, Seq
-from kazid.core.route import Alert, Message, Outgoing, RouteState
+from kazid.core.receiver import Alert, Message, Outgoing, ReceiverState
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.journal import GoalHeader
 from kazid.runtime.fleet import HEADER
@@ -51,16 +51,16 @@ async def test_an_append_that_is_repeated_is_one_notice(tmp_path: Path) -> None:
         assert len(await journal.notices(after=0)) == 1
 
 
-async def test_what_routes_remember_survives_and_what_all_have_taken_goes(tmp_path: Path) -> None:
+async def test_what_receivers_remember_survives_and_what_all_have_taken_goes(tmp_path: Path) -> None:
     alert = Alert(ref="ada/web", status="stuck", since_wall_s=1.0, offset=1, told_wall_s=2.0)
     outgoing = Outgoing(message=Message(id="m", at_wall_s=3.0, lines=()), next_wall_s=4.0, tries=2)
-    state = RouteState(cursor=1, alerts={"u": alert}, outgoing=outgoing)
+    state = ReceiverState(cursor=1, alerts={"u": alert}, outgoing=outgoing)
     async with running(tmp_path / "journal.db") as journal:
         await journal.append(UID, [STUCK, STUCK], at=AT, expected_seq=Seq(0))
-        await journal.save_routes({"ops": state, "old": RouteState()}, taken=1)
-        await journal.save_routes({"ops": state}, taken=1)
+        await journal.save_receivers({"ops": state, "old": ReceiverState()}, taken=1)
+        await journal.save_receivers({"ops": state}, taken=1)
     async with running(tmp_path / "journal.db") as journal:
-        found = await journal.route_states()
+        found = await journal.receiver_states()
         assert found.keys() == {"ops"}
         assert (found["ops"].alerts["u"], found["ops"].cursor) == (alert, 1)
         assert found["ops"].outgoing is not None

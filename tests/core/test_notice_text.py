@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from kazid.core.notice_text import LINES_SHOWN_MAX, SUBJECT_CHARS_MAX, cloud_event, subject, text
-from kazid.core.route import Line, Message
+from kazid.core.receiver import Line, Message
 
 T0 = 1_700_000_000.0
 
@@ -65,8 +65,8 @@ def test_duration_cost_and_the_audit_head_are_told() -> None:
 
 def test_a_cloud_event_is_the_same_bytes_at_every_try_and_has_what_the_standard_asks() -> None:
     message = a_message(a_line(), audit_head="9:ff")
-    body = cloud_event(message, route="ops", source="/kazid/host")
-    assert body == cloud_event(message, route="ops", source="/kazid/host")
+    body = cloud_event(message, receiver="ops", source="/kazid/host")
+    assert body == cloud_event(message, receiver="ops", source="/kazid/host")
     event = msgspec.json.decode(body)
     assert {k: event[k] for k in ("specversion", "id", "source", "type", "time", "subject")} == {
         "specversion": "1.0",

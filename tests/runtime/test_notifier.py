@@ -10,12 +10,12 @@ from kazid.adapters.memory.outbox import MemoryOutbox
 from kazid.core.errors import JournalUnavailable
 from kazid.core.goal import Goal
 from kazid.core.notice import Noticed
-from kazid.core.route import Facts, Message, Route
+from kazid.core.receiver import Facts, Message, Receiver
 from kazid.core.status import GoalStatus
 from kazid.ports.notifying import Delivered, Delivery, Undelivered
 from kazid.runtime.acknowledging import Acknowledging
 from kazid.runtime.heartbeat import Heart, Heartbeat
-from kazid.runtime.notifier import UNROUTED_S, Notifier, Target
+from kazid.runtime.notifier import UNWANTED_S, Notifier, Target
 from tests.builders import a_cadence, a_goal, a_predicate, a_remedy
 from tests.runtime.house import ME, Daemon, House
 
@@ -26,15 +26,15 @@ RARELY = a_cadence(interval_s=300.0, confirm=1, recover=1)
 pytestmark = pytest.mark.trio
 
 
-class Receiver:
-    """Somebody who is told; answers as its `mood` says."""
+class MoodyCourier:
+    """Carries to somebody who answers as its `mood` says."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[float, Message]] = []
         self.took: list[Message] = []
         self.mood: Callable[[int], str] = lambda _: "takes"
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         self.asked.append((anyio.current_time(), message))
         match self.mood(len(self.asked)):
             case "takes":
@@ -63,11 +63,11 @@ class Killed(Exception):
 class Office:
     """A house, its outbox and who is told."""
 
-    def __init__(self, *routes: Route) -> None:
+    def __init__(self, *receivers: Receiver) -> None:
         self.house = House()
         self.outbox = MemoryOutbox(self.house.journal)
-        self.receivers = {r.name: Receiver() for r in routes}
-        self.targets = [Target(r, self.receivers[r.name]) for r in routes]
+        self.couriers = {r.name: MoodyCourier() for r in receivers}
+        self.targets = [Target(r, self.couriers[r.name]) for r in receivers]
         self._ids = iter(range(10_000))
 
     def notifier(self, daemon: Daemon) -> Notifier:
@@ -110,7 +110,7 @@ async def until_stuck(daemon: Daemon, number: int = 1) -> None:
 
 
 async def test_a_standing_goal_that_turned_stuck_overnight_reaches_a_person(autojump_clock: object) -> None:
-    office = Office(Route(name="ops", remind_s=4 * HOUR_S))
+    office = Office(Receiver(name="ops", remind_s=4 * HOUR_S))
     async with office.open() as daemon:
         office.house.scene.up["up1"] = True
         await daemon.apply(a_hopeless_service())
@@ -119,21 +119,21 @@ async def test_a_standing_goal_that_turned_stuck_overnight_reaches_a_person(auto
         await until_stuck(daemon)
         stuck_s = anyio.current_time()
         await anyio.sleep(60)
-        receiver = office.receivers["ops"]
-        assert receiver.lines == [("problem", "stuck")]
-        assert receiver.asked[0][0] - stuck_s <= 32, "the group time, and no more than a turn"
+        courier = office.couriers["ops"]
+        assert courier.lines == [("problem", "stuck")]
+        assert courier.asked[0][0] - stuck_s <= 32, "the group time, and no more than a turn"
         await anyio.sleep(4 * HOUR_S)
-        assert receiver.lines[1:] == [("reminder", "stuck")]
+        assert courier.lines[1:] == [("reminder", "stuck")]
         office.house.scene.up["up1"] = True
         await anyio.sleep(HOUR_S)
-        last = receiver.took[-1].lines[-1]
+        last = courier.took[-1].lines[-1]
         assert (last.what, last.status) == ("resolved", "holding")
         assert last.duration_s is not None
         assert last.duration_s > 4 * HOUR_S
 
 
 async def test_ack_ends_reminders_and_escalation(autojump_clock: object) -> None:
-    office = Office(Route(name="ops", remind_s=HOUR_S), Route(name="boss", after_s=2 * HOUR_S))
+    office = Office(Receiver(name="ops", remind_s=HOUR_S), Receiver(name="boss", after_s=2 * HOUR_S))
     async with office.open() as daemon:
         await daemon.apply(a_hopeless_service())
         await until_stuck(daemon)
@@ -142,16 +142,16 @@ async def test_ack_ends_reminders_and_escalation(autojump_clock: object) -> None
         await verb.acknowledge("ada", "service1", reason="on it", caller=ME, idempotency_key="k")
         await verb.acknowledge("ada", "service1", reason="on it", caller=ME, idempotency_key="k")
         await anyio.sleep(4 * HOUR_S)
-        assert office.receivers["ops"].lines == [("problem", "stuck"), ("taken", "stuck")]
-        assert office.receivers["boss"].took == []
+        assert office.couriers["ops"].lines == [("problem", "stuck"), ("taken", "stuck")]
+        assert office.couriers["boss"].took == []
 
 
 @pytest.mark.parametrize("mood", ["500", "hangs"])
 async def test_a_webhook_that_fails_for_hours_delays_nobody_and_loses_nothing(
     mood: str, autojump_clock: object
 ) -> None:
-    office = Office(Route(name="bad", remind_s=None), Route(name="good", remind_s=None))
-    bad, good = office.receivers["bad"], office.receivers["good"]
+    office = Office(Receiver(name="bad", remind_s=None), Receiver(name="good", remind_s=None))
+    bad, good = office.couriers["bad"], office.couriers["good"]
     async with office.open() as daemon:
         bad.mood = lambda _: mood
         await daemon.apply(a_hopeless_service(1))
@@ -160,7 +160,7 @@ async def test_a_webhook_that_fails_for_hours_delays_nobody_and_loses_nothing(
         await daemon.apply(a_hopeless_service(2))
         await until_stuck(daemon, 2)
         await anyio.sleep(HOUR_S)
-        assert [len(m.lines) for m in good.took] == [1, 1], "the other route was told in time"
+        assert [len(m.lines) for m in good.took] == [1, 1], "the other receiver was told in time"
         assert len({m.id for _, m in bad.asked}) == 1
         assert len(bad.asked) <= 60
         bad.mood = lambda _: "takes"
@@ -171,9 +171,9 @@ async def test_a_webhook_that_fails_for_hours_delays_nobody_and_loses_nothing(
 
 @pytest.mark.parametrize("mood", ["dies", "takes and dies"])
 async def test_a_crash_at_a_delivery_repeats_it_with_the_same_id(mood: str, autojump_clock: object) -> None:
-    office = Office(Route(name="ops", remind_s=None))
-    receiver = office.receivers["ops"]
-    receiver.mood = lambda number: mood if number <= 3 else "takes"
+    office = Office(Receiver(name="ops", remind_s=None))
+    courier = office.couriers["ops"]
+    courier.mood = lambda number: mood if number <= 3 else "takes"
     crashes = 0
     while True:
         try:
@@ -185,67 +185,67 @@ async def test_a_crash_at_a_delivery_repeats_it_with_the_same_id(mood: str, auto
         except* Killed:
             crashes += 1
     assert crashes == 3
-    assert len({m.id for _, m in receiver.asked}) == 1
-    assert len({repr(m) for _, m in receiver.asked}) == 1
-    assert len(receiver.took) == (4 if mood == "takes and dies" else 1)
+    assert len({m.id for _, m in courier.asked}) == 1
+    assert len({repr(m) for _, m in courier.asked}) == 1
+    assert len(courier.took) == (4 if mood == "takes and dies" else 1)
 
 
 async def test_what_was_noticed_while_no_notifier_ran_is_told_later(autojump_clock: object) -> None:
-    office = Office(Route(name="ops", remind_s=None))
+    office = Office(Receiver(name="ops", remind_s=None))
     async with office.house.daemon() as daemon:
         await daemon.apply(a_hopeless_service())
         await until_stuck(daemon)
     async with office.open():
         await anyio.sleep(60)
-    assert office.receivers["ops"].lines == [("problem", "stuck")]
+    assert office.couriers["ops"].lines == [("problem", "stuck")]
 
 
 async def test_nothing_is_sent_before_it_is_stored(autojump_clock: object) -> None:
-    office = Office(Route(name="ops", remind_s=None))
-    save = office.outbox.save_routes
+    office = Office(Receiver(name="ops", remind_s=None))
+    save = office.outbox.save_receivers
     fails = True
 
-    async def save_routes(states: object, *, taken: int) -> None:
+    async def save_receivers(states: object, *, taken: int) -> None:
         if fails:
             raise JournalUnavailable("disk full")
         await save(states, taken=taken)  # type: ignore[arg-type]
 
-    office.outbox.save_routes = save_routes  # type: ignore[method-assign,assignment]
+    office.outbox.save_receivers = save_receivers  # type: ignore[method-assign,assignment]
     async with office.open() as daemon:
         await daemon.apply(a_hopeless_service())
         await anyio.sleep(HOUR_S)
-        assert office.receivers["ops"].asked == []
+        assert office.couriers["ops"].asked == []
         fails = False
         await anyio.sleep(HOUR_S)
-        assert len(office.receivers["ops"].took) == 1
+        assert len(office.couriers["ops"].took) == 1
 
 
-async def test_a_route_of_new_settings_is_told_what_comes_and_one_that_is_gone_is_forgotten(
+async def test_a_receiver_of_new_settings_is_told_what_comes_and_one_that_is_gone_is_forgotten(
     autojump_clock: object,
 ) -> None:
-    office = Office(Route(name="ops", remind_s=None))
-    late = Receiver()
+    office = Office(Receiver(name="ops", remind_s=None))
+    late = MoodyCourier()
     async with office.house.daemon() as daemon, anyio.create_task_group() as group:
         notifier = office.notifier(daemon)
         await group.start(notifier.run)
         await daemon.apply(a_hopeless_service(1))
         await until_stuck(daemon, 1)
         await anyio.sleep(60)
-        notifier.take([Target(Route(name="late", remind_s=None), late)])
+        notifier.take([Target(Receiver(name="late", remind_s=None), late)])
         await anyio.sleep(60)
         await daemon.apply(a_hopeless_service(2))
         await until_stuck(daemon, 2)
         await anyio.sleep(60)
         assert [line.ref for m in late.took for line in m.lines] == ["ada/service2"]
-        assert (await office.outbox.route_states()).keys() == {"late"}
+        assert (await office.outbox.receiver_states()).keys() == {"late"}
         notifier.take([])
-        await anyio.sleep(2 * UNROUTED_S)
-        assert await office.outbox.route_states() == {}
+        await anyio.sleep(2 * UNWANTED_S)
+        assert await office.outbox.receiver_states() == {}
         group.cancel_scope.cancel()
 
 
-async def test_a_steady_daemon_writes_nothing_for_its_routes(autojump_clock: object) -> None:
-    office = Office(Route(name="ops"))
+async def test_a_steady_daemon_writes_nothing_for_its_receivers(autojump_clock: object) -> None:
+    office = Office(Receiver(name="ops"))
     async with office.open() as daemon:
         office.house.scene.up["up1"] = True
         await daemon.apply(a_hopeless_service())
@@ -255,7 +255,7 @@ async def test_a_steady_daemon_writes_nothing_for_its_routes(autojump_clock: obj
         assert office.outbox.saves == before
 
 
-async def test_a_daemon_without_routes_drops_notices_now_and_then_however_much_happens(
+async def test_a_daemon_without_receivers_drops_notices_now_and_then_however_much_happens(
     autojump_clock: object,
 ) -> None:
     office = Office()

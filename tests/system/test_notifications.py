@@ -148,8 +148,8 @@ def test_a_stuck_goal_is_told_acknowledged_and_resolved(house: RealDaemon, recei
     (line,) = receiver.asked[-1]["data"]["lines"]
     assert line["duration_s"] > 0
     assert house.kazictl("ack", "web").returncode == 1, "nothing is left to acknowledge"
-    assert "2 routes: ops, elsewhere" in house.kazictl("doctor").stdout
-    assert receiver.elsewhere == [], "the other route is about other goals"
+    assert "2 receivers: ops, elsewhere" in house.kazictl("doctor").stdout
+    assert receiver.elsewhere == [], "the other receiver is about other goals"
     assert receiver.beats > 0
     assert SECRET not in house.log.read_text()
     assert all(SECRET.encode() not in p.read_bytes() for p in house.state_dir.rglob("*") if p.is_file())

@@ -1,4 +1,4 @@
-"""The outbox over a journal in memory: notices are worked out of its events, and what routes remember is a dict.
+"""The outbox over a journal in memory: notices are worked out of its events, and what receivers remember is a dict.
 
 Like the journal it survives its daemon; a test opens another one on both.
 """
@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from kazid.core.ids import Offset
 from kazid.core.notice import Noticed, noticed
-from kazid.core.route import RouteState
+from kazid.core.receiver import ReceiverState
 from kazid.ports.audit import AuditRecord
 from kazid.ports.journal import Journal
 from kazid.ports.notifying import NOTICES_PER_PAGE_MAX
 
 
 class MemoryOutbox:
-    """Notices and routes. Keeps no audit trail."""
+    """Notices and receivers. Keeps no audit trail."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._routes: Mapping[str, RouteState] = {}
+        self._states: Mapping[str, ReceiverState] = {}
         self.saves = 0
 
     async def notices(self, *, after: int, limit: int = NOTICES_PER_PAGE_MAX) -> Sequence[Noticed]:
@@ -41,13 +41,13 @@ class MemoryOutbox:
                     )
         return found[:limit]
 
-    async def route_states(self) -> Mapping[str, RouteState]:
+    async def receiver_states(self) -> Mapping[str, ReceiverState]:
         """See the port."""
-        return dict(self._routes)
+        return dict(self._states)
 
-    async def save_routes(self, states: Mapping[str, RouteState], *, taken: int) -> None:
+    async def save_receivers(self, states: Mapping[str, ReceiverState], *, taken: int) -> None:
         """See the port."""
-        self._routes = dict(states)
+        self._states = dict(states)
         self.saves += 1
 
     async def audit_page(self, *, after: int, limit: int, goal: str | None = None) -> Sequence[AuditRecord]:

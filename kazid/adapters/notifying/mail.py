@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from kazid.adapters.notifying.references import References, SecretMissing
 from kazid.core.notice_text import printable, subject, text
-from kazid.core.route import Message
+from kazid.core.receiver import Message
 from kazid.ports.notifying import Delivered, Delivery, Undelivered
 
 STEP_S = 15.0
@@ -50,9 +50,9 @@ class Mail:
         self._references = references
         self._thread = anyio.CapacityLimiter(1)
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         """See the port. Taken when the server took it for anybody; who was refused is the server's to tell."""
-        mail = self._mail(message, route)
+        mail = self._mail(message, receiver)
         try:
             with anyio.fail_after(DEADLINE_S):
                 await anyio.to_thread.run_sync(self._send, mail, abandon_on_cancel=True, limiter=self._thread)
@@ -66,7 +66,7 @@ class Mail:
             return Undelivered(printable(f"{self._host}: {type(error).__name__}: {error}")[:300])
         return Delivered()
 
-    def _mail(self, message: Message, route: str) -> EmailMessage:
+    def _mail(self, message: Message, receiver: str) -> EmailMessage:
         mail = EmailMessage(policy=SMTP)
         mail["From"] = self._sender
         mail["To"] = ", ".join(self._recipients)
@@ -74,7 +74,7 @@ class Mail:
         mail["Date"] = formatdate(message.at_wall_s)
         mail["Message-ID"] = f"<{message.id}@{self._host_name}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Kazid-Route"] = printable(route)
+        mail["X-Kazid-Receiver"] = printable(receiver)
         mail.set_content(text(message))
         return mail
 

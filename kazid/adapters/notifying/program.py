@@ -12,7 +12,7 @@ import msgspec
 
 from kazid.adapters.notifying.references import References, SecretMissing
 from kazid.core.notice_text import cloud_event, printable, subject, text
-from kazid.core.route import Message
+from kazid.core.receiver import Message
 from kazid.ports.commands import Command, CommandRunner, Ending
 from kazid.ports.notifying import Delivered, Delivery, Undelivered
 
@@ -30,13 +30,13 @@ class Program:
         self._source = source
         self._commands = commands
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         """See the port."""
         return await _run(
             self._commands,
             self._argv,
-            stdin=cloud_event(message, route=route, source=self._source).decode(),
-            env={"KAZI_MESSAGE_ID": message.id, "KAZI_ROUTE": route},
+            stdin=cloud_event(message, receiver=receiver, source=self._source).decode(),
+            env={"KAZI_MESSAGE_ID": message.id, "KAZI_RECEIVER": receiver},
         )
 
 
@@ -47,12 +47,12 @@ class Desktop:
         self._session = {name: environ[name] for name in SESSION_NAMES if name in environ}
         self._commands = commands
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         """See the port. `notify-send` takes its words as arguments and knows no other way."""
         argv = (
             "notify-send",
             "--app-name=kazid",
-            f"--category={route}",
+            f"--category={receiver}",
             "--",
             subject(message),
             text(message),
@@ -68,7 +68,7 @@ class Apprise:
         self._references = references
         self._commands = commands
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         """See the port. The address is a secret, so it goes by standard input."""
         try:
             url = await anyio.to_thread.run_sync(self._references.value, self._url, abandon_on_cancel=True)

@@ -16,7 +16,7 @@ import httpx
 
 from kazid.adapters.notifying.references import References, SecretMissing
 from kazid.core.notice_text import cloud_event, printable
-from kazid.core.route import Message
+from kazid.core.receiver import Message
 from kazid.ports.clock import Clock
 from kazid.ports.notifying import Delivered, Delivery, Undelivered
 
@@ -41,9 +41,9 @@ class Webhook:
         self._clock = clock
         self._trust: ssl.SSLContext | None = None
 
-    async def deliver(self, message: Message, *, route: str) -> Delivery:
+    async def deliver(self, message: Message, *, receiver: str) -> Delivery:
         """See the port."""
-        body = cloud_event(message, route=route, source=self._source)
+        body = cloud_event(message, receiver=receiver, source=self._source)
         return await self._ask("POST", body=body, message_id=message.id)
 
     async def beat(self) -> Delivery:

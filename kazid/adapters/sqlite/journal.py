@@ -24,7 +24,7 @@ from kazid.core.event import Event, Recorded, event_type
 from kazid.core.ids import GoalUid, Offset, Seq
 from kazid.core.instant import Now
 from kazid.core.notice import Noticed
-from kazid.core.route import RouteState
+from kazid.core.receiver import ReceiverState
 from kazid.ports.audit import RECORDS_PER_PAGE_MAX, AuditRecord
 from kazid.ports.journal import EVENTS_PER_APPEND_MAX, READ_LIMIT_MAX, GoalHeader, Receipt
 from kazid.ports.notifying import NOTICES_PER_PAGE_MAX
@@ -216,13 +216,13 @@ class SqliteJournal:
         assert 1 <= limit <= NOTICES_PER_PAGE_MAX
         return await self._read(partial(outbox.read_notices, after, limit))
 
-    async def route_states(self) -> Mapping[str, RouteState]:
+    async def receiver_states(self) -> Mapping[str, ReceiverState]:
         """See ports/notifying.py."""
-        return await self._read(outbox.read_routes)
+        return await self._read(outbox.read_receivers)
 
-    async def save_routes(self, states: Mapping[str, RouteState], *, taken: int) -> None:
+    async def save_receivers(self, states: Mapping[str, ReceiverState], *, taken: int) -> None:
         """See ports/notifying.py."""
-        await self._write(partial(outbox.write_routes, states, taken))
+        await self._write(partial(outbox.write_receivers, states, taken))
 
     async def offset_at(self, wall_s: float) -> Offset:
         """See ports/history.py."""

@@ -1,4 +1,4 @@
-"""The outbox in SQLite: notices in the transaction of their events, and what each route remembers.
+"""The outbox in SQLite: notices in the transaction of their events, and what each receiver remembers.
 
 Runs in the journal's threads, inside the caller's transaction. A state that this kazid cannot read is forgotten: the
 notices it had not taken are still there.
@@ -12,7 +12,7 @@ import structlog
 
 from kazid.core.event import Event, event_type
 from kazid.core.notice import CANARY, Notice, Noticed, NoticeKind, noticed
-from kazid.core.route import RouteState
+from kazid.core.receiver import ReceiverState
 from kazid.shim.disguises import holds_canary
 
 log = structlog.get_logger(__name__)
@@ -21,7 +21,7 @@ _PAGE = "SELECT offset, uid, seq, ref, at_wall_s, notice FROM outbox WHERE offse
 
 _encode = msgspec.json.Encoder().encode
 _notice_of = msgspec.json.Decoder(Notice).decode
-_state_of = msgspec.json.Decoder(RouteState).decode
+_state_of = msgspec.json.Decoder(ReceiverState).decode
 
 
 def row_of(event: Event, body: bytes) -> bytes | None:
@@ -42,9 +42,9 @@ def read_notices(after: int, limit: int, connection: sqlite3.Connection) -> Sequ
     ]
 
 
-def read_routes(connection: sqlite3.Connection) -> Mapping[str, RouteState]:
-    """What each route remembers."""
-    found: dict[str, RouteState] = {}
+def read_receivers(connection: sqlite3.Connection) -> Mapping[str, ReceiverState]:
+    """What each receiver remembers; in a table that was called `routes` when it was made."""
+    found: dict[str, ReceiverState] = {}
     for name, state in connection.execute("SELECT name, state FROM routes"):
         try:
             found[name] = _state_of(state)
@@ -53,7 +53,7 @@ def read_routes(connection: sqlite3.Connection) -> Mapping[str, RouteState]:
     return found
 
 
-def write_routes(states: Mapping[str, RouteState], taken: int, connection: sqlite3.Connection) -> None:
+def write_receivers(states: Mapping[str, ReceiverState], taken: int, connection: sqlite3.Connection) -> None:
     """These and no others, and no notice that all of them have."""
     connection.execute("DELETE FROM routes")
     connection.executemany(

@@ -75,7 +75,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """,
     ),
     (
-        # One row for each event that people may want to know of, in its transaction, until every route has taken it.
+        # One row for each event that people may want to know of, in its transaction, until every receiver has taken it.
         """
         CREATE TABLE outbox (
             offset INTEGER PRIMARY KEY,

@@ -5,12 +5,9 @@ from starlette.responses import Response
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.translate import goal_document
-from kazid.core.notice import ALERTING
+from kazid.core.notice import ACKNOWLEDGEABLE
 from kazid.core.roles import Need
-from kazid.core.status import GoalStatus
 from kazid.wire.messages import AckRequest, GoalDocument
-
-ACKNOWLEDGEABLE = ALERTING | {GoalStatus.WAITING}
 
 
 async def acknowledge(call: Call) -> Response:

@@ -1,8 +1,9 @@
 """Whom a notice reaches and when: grouping, reminding, escalating, the rate. Pure; wall time comes as an argument.
 
-A route is one `[[notify]]` table. Its whole memory is one value, `RouteState`, stored before anything is sent: what is
-open, what waits to be told, and the one message that is on its way with its id. So a crash between any two steps sends
-again at the worst, with the same id and the same words. Defaults: Alertmanager's (group 30 s, remind 4 h).
+A receiver is one `[[notify]]` table. Its whole memory is one value, `ReceiverState`, stored before anything is sent:
+what is open, what waits to be told, and the one message that is on its way with its id. So a crash between any two
+steps sends again at the worst, with the same id and the same words. The word and the defaults are Alertmanager's
+(group 30 s, remind 4 h).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ GIVE_UP_S = 3 * 86_400.0
 assert RETRY_S < RETRY_S_MAX < RETRY_AFTER_S_MAX < GIVE_UP_S
 
 
-class Route(msgspec.Struct, frozen=True, kw_only=True):
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
     """Which notices, and when. Empty selections select everything; all of them must match."""
 
     name: str
@@ -115,8 +116,8 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     error: str = ""
 
 
-class RouteState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that a route remembers."""
+class ReceiverState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a receiver remembers."""
 
     cursor: int = 0
     """The newest notice it has taken."""
@@ -134,7 +135,7 @@ class RouteState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 # --- taking notices ----------------------------------------------------------------------------------------------
 
 
-def taken(route: Route, state: RouteState, noticed: Noticed, facts: Facts) -> RouteState:
+def taken(receiver: Receiver, state: ReceiverState, noticed: Noticed, facts: Facts) -> ReceiverState:
     """The state after one notice; one that was taken before changes nothing."""
     if noticed.offset <= state.cursor:
         return state
@@ -142,12 +143,12 @@ def taken(route: Route, state: RouteState, noticed: Noticed, facts: Facts) -> Ro
     alert = state.alerts.get(noticed.uid)
     match noticed.notice.kind:
         case NoticeKind.PROBLEM:
-            if not selects(route, noticed, facts):
-                # it has changed to what this route is not about: whoever was told has nothing to wait for here
+            if not selects(receiver, noticed, facts):
+                # it has changed to what this receiver is not about: whoever was told has nothing to wait for here
                 return _closed(state, noticed.uid)
-            return _opened(route, state, noticed)
+            return _opened(receiver, state, noticed)
         case NoticeKind.SETTLED if alert is None:
-            is_news = noticed.notice.status in route.statuses and selects(route, noticed, facts)
+            is_news = noticed.notice.status in receiver.statuses and selects(receiver, noticed, facts)
             return _told(state, _news(noticed), noticed.at_wall_s) if is_news else state
         case NoticeKind.SETTLED | NoticeKind.ENDED:
             if alert is None:
@@ -164,7 +165,7 @@ def taken(route: Route, state: RouteState, noticed: Noticed, facts: Facts) -> Ro
                 tokens=facts.tokens,
             )
             state = _closed(state, noticed.uid)
-            is_told = alert.told_wall_s is not None and route.resolved
+            is_told = alert.told_wall_s is not None and receiver.resolved
             return _told(state, line, noticed.at_wall_s) if is_told else state
         case NoticeKind.TAKEN:
             if alert is None:
@@ -178,19 +179,19 @@ def taken(route: Route, state: RouteState, noticed: Noticed, facts: Facts) -> Ro
             return _told(state, line, noticed.at_wall_s)
 
 
-def selects(route: Route, noticed: Noticed, facts: Facts) -> bool:
-    """True for a notice that the route is about."""
+def selects(receiver: Receiver, noticed: Noticed, facts: Facts) -> bool:
+    """True for a notice that the receiver is about."""
     notice = noticed.notice
-    if route.owners and facts.owner not in route.owners:
+    if receiver.owners and facts.owner not in receiver.owners:
         return False
-    if any(facts.labels.get(key) != value for key, value in route.labels.items()):
+    if any(facts.labels.get(key) != value for key, value in receiver.labels.items()):
         return False
-    if route.causes and notice.cause not in route.causes:
+    if receiver.causes and notice.cause not in receiver.causes:
         return False
-    return not route.statuses or notice.status in route.statuses
+    return not receiver.statuses or notice.status in receiver.statuses
 
 
-def _opened(route: Route, state: RouteState, noticed: Noticed) -> RouteState:
+def _opened(receiver: Receiver, state: ReceiverState, noticed: Noticed) -> ReceiverState:
     notice, known = noticed.notice, state.alerts.get(noticed.uid)
     if (
         known is not None
@@ -208,7 +209,7 @@ def _opened(route: Route, state: RouteState, noticed: Noticed) -> RouteState:
         since_wall_s=noticed.at_wall_s if known is None else known.since_wall_s,
         offset=noticed.offset,
     )
-    if route.after_s <= 0:
+    if receiver.after_s <= 0:
         alert = replace(alert, told_wall_s=noticed.at_wall_s)
         state = _told(state, _line("problem", noticed.uid, alert), noticed.at_wall_s)
     elif known is not None:
@@ -242,20 +243,20 @@ def _news(noticed: Noticed) -> Line:
     )
 
 
-def _told(state: RouteState, line: Line, now_wall_s: float) -> RouteState:
+def _told(state: ReceiverState, line: Line, now_wall_s: float) -> ReceiverState:
     if len(state.pending) >= LINES_MAX:
         return replace(state, more=state.more + 1)
     since_wall_s = state.pending_since_wall_s if state.pending else now_wall_s
     return replace(state, pending=(*state.pending, line), pending_since_wall_s=since_wall_s)
 
 
-def _with(state: RouteState, uid: str, alert: Alert) -> RouteState:
+def _with(state: ReceiverState, uid: str, alert: Alert) -> ReceiverState:
     if uid not in state.alerts and len(state.alerts) >= ALERTS_MAX:
         return state
     return replace(state, alerts={**state.alerts, uid: alert})
 
 
-def _closed(state: RouteState, uid: str) -> RouteState:
+def _closed(state: ReceiverState, uid: str) -> ReceiverState:
     """Without the alert, and without a reminder of it that was about to go."""
     pending = tuple(line for line in state.pending if line.uid != uid or line.what != "reminder")
     return replace(state, pending=pending, alerts={u: a for u, a in state.alerts.items() if u != uid})
@@ -264,19 +265,19 @@ def _closed(state: RouteState, uid: str) -> RouteState:
 # --- time passes -------------------------------------------------------------------------------------------------
 
 
-def due_wall_s(route: Route, state: RouteState) -> float | None:
+def due_wall_s(receiver: Receiver, state: ReceiverState) -> float | None:
     """When something is next to be done; None when only a notice can bring it."""
     if state.outgoing is not None:
         return state.outgoing.next_wall_s
-    dues = [due for alert in state.alerts.values() if (due := _alert_due_wall_s(route, alert)) is not None]
+    dues = [due for alert in state.alerts.values() if (due := _alert_due_wall_s(receiver, alert)) is not None]
     if state.pending:
-        dues.append(max(state.pending_since_wall_s + route.group_s, _rate_opens_wall_s(route, state)))
+        dues.append(max(state.pending_since_wall_s + receiver.group_s, _rate_opens_wall_s(receiver, state)))
     return min(dues, default=None)
 
 
 def advanced(
-    route: Route, state: RouteState, now_wall_s: float, *, message_id: str, audit_head: str
-) -> RouteState:
+    receiver: Receiver, state: ReceiverState, now_wall_s: float, *, message_id: str, audit_head: str
+) -> ReceiverState:
     """The state now: what fell due is told, and what was gathered long enough is a message with this id."""
     if state.outgoing is not None:
         # a clock that went back must not keep it waiting longer than any wait can be
@@ -285,11 +286,11 @@ def advanced(
         return replace(state, outgoing=replace(state.outgoing, next_wall_s=latest)) if late else state
     state = _since_now(state, now_wall_s)
     for uid, alert in state.alerts.items():
-        due = _alert_due_wall_s(route, alert)
+        due = _alert_due_wall_s(receiver, alert)
         if due is not None and due <= now_wall_s:
             state = _again(state, uid, alert, now_wall_s)
-    is_gathered = bool(state.pending) and now_wall_s >= state.pending_since_wall_s + route.group_s
-    if not is_gathered or now_wall_s < _rate_opens_wall_s(route, state):
+    is_gathered = bool(state.pending) and now_wall_s >= state.pending_since_wall_s + receiver.group_s
+    if not is_gathered or now_wall_s < _rate_opens_wall_s(receiver, state):
         return state
     sent = (*state.sent_wall_s, now_wall_s)
     message = Message(
@@ -298,7 +299,7 @@ def advanced(
         lines=state.pending,
         more=state.more,
         undelivered=state.undelivered,
-        quiet_until_wall_s=sent[0] + HOUR_S if len(sent) >= route.per_hour_max else None,
+        quiet_until_wall_s=sent[0] + HOUR_S if len(sent) >= receiver.per_hour_max else None,
         audit_head=audit_head,
     )
     return replace(
@@ -311,14 +312,14 @@ def advanced(
     )
 
 
-def delivered(state: RouteState) -> RouteState:
+def delivered(state: ReceiverState) -> ReceiverState:
     """The state once the message was taken."""
     return replace(state, outgoing=None)
 
 
 def failed(
-    state: RouteState, now_wall_s: float, *, reason: str, retry_after_s: float | None = None
-) -> RouteState:
+    state: ReceiverState, now_wall_s: float, *, reason: str, retry_after_s: float | None = None
+) -> ReceiverState:
     """The state after a try that failed: the same message again later, or given up on."""
     outgoing = state.outgoing
     assert outgoing is not None, "only a message that was sent can fail"
@@ -334,15 +335,15 @@ def failed(
     )
 
 
-def _alert_due_wall_s(route: Route, alert: Alert) -> float | None:
+def _alert_due_wall_s(receiver: Receiver, alert: Alert) -> float | None:
     if alert.taken_by:
         return None
     if alert.told_wall_s is None:
-        return alert.since_wall_s + route.after_s
-    return None if route.remind_s is None else alert.told_wall_s + route.remind_s
+        return alert.since_wall_s + receiver.after_s
+    return None if receiver.remind_s is None else alert.told_wall_s + receiver.remind_s
 
 
-def _again(state: RouteState, uid: str, alert: Alert, now_wall_s: float) -> RouteState:
+def _again(state: ReceiverState, uid: str, alert: Alert, now_wall_s: float) -> ReceiverState:
     if any(line.uid == uid for line in state.pending):
         return state
     is_first = alert.told_wall_s is None
@@ -351,12 +352,12 @@ def _again(state: RouteState, uid: str, alert: Alert, now_wall_s: float) -> Rout
     return _told(_with(state, uid, alert), line, now_wall_s)
 
 
-def _since_now(state: RouteState, now_wall_s: float) -> RouteState:
+def _since_now(state: ReceiverState, now_wall_s: float) -> ReceiverState:
     """Times of the last hour only, and none ahead of a clock that went back."""
     sent = tuple(at for at in state.sent_wall_s if now_wall_s - HOUR_S < at <= now_wall_s)
     return replace(state, sent_wall_s=sent, pending_since_wall_s=min(state.pending_since_wall_s, now_wall_s))
 
 
-def _rate_opens_wall_s(route: Route, state: RouteState) -> float:
+def _rate_opens_wall_s(receiver: Receiver, state: ReceiverState) -> float:
     sent = state.sent_wall_s
-    return sent[-route.per_hour_max] + HOUR_S if len(sent) >= route.per_hour_max else 0.0
+    return sent[-receiver.per_hour_max] + HOUR_S if len(sent) >= receiver.per_hour_max else 0.0

@@ -19,7 +19,7 @@ from kazid.core.event import (
 )
 from kazid.core.ids import Epoch
 from kazid.core.notice import ALERTING, Notice, Noticed, NoticeKind, noticed
-from kazid.core.route import (
+from kazid.core.receiver import (
     ALERTS_MAX,
     GIVE_UP_S,
     HOUR_S,
@@ -28,8 +28,8 @@ from kazid.core.route import (
     Facts,
     Line,
     Message,
-    Route,
-    RouteState,
+    Receiver,
+    ReceiverState,
     advanced,
     delivered,
     due_wall_s,
@@ -43,12 +43,12 @@ ADA = Facts(owner="ada", labels={"team": "web"}, cost_usd=1.25, tokens=900)
 
 
 class Play:
-    """One route through time: what happens when, and every message that was taken."""
+    """One receiver through time: what happens when, and every message that was taken."""
 
-    def __init__(self, route: Route, *, facts: Facts = ADA) -> None:
-        self.route = route
+    def __init__(self, receiver: Receiver, *, facts: Facts = ADA) -> None:
+        self.receiver = receiver
         self.facts = facts
-        self.state = RouteState()
+        self.state = ReceiverState()
         self.now = T0
         self.offset = 0
         self.messages: list[Message] = []
@@ -59,7 +59,7 @@ class Play:
         self.offset += 1
         notice = Notice(kind=kind, **fields)
         self.state = taken(
-            self.route,
+            self.receiver,
             self.state,
             Noticed(offset=self.offset, uid=uid, seq=1, ref=f"ada/{uid}", at_wall_s=self.now, notice=notice),
             self.facts,
@@ -75,7 +75,7 @@ class Play:
         end = self.now + seconds
         while True:
             self._step()
-            due = due_wall_s(self.route, self.state)
+            due = due_wall_s(self.receiver, self.state)
             if due is None or due > end:
                 break
             self.now = max(self.now + 1e-3, due)
@@ -84,8 +84,8 @@ class Play:
 
     def _step(self) -> None:
         message_id = f"m{len(self.tries)}-{len(self.messages)}-{self.now}"
-        self.state = advanced(self.route, self.state, self.now, message_id=message_id, audit_head="7:ab")
-        self.state = msgspec.json.decode(msgspec.json.encode(self.state), type=RouteState)
+        self.state = advanced(self.receiver, self.state, self.now, message_id=message_id, audit_head="7:ab")
+        self.state = msgspec.json.decode(msgspec.json.encode(self.state), type=ReceiverState)
         outgoing = self.state.outgoing
         if outgoing is not None and outgoing.next_wall_s <= self.now:
             self.tries.append((self.now, outgoing.message.id))
@@ -99,8 +99,8 @@ class Play:
         return [[(line.what, line.ref) for line in m.lines] for m in self.messages]
 
 
-def a_route(**fields: object) -> Route:
-    return replace(Route(name="ops"), **fields)
+def a_receiver(**fields: object) -> Receiver:
+    return replace(Receiver(name="ops"), **fields)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_what_of_an_event_people_may_want_to_know(event: Event, kind: NoticeKind
 
 
 def test_problems_within_the_group_time_are_one_message() -> None:
-    play = Play(a_route(group_s=30.0))
+    play = Play(a_receiver(group_s=30.0))
     play.stuck("u1")
     play.passes(20)
     play.stuck("u2")
@@ -144,7 +144,7 @@ def test_problems_within_the_group_time_are_one_message() -> None:
 
 
 def test_it_is_reminded_of_until_somebody_has_it() -> None:
-    play = Play(a_route(remind_s=4 * HOUR_S))
+    play = Play(a_receiver(remind_s=4 * HOUR_S))
     play.stuck()
     play.passes(9 * HOUR_S)
     assert play.told() == [[("problem", "ada/u1")], [("reminder", "ada/u1")], [("reminder", "ada/u1")]]
@@ -156,7 +156,7 @@ def test_it_is_reminded_of_until_somebody_has_it() -> None:
 
 
 def test_an_overnight_stuck_goal_reaches_a_person_and_its_end_says_how_long_and_what_it_cost() -> None:
-    play = Play(a_route())
+    play = Play(a_receiver())
     play.stuck()
     play.passes(8 * HOUR_S)
     play.holds()
@@ -171,7 +171,7 @@ def test_an_overnight_stuck_goal_reaches_a_person_and_its_end_says_how_long_and_
 
 
 def test_what_nobody_acknowledged_is_escalated_once_its_time_is_over() -> None:
-    boss = Play(a_route(after_s=HOUR_S, remind_s=None))
+    boss = Play(a_receiver(after_s=HOUR_S, remind_s=None))
     boss.stuck()
     boss.passes(HOUR_S - 1)
     assert boss.messages == []
@@ -184,7 +184,7 @@ def test_what_nobody_acknowledged_is_escalated_once_its_time_is_over() -> None:
 
 @pytest.mark.parametrize("end", ["ack", "holds", "deleted"])
 def test_what_somebody_has_is_not_escalated(end: str) -> None:
-    boss = Play(a_route(after_s=HOUR_S))
+    boss = Play(a_receiver(after_s=HOUR_S))
     boss.stuck()
     boss.passes(HOUR_S / 2)
     if end == "ack":
@@ -198,7 +198,7 @@ def test_what_somebody_has_is_not_escalated(end: str) -> None:
 
 
 def test_the_same_end_once_more_is_told_again_only_after_somebody_resumed_it() -> None:
-    play = Play(a_route(remind_s=None))
+    play = Play(a_receiver(remind_s=None))
     play.stuck()
     for _ in range(5):
         play.passes(HOUR_S)
@@ -216,7 +216,7 @@ def test_the_same_end_once_more_is_told_again_only_after_somebody_resumed_it() -
 
 
 def test_another_end_voids_the_acknowledgement() -> None:
-    play = Play(a_route(remind_s=HOUR_S))
+    play = Play(a_receiver(remind_s=HOUR_S))
     play.stuck()
     play.happens(NoticeKind.TAKEN, by="eve")
     play.stuck(status="tampered", cause="seal_broken")
@@ -230,7 +230,7 @@ def test_another_end_voids_the_acknowledgement() -> None:
 
 
 def test_beyond_the_rate_messages_are_gathered_into_one_and_the_last_before_says_so() -> None:
-    play = Play(a_route(group_s=1.0, per_hour_max=3, remind_s=None))
+    play = Play(a_receiver(group_s=1.0, per_hour_max=3, remind_s=None))
     for number in range(60):
         play.stuck(f"u{number}")
         play.passes(30)
@@ -243,7 +243,7 @@ def test_beyond_the_rate_messages_are_gathered_into_one_and_the_last_before_says
 
 
 def test_a_receiver_that_is_down_for_six_hours_gets_one_id_again_and_again_then_the_rest_at_once() -> None:
-    play = Play(a_route(remind_s=None))
+    play = Play(a_receiver(remind_s=None))
     play.is_down = True
     play.stuck("u1")
     for number in range(2, 8):
@@ -261,7 +261,7 @@ def test_a_receiver_that_is_down_for_six_hours_gets_one_id_again_and_again_then_
 
 
 def test_a_message_nobody_ever_took_is_given_up_and_the_next_says_so() -> None:
-    play = Play(a_route(remind_s=None))
+    play = Play(a_receiver(remind_s=None))
     play.is_down = True
     play.stuck()
     play.passes(GIVE_UP_S + 2 * RETRY_S_MAX)
@@ -273,9 +273,9 @@ def test_a_message_nobody_ever_took_is_given_up_and_the_next_says_so() -> None:
 
 
 def test_what_a_receiver_asks_to_wait_is_waited_within_a_bound() -> None:
-    play = Play(a_route())
+    play = Play(a_receiver())
     play.stuck()
-    state = advanced(play.route, play.state, T0 + 60, message_id="m", audit_head="")
+    state = advanced(play.receiver, play.state, T0 + 60, message_id="m", audit_head="")
     waits = [
         out.next_wall_s - T0
         for s in (90.0, 1e9)
@@ -298,8 +298,8 @@ def test_what_a_receiver_asks_to_wait_is_waited_within_a_bound() -> None:
         pytest.param({"statuses": ["stuck"], "owners": ["eve"]}, False, id="one-of-two"),
     ],
 )
-def test_a_route_selects_by_owner_label_status_and_cause(fields: dict[str, object], is_told: bool) -> None:
-    play = Play(a_route(**fields))
+def test_a_receiver_selects_by_owner_label_status_and_cause(fields: dict[str, object], is_told: bool) -> None:
+    play = Play(a_receiver(**fields))
     play.stuck()
     play.passes(60)
     play.holds()
@@ -307,15 +307,15 @@ def test_a_route_selects_by_owner_label_status_and_cause(fields: dict[str, objec
     assert bool(play.messages) is is_told
 
 
-def test_a_route_may_ask_for_what_is_no_trouble() -> None:
-    play = Play(a_route(statuses=["converged"]))
+def test_a_receiver_may_ask_for_what_is_no_trouble() -> None:
+    play = Play(a_receiver(statuses=["converged"]))
     play.happens(NoticeKind.SETTLED, status="converged")
     play.passes(60)
     assert play.told() == [[("news", "ada/u1")]]
 
 
 def test_a_notice_taken_twice_is_told_once() -> None:
-    play = Play(a_route(remind_s=None))
+    play = Play(a_receiver(remind_s=None))
     play.stuck()
     play.offset -= 1
     play.stuck()
@@ -324,7 +324,7 @@ def test_a_notice_taken_twice_is_told_once() -> None:
 
 
 def test_a_clock_that_went_back_holds_nothing_up() -> None:
-    play = Play(a_route(group_s=30.0, remind_s=None))
+    play = Play(a_receiver(group_s=30.0, remind_s=None))
     play.stuck()
     play.now -= 100_000
     play.passes(40)
@@ -339,7 +339,7 @@ def test_a_clock_that_went_back_holds_nothing_up() -> None:
 
 
 def test_memory_has_a_bound_and_what_is_beyond_it_is_counted() -> None:
-    play = Play(a_route(remind_s=None))
+    play = Play(a_receiver(remind_s=None))
     for number in range(LINES_MAX + 7):
         play.stuck(f"u{number}")
     assert (len(play.state.pending), play.state.more) == (LINES_MAX, 7)
@@ -354,7 +354,7 @@ def lines_of(messages: Sequence[Message]) -> list[Line]:
 
 def test_every_cause_there_is_can_be_selected() -> None:
     for cause in Cause:
-        play = Play(a_route(causes=[cause.value]))
+        play = Play(a_receiver(causes=[cause.value]))
         play.stuck(cause=cause.value)
         play.passes(60)
         assert [line.cause for line in lines_of(play.messages)] == [cause.value]

@@ -69,3 +69,14 @@ def test_files_that_documents_name_exist() -> None:
 
 def test_architecture_fits_on_its_page() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 80
+
+
+def test_architecture_names_every_folder_and_every_rule() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    package = ROOT / "kazid"
+    modules = [path.name for path in (*package.glob("*.py"), *(package / "core").glob("*.py"))]
+    folders = [
+        path.name + "/" for path in (*package.rglob("*"), *(ROOT / "kazictl").rglob("*")) if path.is_dir()
+    ]
+    wanted = {name for name in (*modules, *folders) if name not in ("__init__.py", "__pycache__/")}
+    assert {name for name in wanted if not re.search(rf"[`/]{re.escape(name)}", text)} == set()

@@ -190,7 +190,8 @@ def _within_bound(bundle: Bundle) -> Bundle:
         failing.pop()
         bundle = replace(bundle, failing=tuple(failing), failing_left_out=bundle.failing_left_out + 1)
     if _size(bundle) > BYTES_MAX:
-        bundle = replace(bundle, reason=bundle.reason[:1000], tried=(), tried_left_out=len(bundle.tried))
+        left_out = bundle.tried_left_out + len(bundle.tried)
+        bundle = replace(bundle, reason=bundle.reason[:1000], tried=(), tried_left_out=left_out)
     assert _size(bundle) <= BYTES_MAX, "what is left has bounds of its own"
     return bundle
 

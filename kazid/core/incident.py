@@ -56,7 +56,7 @@ def record_line(record: Recorded) -> bytes:
 
 def read_incident(lines: Iterable[bytes]) -> Incident:
     """The incident in these lines. Raises IncidentUnreadable."""
-    numbered = enumerate((line for line in lines if line.strip()), start=1)
+    numbered = ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
     header = _header(numbered)
     records: list[Recorded] = []
     for number, line in numbered:

@@ -54,6 +54,12 @@ def test_home_language_and_time_zone_are_always_there() -> None:
     assert environment["LANG"] == "C.UTF-8", "a daemon under systemd has no LANG"
 
 
+def test_no_tool_is_told_of_a_terminal() -> None:
+    assert built()["TERM"] == "dumb"
+    assert built(base={"TERM": "xterm"})["TERM"] == "dumb"
+    assert built(extra={"TERM": "xterm"})["TERM"] == "xterm"
+
+
 def test_an_authored_language_wins_over_the_default() -> None:
     assert built(base={"LANG": "fr_FR.UTF-8"})["LANG"] == "fr_FR.UTF-8"
 
@@ -90,6 +96,8 @@ def test_the_callers_path_is_kept_as_it_is() -> None:
 def test_the_daemons_virtualenv_is_stripped_from_the_daemons_path() -> None:
     assert built()["PATH"] == "/usr/bin:/bin"
     assert built(base={"PATH": "/opt/kazi/bin/:/bin", "VIRTUAL_ENV": "/opt/kazi/"})["PATH"] == "/bin"
+    assert built(base={"PATH": "/X/bin/:/XX/bin:/bin", "VIRTUAL_ENV": "/X"})["PATH"] == "/XX/bin:/bin"
+    assert built(base={"PATH": "/bin:/usr/bin"})["PATH"] == "/bin:/usr/bin", "no virtualenv, nothing to strip"
 
 
 @pytest.mark.parametrize("base", [{}, {"PATH": ""}, {"PATH": "/v/bin", "VIRTUAL_ENV": "/v"}])

@@ -81,12 +81,22 @@ def test_a_file_that_begins_in_the_middle_starts_at_its_snapshot():
         pytest.param([*LINES[:2], b"{nonsense\n"], "line 3: ", id="no-json"),
         pytest.param([*LINES[:3], *LINES[4:]], "line 4: event 4 follows 2", id="gap"),
         pytest.param(
+            [LINES[0], b"\n", LINES[1], b" \n", *LINES[3:]],
+            "line 5: event 3 follows 1",
+            id="gap-beside-empty-lines",
+        ),
+        pytest.param(LINES[:1], f"it ends with event 0; the whole file has {len(RECORDS)}", id="header-only"),
+        pytest.param(
             LINES[:-1], f"ends with event {len(RECORDS) - 1}; the whole file has {len(RECORDS)}", id="cut"
         ),
         pytest.param(
             [*LINES[:2], LINES[2].replace(b'"u1"', b'"u2"')], "line 3: an event of another goal", id="mixed"
         ),
-        pytest.param([LINES[0], *LINES[2:]], "neither the goal's first event nor a snapshot", id="no-start"),
+        pytest.param(
+            [LINES[0], *LINES[2:]],
+            "it holds neither the goal's first event nor a snapshot to start from",
+            id="no-start",
+        ),
     ],
 )
 def test_a_file_that_is_not_whole_says_where(lines: list[bytes], says: str):

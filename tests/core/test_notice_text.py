@@ -78,3 +78,124 @@ def test_a_cloud_event_is_the_same_bytes_at_every_try_and_has_what_the_standard_
     }
     assert event["data"]["lines"][0]["ref"] == "ada/web"
     assert event["data"]["audit_head"] == "9:ff"
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "said"),
+    [
+        pytest.param([a_line()], 2, "1 stuck, 2 more", id="one-and-more"),
+        pytest.param([a_line(), a_line("escalated")], 0, "2 stuck", id="no-more"),
+        pytest.param([a_line("reminder"), a_line()], 0, "1 still stuck, 1 stuck", id="reminded"),
+        pytest.param([a_line("taken"), a_line("taken")], 0, "2 acknowledged", id="taken"),
+        pytest.param(
+            [a_line("news", status="holding"), a_line("ended", status="deleted")],
+            0,
+            "1 holding, 1 ended",
+            id="news",
+        ),
+    ],
+)
+def test_several_lines_are_counted_by_what_they_say(lines: list[Line], more: int, said: str) -> None:
+    assert subject(a_message(*lines, more=more)) == f"kazid: {said}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "more", "hidden"),
+    [
+        pytest.param(LINES_SHOWN_MAX, 0, 0, id="as-many-as-are-shown"),
+        pytest.param(LINES_SHOWN_MAX + 1, 0, 1, id="one-more"),
+        pytest.param(1, 0, 0, id="one"),
+        pytest.param(1, 1, 1, id="one-that-is-not-in-the-message"),
+        pytest.param(LINES_SHOWN_MAX + 2, 3, 5, id="both"),
+    ],
+)
+def test_what_is_not_shown_is_counted(lines: int, more: int, hidden: int) -> None:
+    said = text(a_message(*[a_line("news")] * lines, more=more))
+    assert said.count("ada/web is stuck") == min(lines, LINES_SHOWN_MAX)
+    assert (f"… and {hidden} more; kazictl list" in said) is (hidden > 0)
+    assert ("kazictl list" in said) is (hidden > 0)
+
+
+@pytest.mark.parametrize("what", ["problem", "reminder", "escalated", "resolved", "ended", "taken", "news"])
+def test_who_may_have_to_act_is_told_how(what: str) -> None:
+    said = text(a_message(a_line(what)))
+    how = (
+        "Have it: kazictl ack REF. See why: kazictl explain REF. Act again: kazictl resume REF --reason TEXT."
+    )
+    assert (f"\n\n{how}\n" in said) is (what in {"problem", "reminder", "escalated"})
+
+
+def test_a_line_is_told_in_full_and_nothing_is_put_around_it(far_east: None) -> None:
+    line = a_line("ended", status="stopped", by="eve", reason="over")
+    assert text(a_message(line)) == (
+        "ada/web was stopped by eve\n  why: over\n  since 2023-11-14 22:13 UTC\n"
+    )
+    assert text(a_message(msgspec.structs.replace(line, by=""), audit_head="9:ff")) == (
+        "ada/web was stopped\n  why: over\n  since 2023-11-14 22:13 UTC\n\naudit head 9:ff\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "reminders", "told"),
+    [
+        pytest.param("reminder", 1, ", told 2 times", id="reminded"),
+        pytest.param("escalated", 3, ", told 4 times", id="escalated"),
+        pytest.param("escalated", 0, "", id="not-reminded-before"),
+        pytest.param("resolved", 3, "", id="over"),
+    ],
+)
+def test_how_often_it_was_told_is_said_while_nobody_has_it(what: str, reminders: int, told: str) -> None:
+    said = text(a_message(a_line(what, reminders=reminders)))
+    assert said.splitlines()[1] == f"  since 2023-11-14 22:13 UTC{told}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.4, "0s"),
+        (0.6, "1s"),
+        (59.0, "59s"),
+        (60.0, "1m"),
+        (61.0, "1m 1s"),
+        (3600.0, "1h"),
+        (3661.0, "1h 1m"),
+        (86_400.0, "1d"),
+        (90_061.0, "1d 1h"),
+        (86_460.0, "1d 1m"),
+    ],
+)
+def test_a_duration_has_its_two_largest_units(seconds: float, said: str) -> None:
+    assert f"  after {said}\n" in text(a_message(a_line("resolved", duration_s=seconds)))
+
+
+def test_a_cloud_event_has_the_message_for_programs_and_for_people(far_east: None) -> None:
+    message = a_message(a_line(reason="r"), a_line("resolved"), more=3, undelivered=2)
+    event = msgspec.json.decode(cloud_event(message, route="ops", source="/kazid/host"))
+    assert (event["subject"], event["datacontenttype"]) == ("ops", "application/json")
+    data = event["data"]
+    lines = data.pop("lines")
+    assert data == {
+        "route": "ops",
+        "subject": subject(message),
+        "text": text(message),
+        "more": 3,
+        "undelivered": 2,
+        "audit_head": None,
+    }
+    assert lines[0] == {
+        "what": "problem",
+        "ref": "ada/web",
+        "status": "stuck",
+        "offset": 3,
+        "reason": "r",
+        "since": "2023-11-14T22:13:20.000Z",
+        "incarnation": "u",
+    }
+
+
+@pytest.mark.parametrize(("length", "is_cut"), [(0, False), (1, True)], ids=["at-the-bound", "beyond"])
+def test_a_subject_at_its_bound_is_left_whole(length: int, is_cut: bool) -> None:
+    room = SUBJECT_CHARS_MAX - len(subject(a_message(a_line(ref=""))))
+    said = subject(a_message(a_line(ref="x" * (room - 1 + length))))
+    assert len(said) == SUBJECT_CHARS_MAX
+    assert said.endswith("…") is is_cut

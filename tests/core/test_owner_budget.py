@@ -66,6 +66,11 @@ def test_what_is_about_to_start_counts_with_what_is_set_aside_for_it():
             id="both-and-dollars-are-named",
         ),
         pytest.param(OwnerBudget(owners=("ben",), tokens_max=1), None, id="of-somebody-else"),
+        pytest.param(
+            OwnerBudget(owners=("ada",), tokens_max=60),
+            "ada has used 60 of 60 tokens in 24 h",
+            id="of-this-owner-by-name",
+        ),
         pytest.param(OwnerBudget(), None, id="no-ceiling"),
     ],
 )

@@ -55,7 +55,13 @@ def refused(**fields: Any) -> Progress:
 
 
 def held(
-    mine: Progress, theirs: Progress, *, at: float, goal: Goal | None = None, other: Goal | None = None
+    mine: Progress,
+    theirs: Progress,
+    *,
+    at: float,
+    goal: Goal | None = None,
+    other: Goal | None = None,
+    rung: str = RUNG,
 ) -> tuple[str, str] | None:
     """What holds a dispatch of the goal `mine` beside another goal."""
     own = goal or a_task()
@@ -63,7 +69,7 @@ def held(
         (GoalUid("mine"), own, mine),
         (GoalUid("theirs"), other or a_task(goal_id="other"), theirs),
     ]
-    return quota.holds(GoalUid("mine"), own, mine, everyone, now(at), rung=RUNG)
+    return quota.holds(GoalUid("mine"), own, mine, everyone, now(at), rung=rung)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +193,20 @@ def test_a_limit_holds_whoever_has_the_same_agent_and_the_same_credential(other:
     theirs = replace(a_task(goal_id="other"), harness=other)
     acts = with_acts(a_limited(rung=f"harness:{other.id}"))
     assert (held(a_progress(), acts, at=END - 100.0, other=theirs) is not None) is holds
+
+
+def test_an_agent_that_a_route_chose_waits_for_its_own_limit():
+    limited = with_acts(a_limited(rung="harness:codex"))
+    waits = held(limited, a_progress(), at=END - 1.0, rung="harness:codex")
+    assert waits == (quota.WAITS_FOR_QUOTA, f"codex, whose limit is over at {OVER_AT}")
+    assert held(limited, a_progress(), at=END - 1.0, rung="harness:") is None
+    assert held(with_acts(a_limited()), a_progress(), at=END - 1.0, rung="harness:") is not None
+
+
+def test_the_end_of_a_limit_is_told_in_utc_wherever_the_machine_is(far_east: None):
+    waits = held(with_acts(a_limited()), a_progress(), at=END - 1.0)
+    assert waits is not None
+    assert waits[1].endswith(OVER_AT)
 
 
 def test_a_refused_login_holds_the_others_and_names_the_goal_to_resume():

@@ -170,12 +170,12 @@ def test_a_duration_has_its_two_largest_units(seconds: float, said: str) -> None
 
 def test_a_cloud_event_has_the_message_for_programs_and_for_people(far_east: None) -> None:
     message = a_message(a_line(reason="r"), a_line("resolved"), more=3, undelivered=2)
-    event = msgspec.json.decode(cloud_event(message, route="ops", source="/kazid/host"))
+    event = msgspec.json.decode(cloud_event(message, receiver="ops", source="/kazid/host"))
     assert (event["subject"], event["datacontenttype"]) == ("ops", "application/json")
     data = event["data"]
     lines = data.pop("lines")
     assert data == {
-        "route": "ops",
+        "receiver": "ops",
         "subject": subject(message),
         "text": text(message),
         "more": 3,

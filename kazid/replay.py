@@ -16,9 +16,11 @@ from kazid.core.event import event_type
 from kazid.core.incident import Incident, IncidentUnreadable, read_incident
 from kazid.core.replay import Replay, is_decided, replay
 from kazid.wire import exit_codes
+from kazid.wire.names import SCHEMA_VERSION
 
 CHARS_MAX = 2000
 """Of one line for people: a reason may quote a whole output."""
+HINT = "give the path of a file that `kazictl export-incident` wrote"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,17 +56,25 @@ def _read(name: str) -> Incident:
 def _unreadable(name: str, error: Exception, *, wants_json: bool) -> int:
     what = f"{name}: {error.strerror or error}" if isinstance(error, OSError) else f"{name}: {error}"
     if wants_json:
-        document = {"error": "unreadable", "detail": what, "exit_code": exit_codes.USAGE}
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "error": f"cannot read {what}",
+            "type": "input",
+            "detail": f"cannot read {what}",
+            "hint": HINT,
+            "problems": [],
+            "exit_code": exit_codes.USAGE,
+        }
         sys.stdout.buffer.write(msgspec.json.encode(document) + b"\n")
     else:
-        sys.stderr.write(f"kazictl replay: {_one_line(what)}\n")
+        sys.stderr.write(f"kazictl: cannot read {_one_line(what)}\n  {HINT}\n")
     return exit_codes.USAGE
 
 
 def _document(incident: Incident, replayed: Replay, code: int) -> dict[str, object]:
     progress = replayed.folded.progress
     return {
-        "schema_version": 2,
+        "schema_version": SCHEMA_VERSION,
         "ref": f"{incident.header.owner}/{incident.header.goal_id}",
         "uid": incident.header.uid,
         "written_by": incident.header.kazid,

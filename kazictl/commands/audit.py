@@ -9,6 +9,7 @@ from kazictl.arguments import usage_error
 from kazictl.decode import decode_object
 from kazictl.document import members, rows
 from kazictl.failure import Failure
+from kazictl.render import value_text
 from kazictl.session import Session
 from kazictl.targets import query, split_reference
 from kazictl.terminal import clip, one_line
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from kazictl.document import Document
 
-ACTIONS = "verify, export or show REF"
 _SPEC_KEYS_SHOWN = 12
+_HASH_DIGITS = 64
+"""Of SHA-256 in hexadecimal."""
 _NOT_SHOWN = {"goal", "type", "verdict", "started_s", "ended_s", "tree", "seal", "spec_sha256", "fingerprint"}
 """Of a record, in a line; --json has all of it."""
 
@@ -36,13 +38,17 @@ def run(session: Session) -> int:
         return _export(session)
     if action == "show" and rest:
         return _show(session, rest[0])
+    if action == "show":
+        raise usage_error("audit show needs REF: the goal", hint="kazictl audit show REF")
     raise usage_error(
-        f"audit {' '.join([action, *rest])}: what is to be done?", hint=f"kazictl audit {ACTIONS}"
+        f"audit cannot {' '.join([action, *rest])!r}",
+        hint="kazictl audit verify [FILE], audit export, or audit show REF",
     )
 
 
 def _verify(session: Session) -> int:
     head = session.arguments.texts.get("head")
+    _known(head)  # so that a slip of the pen is told in the words of the command line
     report = session.client().get(f"{API_PREFIX}/audit/verify{query(head=head)}", timeout_s=None).document
     return _tell(session, report)
 
@@ -79,9 +85,14 @@ def _known(head: str | None) -> dict[int, bytes]:
         return {}
     number, _, digest = head.partition(":")
     try:
-        return {int(number): bytes.fromhex(digest)}
+        known = {int(number): bytes.fromhex(digest)}
     except ValueError:
-        raise usage_error(f"--head {head}: not NUMBER:HASH", hint="as `audit verify` printed it") from None
+        known = {}
+    if not known or len(digest) != _HASH_DIGITS:
+        raise usage_error(
+            f"--head {head}: not NUMBER:HASH", hint="write it as `kazictl audit verify` printed it"
+        )
+    return known
 
 
 def _tell(session: Session, report: "Document") -> int:
@@ -133,6 +144,13 @@ def _show(session: Session, reference: str) -> int:
     owner, goal_id = split_reference(reference)
     target = f"{API_PREFIX}/audit{query(goal=f'{owner}/{goal_id}')}"
     records = [members(decode_object(line), "record") for line in session.client().lines(target)]
+    if not records:
+        raise Failure(
+            f"the trail has no record of {reference!r}",
+            exit_code=exit_codes.USAGE,
+            kind="unknown_goal",
+            hint="kazictl list shows what goals there are",
+        )
     if session.wants_json:
         document = {"schema_version": SCHEMA_VERSION, "ref": reference, "records": records}
         return session.emit(document, exit_code=exit_codes.OK)
@@ -148,7 +166,7 @@ def _shown(records: "list[Document]") -> "Iterator[str]":
         verdict = members(event, "verdict")
         said = {"verdict": verdict.get("status")} if verdict else {}
         said.update({key: value for key, value in event.items() if key not in _NOT_SHOWN and value})
-        words = ", ".join(f"{key} {one_line(value)}" for key, value in said.items())
+        words = ", ".join(f"{key} {_value(value)}" for key, value in said.items())
         yield f"{record.get('number')}  {one_line(record.get('type'))}  {words}"
         if record.get("type") == "goal.applied":
             new = members(event, "goal")
@@ -161,4 +179,9 @@ def _differences(old: "Document", new: "Document") -> "Iterator[str]":
         return
     changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     for key in changed[:_SPEC_KEYS_SHOWN]:
-        yield f"      {key}: {one_line(old.get(key))} -> {one_line(new.get(key))}"
+        yield f"      {key}: {value_text(old.get(key))} -> {value_text(new.get(key))}"
+
+
+def _value(value: object) -> str:
+    """A record is read by people: nobody needs the microseconds of a duration."""
+    return f"{value:.3f}" if isinstance(value, float) else value_text(value)

@@ -18,7 +18,7 @@ def run(session: Session) -> int:
     document, wall_s = reply.document, time.time()
     lines = [headline(document, session.out, wall_s), f"  decided: {one_line(document.get('decision', '?'))}"]
     guards = guard_lines(document, wall_s)
-    lines += [session.out.paint("Held by", "bold"), *guards] if guards else ["  nothing holds it"]
+    lines += ["", session.out.paint("Held by", "bold"), *guards] if guards else ["  nothing holds it"]
     wake_at = document.get("next_wake_at")
     if isinstance(wake_at, int | float):
         lines.append(f"  decides again {show_until(wake_at - wall_s)}")

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 VERSION_S = 20.0
 """The slowest answers in some seconds on a busy machine."""
-ACTIONS = "list, or check ID"
 SUITE_S_MAX = 600.0
 """Eight starts of 30 s at most, and a slow machine."""
 TOLD_BETTER = ("installed", "answers without a terminal")
@@ -38,8 +37,12 @@ def run(session: Session) -> int:
         return _list(session)
     if action == "check" and len(rest) == 1:
         return _check(session, rest[0])
+    if action == "check" and not rest:
+        raise usage_error(
+            "harness check needs ID: the agent", hint="kazictl harness list shows what there is"
+        )
     raise usage_error(
-        f"harness {' '.join([action, *rest])}: what is to be done?", hint=f"kazictl harness {ACTIONS}"
+        f"harness cannot {' '.join([action, *rest])!r}", hint="kazictl harness list, or harness check ID"
     )
 
 
@@ -118,10 +121,10 @@ def _check(session: Session, harness_id: str) -> int:
     item = next((i for i in _items(session) if i.get("id") == harness_id), None)
     if item is None:
         raise Failure(
-            f'there is no harness "{harness_id}"',
+            f"no such harness: {harness_id!r}",
             exit_code=exit_codes.USAGE,
-            kind="unknown-harness",
-            hint="kazictl harness list",
+            kind="unknown_harness",
+            hint="kazictl harness list shows what there is",
         )
     named = session.arguments.texts.get("command")
     if named:

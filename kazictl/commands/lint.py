@@ -27,8 +27,10 @@ def run(session: Session) -> int:
     for finding in findings:
         about = f"{one_line(finding['predicate'])}: " if finding.get("predicate") else ""
         severity, rule = one_line(finding.get("severity", "warning")), one_line(finding.get("code", "?"))
-        line = f"line {finding['line']}: " if isinstance(finding.get("line"), int) else ""
-        lines.append(f"  {line}{severity}: {about}{one_line(finding.get('why', ''))} [{rule}]")
+        line = f":{finding['line']}" if isinstance(finding.get("line"), int) else ""
+        lines.append(
+            f"  {session.source}{line}: {severity}: {about}{one_line(finding.get('why', ''))} [{rule}]"
+        )
     lines += [f"  note: {one_line(notice)}" for notice in entries(report, "notices")]
     if problems:
         verdict = f"does not load: {plural(len(problems), 'problem')}"

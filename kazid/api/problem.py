@@ -16,6 +16,7 @@ from kazid.core.errors import (
     KazidError,
     LeaseHeld,
     Problem,
+    UnknownAttempt,
     UnknownGoal,
 )
 from kazid.wire.messages import ProblemDetails, ProblemItem
@@ -63,6 +64,9 @@ def problem_of(error: KazidError) -> ProblemDetails | None:
             return _details(409, "refused", "the goal is refused", str(error), error.problems)
         case UnknownGoal():
             return _details(404, "unknown_goal", "no such goal", f"{error}; kazictl list shows what there is")
+        case UnknownAttempt():
+            detail = f"{error}; kazictl status {error.ref} lists them"
+            return _details(404, "unknown_attempt", "no such attempt", detail)
         case Conflict() | LeaseHeld():
             return _details(409, "conflict", "somebody else was first", f"{error}; look again and retry")
         case JournalUnavailable():

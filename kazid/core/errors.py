@@ -4,6 +4,7 @@ KazidError
 ├── GoalFileError       the author's; fix the goal-file (every problem is listed)
 ├── AdmissionRefused    the author's; the goal loads but may not be stored (names why)
 ├── UnknownGoal         the caller's; no goal of that name
+├── UnknownAttempt      the caller's; the goal has no attempt of that number, or none yet
 ├── Conflict            nobody's; another writer was first, read again and retry
 ├── LeaseHeld           nobody's; wait, the holder is named
 ├── JournalUnavailable  the machine's (disk); the daemon degrades and retries (SEMANTICS §7)
@@ -54,6 +55,15 @@ class UnknownGoal(KazidError):
     def __init__(self, ref: str) -> None:
         self.ref = ref
         super().__init__(f"no goal {ref!r}")
+
+
+class UnknownAttempt(KazidError):
+    """The goal has no attempt of this number, or none at all. `kazictl status REF` lists those it has."""
+
+    def __init__(self, ref: str, number: int | None) -> None:
+        self.ref = ref
+        self.number = number
+        super().__init__(f"{ref} has no attempt {'yet' if number is None else number}")
 
 
 class Conflict(KazidError):

@@ -146,13 +146,13 @@ def _deploy(
     plain = sections.tables["deploy"]
     if not plain.is_authored:
         if env_flag is not None:
-            problems.add_option(ENV_FLAG, f"{ENV_FLAG} {env_flag}: the goal has no [deploy]")
+            problems.add_option(ENV_FLAG, f"{shown(env_flag)}: the goal has no [deploy]")
         return None
     environments = _environments(values, problems, base=base)
     over = Table({})
     if env_flag is not None and env_flag not in environments:
         known = listed(environments) if environments else "none"
-        problems.add_option(ENV_FLAG, f"{ENV_FLAG}: unknown environment {shown(env_flag)}; declared: {known}")
+        problems.add_option(ENV_FLAG, f"unknown environment {shown(env_flag)}; declared: {known}")
     elif env_flag is not None:
         over = environments[env_flag]
     table = _Laid(over, plain)

@@ -124,5 +124,5 @@ def _named(
 def _check_wanted(wanted: Wanted, problems: Problems) -> None:
     for option, name in ((HARNESS_FLAG, wanted.flag), ("settings: harness", wanted.default)):
         if name is not None and name not in wanted.known:
-            message = f"{option}: unknown harness {shown(name)}; known: {listed(wanted.known)}"
+            message = f"unknown harness {shown(name)}; known: {listed(wanted.known)}"
             problems.add_option(option, message, hint=did_you_mean(name, wanted.known))

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from kazid.core import admission
 from kazid.core.admission import Change, spec_sha256
-from kazid.core.errors import AdmissionRefused, Conflict, UnknownGoal
+from kazid.core.errors import AdmissionRefused, Conflict, UnknownAttempt, UnknownGoal
 from kazid.core.event import (
     ActIntended,
     Event,
@@ -420,12 +420,12 @@ class Service:
     async def read_log(
         self, owner: str, goal_id: str, *, attempt: int | None, stream: str, offset: int
     ) -> LogChunk:
-        """A piece of an attempt's log; the newest attempt when none is named. Raises UnknownGoal."""
+        """A piece of an attempt's log; the newest attempt when none is named. Raises UnknownGoal, UnknownAttempt."""
         state = self._state(owner, goal_id)
         progress = state.progress
         wanted = await self._attempt(state, attempt)
         if wanted is None:
-            raise UnknownGoal(f"{owner}/{goal_id}: no attempt {'yet' if attempt is None else attempt}")
+            raise UnknownAttempt(f"{owner}/{goal_id}", attempt)
         is_over = progress.act is None or progress.act.attempt_id != wanted[1]
         data, next_offset, omitted = await self._world.executor.read_log(
             state.uid, wanted[1], stream=stream, offset=offset

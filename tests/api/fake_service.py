@@ -11,7 +11,14 @@ import anyio
 import anyio.lowlevel
 from msgspec.structs import replace
 
-from kazid.core.errors import AdmissionRefused, Conflict, JournalUnavailable, Problem, UnknownGoal
+from kazid.core.errors import (
+    AdmissionRefused,
+    Conflict,
+    JournalUnavailable,
+    Problem,
+    UnknownAttempt,
+    UnknownGoal,
+)
 from kazid.core.event import Event, ReconcileRequested, Recorded
 from kazid.core.goal import Goal
 from kazid.core.ids import GoalId, GoalUid, Offset, Owner, Seq
@@ -250,7 +257,7 @@ class FakeService:
         self._heard("read_log", attempt=attempt, stream=stream, offset=offset)
         self._find(owner, goal_id)
         if attempt not in (None, 3):
-            raise UnknownGoal(f"{owner}/{goal_id}: no attempt {attempt}")
+            raise UnknownAttempt(f"{owner}/{goal_id}", attempt)
         data = self.log[stream][offset : offset + 1000]
         return LogChunk(
             attempt=3,

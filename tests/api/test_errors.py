@@ -94,7 +94,8 @@ def test_events_of_an_unknown_goal_are_404(house: House) -> None:
 
 
 def test_an_attempt_that_never_was_is_404(house: House) -> None:
-    problem(house.get(f"{WEB}/log?attempt=9"), status=404, kind="unknown_goal")
+    said = problem(house.get(f"{WEB}/log?attempt=9"), status=404, kind="unknown_attempt").detail
+    assert "has no attempt 9" in said
 
 
 @pytest.mark.parametrize(

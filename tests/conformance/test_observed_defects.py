@@ -29,7 +29,7 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
     "D3": ("tests/system/test_kill9.py::test_kill9_at_random_moments_loses_nothing_and_runs_nothing_twice",),
     "D5": (
         f"{LIVE}::test_under_json_every_failure_is_one_document_on_stdout",
-        "tests/kazictl/test_verbs.py::test_under_json_a_failure_isone_document_too",
+        "tests/kazictl/test_verbs.py::test_under_json_a_failure_is_one_document_too",
     ),
     "D6": (
         f"{LIVE}::test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdout",

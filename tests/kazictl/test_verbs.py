@@ -251,7 +251,7 @@ def test_lint_exits_0_1_2_and_names_every_finding(
     assert [f.returncode for f in finished] == [0, 1, 2]
     assert finished[0].stdout == "goal.toml: clean\n"
     assert finished[1].stdout == (
-        "  line 7: warning: livez: any 2xx passes [no_assertion]\ngoal.toml: loads, with 1 doubt\n"
+        "  goal.toml:7: warning: livez: any 2xx passes [no_assertion]\ngoal.toml: loads, with 1 doubt\n"
     )
     assert finished[2].stdout == (
         "  goal.toml:3: budgett: unknown key\n    did you mean budget?\ngoal.toml: does not load: 1 problem\n"
@@ -351,7 +351,7 @@ def test_restart_waits_for_the_next_daemon(daemon: FakeDaemon, kazictl: Kazictl)
         pytest.param(["list", "--socket", "/nowhere/s"], exit_codes.NO_DAEMON, id="no-daemon"),
     ],
 )
-def test_under_json_a_failure_isone_document_too(kazictl: Kazictl, argv: list[str], code: int) -> None:
+def test_under_json_a_failure_is_one_document_too(kazictl: Kazictl, argv: list[str], code: int) -> None:
     finished = kazictl(*argv, "--json")
     assert finished.returncode == code
     assert finished.stderr == ""
@@ -395,6 +395,52 @@ def test_audit_shows_what_a_new_generation_changed(kazictl: Kazictl, daemon: Fak
         "2  goal.applied  by ada",
         "      budget: 5 USD -> 9 USD",
     ]
+
+
+def test_audit_shows_values_as_people_write_them(kazictl: Kazictl, daemon: FakeDaemon) -> None:
+    event = {"duration_s": 1.0363428439954534, "red": ["x", "y"], "fresh": True}
+    record = {"number": 1, "type": "act.ended", "event": event}
+    line = f'{{"hash":"{"0" * 64}","record":{json.dumps(record)}}}\n'
+    daemon.on("GET", "/v1/audit", Answer(line.encode(), is_stream=True))
+    assert (
+        kazictl("audit", "show", "web").stdout == "1  act.ended  duration_s 1.036, red [x, y], fresh true\n"
+    )
+
+
+def test_audit_of_a_goal_without_a_record_is_an_unknown_goal(kazictl: Kazictl, daemon: FakeDaemon) -> None:
+    daemon.on("GET", "/v1/audit", Answer(b"", is_stream=True))
+    run = kazictl("audit", "show", "nope")
+    assert (run.returncode, run.stdout) == (exit_codes.USAGE, "")
+    assert "no record of 'nope'" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        pytest.param(["audit", "forge"], "audit cannot 'forge'", id="no-such-action"),
+        pytest.param(["audit", "show"], "audit show needs REF", id="show-what"),
+        pytest.param(["audit", "verify", "--head", "7:ab"], "--head 7:ab: not NUMBER:HASH", id="short-head"),
+        pytest.param(["audit", "verify", "--head", "x"], "--head x: not NUMBER:HASH", id="no-head"),
+        pytest.param(["harness", "bla"], "harness cannot 'bla'", id="harness-action"),
+        pytest.param(["harness", "check"], "harness check needs ID", id="check-what"),
+    ],
+)
+def test_a_slip_in_an_action_is_told_before_any_daemon_is_asked(
+    kazictl: Kazictl, argv: list[str], said: str
+) -> None:
+    run = kazictl(*argv)
+    assert (run.returncode, run.stdout) == (exit_codes.USAGE, "")
+    assert said in run.stderr
+
+
+def test_replay_of_what_is_no_incident_says_so_like_every_other_failure(
+    kazictl: Kazictl, folder: Path
+) -> None:
+    run = kazictl("replay", str(folder / "nope"))
+    assert (run.returncode, run.stdout) == (exit_codes.USAGE, "")
+    assert run.stderr.startswith("kazictl: cannot read ")
+    said = one_document(kazictl("replay", str(folder / "nope"), "--json"))
+    assert (said["type"], said["exit_code"], said["problems"]) == ("input", exit_codes.USAGE, [])
 
 
 def test_doctor_shows_what_to_do_and_fails_when_something_does(daemon: FakeDaemon, kazictl: Kazictl) -> None:

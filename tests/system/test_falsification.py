@@ -44,7 +44,7 @@ def test_lint_says_what_cannot_be_red_and_tries_what_only_reads(daemon: RealDaem
     ]
     still = daemon.kazictl("lint", str(goal), "--no-run")
     assert still.returncode == 1
-    assert "line 4: refuse: tests: " in still.stdout
+    assert ":4: refuse: tests: " in still.stdout
     assert "set -e" in still.stdout
     assert "files" not in still.stdout
 

@@ -56,7 +56,8 @@ def _findings(loaded: Loaded) -> list[LintFindingItem]:
             predicate=None,
             code=NOT_BUILT,
             severity="refuse",
-            why=p.message if p.line is None else f"line {p.line}: {p.message}",
+            why=p.message,
+            line=p.line,
         )
         for p in loaded.unbuilt
     ]

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from kazid.api.endpoint import AgentAccess, Call, Endpoint, Query, Reply
 from kazid.api.problem import Refusal
 from kazid.api.streams import StreamResponse
-from kazid.core.errors import UnknownGoal
+from kazid.core.errors import UnknownAttempt, UnknownGoal
 from kazid.core.roles import Need
 from kazid.runtime.service import LogChunk
 
@@ -74,8 +74,8 @@ async def _pieces(call: Call, query: LogQuery, chunk: LogChunk) -> AsyncGenerato
             await anyio.sleep(POLL_S)
         try:
             chunk = await _read(call, query, attempt=chunk.attempt, offset=chunk.next_offset)
-        except UnknownGoal:
-            return  # deleted while it was read
+        except (UnknownGoal, UnknownAttempt):
+            return  # deleted, or dropped as too old, while it was read
 
 
 ENDPOINTS = (

@@ -56,7 +56,7 @@ def _read(name: str) -> Incident:
 def _unreadable(name: str, error: Exception, *, wants_json: bool) -> int:
     what = f"{name}: {error.strerror or error}" if isinstance(error, OSError) else f"{name}: {error}"
     if wants_json:
-        document = {
+        document: dict[str, object] = {
             "schema_version": SCHEMA_VERSION,
             "error": f"cannot read {what}",
             "type": "input",

@@ -109,6 +109,19 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     is_permanent: bool = False
 
 
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the program saw. `commit`: the landed one, or empty; `carry`: for the next look and for the landing."""
+
+    status: str
+    reason: str = ""
+    detail: str = ""
+    commit: str = ""
+    evidence: Mapping[str, Json] = {}
+    carry: Mapping[str, Json] = {}
+    serves: bool | None = None
+    """Whether what serves (`Plan.serving`) has the goal's work; None where nobody asked, or it cannot be told."""
+
+
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
     """How the tree was when `landed` was first looked at; the provider's carry."""
 

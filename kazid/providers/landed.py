@@ -14,7 +14,7 @@ import anyio
 import httpx
 import msgspec
 
-from kazid.core.delivery import Forge, Integration, Plan, Version, begun_of
+from kazid.core.delivery import Forge, Integration, Looked, Plan, Version, begun_of
 from kazid.core.json import Json
 from kazid.core.verdict import Status, Verdict, errored
 from kazid.ports.commands import Command, CommandRunner, Ending
@@ -53,18 +53,6 @@ class DeployedOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     branch: str = ""
     base: str | None = None
     vars: Mapping[str, str] = {}
-
-
-class _Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the program answers."""
-
-    status: str
-    reason: str = ""
-    detail: str = ""
-    commit: str = ""
-    evidence: Mapping[str, Json] = {}
-    carry: Mapping[str, Json] = {}
-    serves: bool | None = None
 
 
 class Landed:
@@ -184,7 +172,7 @@ def _plan(look: Look, integration: Integration | None) -> Plan:
     )
 
 
-async def _asked(plan: Plan, look: Look, commands: CommandRunner, *, deadline_s: float) -> _Looked | Verdict:
+async def _asked(plan: Plan, look: Look, commands: CommandRunner, *, deadline_s: float) -> Looked | Verdict:
     token = "" if plan.integration is None else plan.integration.forge.token_env
     result = await commands.run(
         Command(
@@ -201,13 +189,13 @@ async def _asked(plan: Plan, look: Look, commands: CommandRunner, *, deadline_s:
     if result.ending is Ending.TIMED_OUT:
         return errored("timeout", "the repository or its remote did not answer in time")
     try:
-        return msgspec.json.decode(result.stdout.text, type=_Looked)
+        return msgspec.json.decode(result.stdout.text, type=Looked)
     except msgspec.DecodeError:
         words = shortened(result.stderr.text.strip()[-400:]) or f"exit {result.exit_code}"
         return errored("look_failed", words)
 
 
-def interpret(found: _Looked) -> Verdict:
+def interpret(found: Looked) -> Verdict:
     """PASS iff all of the work is where it is to be."""
     status = {"pass": Status.PASS, "fail": Status.FAIL}.get(found.status, Status.ERROR)
     return Verdict(
@@ -219,7 +207,7 @@ def interpret(found: _Looked) -> Verdict:
     )
 
 
-def interpret_serving(serving: str, found: _Looked) -> Verdict:
+def interpret_serving(serving: str, found: Looked) -> Verdict:
     """PASS iff what serves is the landed commit, or one that has it in its history."""
     evidence: dict[str, Json] = {"serving": serving[:12], "landed": found.commit[:12] or None}
     if found.serves:

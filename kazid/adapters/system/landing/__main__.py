@@ -12,10 +12,10 @@ import msgspec
 from kazid.adapters.system.landing.deploy import deploy, rollback
 from kazid.adapters.system.landing.gh import gh_forge
 from kazid.adapters.system.landing.land import land
-from kazid.adapters.system.landing.look import Looked, look
+from kazid.adapters.system.landing.look import look
 from kazid.adapters.system.landing.repo import Refused
 from kazid.adapters.system.landing.rest import rest_forge
-from kazid.core.delivery import OUTCOME_MARK, Outcome, Plan
+from kazid.core.delivery import OUTCOME_MARK, Looked, Outcome, Plan
 from kazid.ports.forge import Forge, ForgeFailed
 
 EXIT_REFUSED = 3

@@ -6,26 +6,13 @@ import msgspec
 
 from kazid.adapters.system.landing import conflict
 from kazid.adapters.system.landing.repo import REMOTE, Place, Refused, Repo, named, owned
-from kazid.core.delivery import Integration, Plan
+from kazid.core.delivery import Integration, Looked, Plan
 from kazid.core.json import Json
 from kazid.core.landing import MERGE_CONFLICT
 from kazid.ports.forge import Forge, ForgeFailed
 
 SHOWN_MAX = 20
 _NOWHERE = frozenset({"bare_repository", "no_repository", "no_such_branch", "no_base", "too_many_changes"})
-
-
-class Looked(msgspec.Struct, frozen=True, kw_only=True):
-    """One look. `commit` is the landed one, empty where none is; `carry` is for the next look and for the landing."""
-
-    status: str
-    reason: str = ""
-    detail: str = ""
-    commit: str = ""
-    evidence: Mapping[str, Json] = {}
-    carry: Mapping[str, Json] = {}
-    serves: bool | None = None
-    """Whether what serves (`Plan.serving`) has the goal's work; None where nobody asked, or it cannot be told."""
 
 
 async def look(plan: Plan, forge: Forge | None) -> Looked:

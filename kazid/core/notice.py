@@ -29,8 +29,8 @@ REASON_CHARS_MAX = 500
 """Of why: a message is read on a telephone, and `kazictl status` has the rest."""
 ALERTING = STOPPED_ACTING | {GoalStatus.VACUOUS}
 """Nothing more happens without a person."""
-ACKNOWLEDGEABLE = ALERTING | {GoalStatus.WAITING}
-"""What somebody may say that they have: all of that, and an act that waits for a person's yes."""
+ACKNOWLEDGEABLE = ALERTING | {GoalStatus.WAITING, GoalStatus.SUSPENDED}
+"""What somebody may say that they have: all of that, an act that waits for a person's yes, and what a freeze hides."""
 SETTLED = frozenset({GoalStatus.HOLDING, GoalStatus.CONVERGED})
 INCIDENT = "incident"
 """Stands where a status does, for what concerns all goals."""

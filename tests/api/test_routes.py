@@ -157,10 +157,11 @@ def test_what_nobody_was_told_of_is_not_acknowledged(house: House) -> None:
     assert "ack" not in {verb for verb, _ in house.service.asked}
 
 
-def test_an_acknowledgement_reaches_the_runtime_and_shows_the_goal(house: House) -> None:
-    house.service.add(a_view(mine(a_goal()), status=GoalStatus.STUCK))
+@pytest.mark.parametrize("status", [GoalStatus.STUCK, GoalStatus.SUSPENDED], ids=["stuck", "under-a-freeze"])
+def test_an_acknowledgement_reaches_the_runtime_and_shows_the_goal(house: House, status: GoalStatus) -> None:
+    house.service.add(a_view(mine(a_goal()), status=status))
     answer = house.call("POST", f"{WEB}/ack", {"reason": "on it"}, headers={"Idempotency-Key": "k1"})
-    assert (answer.status, answer.json["status"]) == (200, "stuck")
+    assert (answer.status, answer.json["status"]) == (200, status.value)
     (what,) = [what for verb, what in house.service.asked if verb == "ack"]
     assert (what["goal_id"], what["reason"], what["caller"].login) == ("web", "on it", ME)
     assert what["idempotency_key"] is not None

@@ -20,6 +20,13 @@ from tests.system.test_worktrees import daemon_events, make_agent
 WITHIN_S = 120.0
 MERGE = '[integration]\nmode = "merge"\nbranch = "task/{id}"\nforge = {{ kind = "none" }}\n'
 
+UNTIL_ANOTHER_CAME = """
+for _ in range(600):
+    if len({line.split()[0] for line in (work / "seen").read_text().splitlines()}) > 1:
+        break
+    time.sleep(0.1)
+"""
+
 
 class Yard:
     """A bare remote that writes down each push it takes, a clone of it that a user works in, and a place to serve."""
@@ -218,7 +225,7 @@ def many_land(daemon: RealDaemon, base: Path, *, goals: int, kills: int = 0, see
     before = git(yard.work, "status", "--porcelain"), git(yard.work, "stash", "list")
     for name in names:
         seen = f'open(work / "seen", "a").write("{name} " + ",".join(sorted(os.listdir("."))) + "\\n")\n'
-        path = yard.goal(name, deed=seen + fixing(name, seconds=0.3))
+        path = yard.goal(name, deed=seen + UNTIL_ANOTHER_CAME + fixing(name))
         assert daemon.kazictl("apply", str(path), "--detach").returncode == 0
     for _ in range(kills):
         time.sleep(rng.uniform(0.05, 1.5))

@@ -335,7 +335,9 @@ def outcome_line(document: "Document", terminal: Terminal) -> str:
         )
     spent = spent_text(document)
     step = next_step(document)
-    parts += [part for part in (spent, f"next: {step}" if step else "") if part]
+    take = members(document, "worktree").get("take") if step else None
+    kept = f"the agents' change: {one_line(take)}" if take else ""
+    parts += [part for part in (spent, kept, f"next: {step}" if step else "") if part]
     return (
         f"{_reference(document)}: {status_text(document, terminal)}{_because(document)}; {'; '.join(parts)}"
     )

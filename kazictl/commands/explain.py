@@ -3,7 +3,7 @@
 import time
 
 from kazictl.durations import show_until
-from kazictl.goal_view import agent_lines, guard_lines, headline, predicate_lines, watch_lines
+from kazictl.goal_view import agent_lines, guard_lines, headline, notices, predicate_lines, watch_lines
 from kazictl.session import Session
 from kazictl.targets import goal_target
 from kazictl.terminal import one_line
@@ -24,5 +24,6 @@ def run(session: Session) -> int:
         lines.append(f"  decides again {show_until(wake_at - wall_s)}")
     lines += agent_lines(document)
     lines += watch_lines(document, session.out, wall_s)
+    lines += [f"  {notice}" for notice in notices(document)]
     session.show([*lines, "", *predicate_lines(document, session.out, wall_s)])
     return exit_codes.OK

@@ -22,8 +22,8 @@ from kazid.core.rungs import assigned_now, next_slice
 from kazid.core.status import GoalStatus
 from kazid.core.vector import OUTDATED, Reading
 from kazid.core.verdict import Finding, Status
+from kazid.core.whereabouts import how_to_take
 from kazid.core.withheld import visible
-from kazid.core.worktree import Worktree
 from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
 from kazid.wire.agent_items import AttemptItem, DispatchItem, LadderItem, WorktreeItem
@@ -108,7 +108,7 @@ def goal_document(
         applied=applied,
         waived=_waived(view),
         next_dispatch=_next_dispatch(view),
-        worktree=_worktree(progress.worktree),
+        worktree=_worktree(view),
         ladder=ladder_item(view),
         exit_code=exit_code_of(view) if exit_code is None else exit_code,
     )
@@ -156,6 +156,7 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
         watched=[_watch_item(w, view.now) for w in view.watched],
         next_dispatch=_next_dispatch(view),
         ladder=ladder_item(view),
+        notices=view.notices,
     )
 
 
@@ -381,10 +382,17 @@ def _window(limits: BudgetWindow, view: GoalView) -> dict[str, Json]:
     }
 
 
-def _worktree(tree: Worktree | None) -> WorktreeItem | None:
+def _worktree(view: GoalView) -> WorktreeItem | None:
+    tree = view.progress.worktree
     if tree is None:
         return None
-    return WorktreeItem(path=tree.path, branch=tree.branch, base=tree.base, repository=tree.repository)
+    return WorktreeItem(
+        path=tree.path,
+        branch=tree.branch,
+        base=tree.base,
+        repository=tree.repository,
+        take=how_to_take(view.progress, view.uid),
+    )
 
 
 def _episode(episode: Episode | None) -> EpisodeItem | None:

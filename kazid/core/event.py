@@ -391,6 +391,12 @@ class WorktreeRemoved(_Event, frozen=True, kw_only=True, tag="worktree.removed")
     saved: str | None = None
 
 
+class WorktreeSkipped(_Event, frozen=True, kw_only=True, tag="worktree.skipped"):
+    """A worktree was meant and the workspace is no repository: its agents work in it as it is, this episode."""
+
+    reason: str
+
+
 class SnapshotTaken(_Event, frozen=True, kw_only=True, tag="snapshot.taken"):
     """The fold so far, as a starting point: history before it may be dropped. `progress` is its encoded form."""
 
@@ -435,6 +441,7 @@ Event: TypeAlias = Union[
     WorktreeCreated,
     WorktreeDelivered,
     WorktreeRemoved,
+    WorktreeSkipped,
 ]
 
 

@@ -58,6 +58,7 @@ from kazid.core.event import (
     WorktreeCreated,
     WorktreeDelivered,
     WorktreeRemoved,
+    WorktreeSkipped,
 )
 from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, PredicateId
@@ -170,6 +171,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return replace(progress, bundle=event.bundle)
         case WorktreeCreated() | WorktreeDelivered() | WorktreeRemoved():
             return placement.moved(goal, progress, event, at)
+        case WorktreeSkipped():
+            return replace(progress, in_place=event.reason)
         case GoalApplied() | SnapshotTaken():
             raise AssertionError("changes the goal; use fold")
         case FleetEvent():
@@ -379,7 +382,7 @@ def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progre
         opened_wall_s=at.wall_s,
         clock_since_s=at.boot_s if progress.may_act else None,
     )
-    progress = replace(progress, episode=episode, episodes=event.number, predicates=predicates)
+    progress = replace(progress, episode=episode, episodes=event.number, predicates=predicates, in_place=None)
     return reddened(progress) if event.red else progress
 
 

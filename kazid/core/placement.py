@@ -31,7 +31,7 @@ def step_before(goal: Goal, progress: Progress, decision: Decision) -> Step | No
     """The step that comes before this decision; None when it may be carried out as it is."""
     match decision:
         case Act() if decision.rung.startswith("harness:") and progress.worktree is None:
-            return Step.MAKE if wants_worktree(goal) else None
+            return Step.MAKE if wants_worktree(goal) and progress.in_place is None else None
         case CloseEpisode() | Conclude(status=GoalStatus.CONVERGED) if progress.worktree is not None:
             if lands(goal):
                 return None

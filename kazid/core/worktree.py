@@ -10,6 +10,8 @@ there, with the git function, and push or rebase from there. A goal that lands s
 `base` is never work of theirs that they did not commit. The tree stays as long as `progress.worktree` does.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from kazid.core.goal import Goal, Predicate
@@ -32,6 +34,8 @@ class Worktree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the user's tree had checked out then; None: a detached HEAD."""
     has_uncommitted: bool = False
     """`base` is a commit of ours that holds what was not committed in the user's tree (never in a goal that lands)."""
+    absent: Sequence[str] = ()
+    """What tools installed in the user's workspace and the repository ignores: it is not here."""
     dispatches: int = 0
     """Attempts of agents that ended in it."""
 

@@ -30,6 +30,8 @@ JUDGED_CHARS_MAX = 131_072
 HTTP_METHODS = frozenset({"get", "head", "post", "put", "patch", "delete", "options", "trace"})
 BROWSER_ACTIONS = frozenset({"click", "fill", "press", "wait_for", "goto"})
 
+_INSTALLED = ("node_modules", ".venv", "venv", ".tox", "vendor/bundle")
+"""Where tools lie that a repository ignores."""
 _WHOLE_TREE = frozenset({".", "*", "**", "**/*", "/"})
 
 
@@ -285,8 +287,25 @@ def _held_out_in_reach(goal: Goal) -> Iterator[LintFinding]:
         yield LintFinding(predicate=None, code="held-out-in-reach", severity="doubt", why=why)
 
 
+def _installed_in_the_workspace(goal: Goal) -> Iterator[LintFinding]:
+    """A worktree has what git knows: what was installed beside it is not there before `setup` brings it."""
+    isolation = goal.isolation
+    if goal.harness is None or isolation.mode != "worktree" or isolation.setup:
+        return
+    for predicate in goal.predicates:
+        words = f"{predicate.options.get('cmd', '')} {predicate.options.get('args', '')}"
+        found = next((f for f in _INSTALLED if f"{f}/" in words), None)
+        if not predicate.live and found is not None and f"/{found}/" not in words:
+            why = (
+                f"it runs from {found}, which a fresh worktree does not have: say in [workspace] setup how it "
+                'gets there, or mode = "in_place"'
+            )
+            yield _doubt(predicate, "not-in-a-worktree", why)
+
+
 _GOAL_RULES: tuple[Callable[[Goal], Iterator[LintFinding]], ...] = (
     _blank_id,
+    _installed_in_the_workspace,
     _denied_scope,
     _budget,
     _limits_that_never_bind,

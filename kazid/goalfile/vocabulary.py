@@ -91,7 +91,7 @@ WORKSPACE: Fields = {
     "mode": KeySpec(
         type=KeyType.STRING,
         choices=("worktree", "in_place"),
-        default="in_place",
+        default="worktree",
         help="agents work in a git worktree of the goal's own, or in the workspace itself",
     ),
     "setup": KeySpec(

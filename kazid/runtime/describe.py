@@ -16,6 +16,7 @@ from kazid.core.instant import Now
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import FINISHED, STOPPED_ACTING, Cause, GoalStatus
 from kazid.core.vector import VerdictVector, assess
+from kazid.core.whereabouts import where_work_is
 from kazid.runtime.executor import Executor
 from kazid.runtime.state import GoalState
 from kazid.runtime.views import GoalView
@@ -55,7 +56,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         guards=guards,
         next_wake_s=min(times, default=None),
         now=now,
-        notices=_notices(goal, degraded),
+        notices=[*_notices(goal, degraded), *where_work_is(goal, progress, state.uid)],
         pids=() if is_acknowledged else executor.pids(state.uid),
         is_acknowledged=is_acknowledged,
         seq=state.seq,

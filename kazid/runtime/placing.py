@@ -13,8 +13,8 @@ from anyio.abc import TaskGroup
 
 from kazid.core.decision import Conclude, Decision
 from kazid.core.errors import JournalUnavailable
-from kazid.core.event import ActDeferred, WorktreeCreated, WorktreeDelivered, WorktreeRemoved
-from kazid.core.ids import Generation, PredicateId
+from kazid.core.event import ActDeferred, WorktreeCreated, WorktreeDelivered, WorktreeRemoved, WorktreeSkipped
+from kazid.core.ids import PredicateId
 from kazid.core.placement import Step, end_of_idling, step_before
 from kazid.core.progress import Progress
 from kazid.core.status import Cause, GoalStatus
@@ -47,17 +47,13 @@ class Placing:
         self._conclude = conclude
         self.is_busy = False
         self._scope = anyio.CancelScope()
-        self._in_place: Generation | None = None
-        """The generation whose workspace turned out to be no repository."""
 
     def due(self) -> Step | None:
         """The step that the present decision needs first."""
         state = self._state
         if state.goal is None or state.decision is None or self.is_busy:
             return None
-        step = step_before(state.goal, state.progress, state.decision)
-        is_in_place = self._in_place == state.progress.generation
-        return None if step is Step.MAKE and is_in_place else step
+        return step_before(state.goal, state.progress, state.decision)
 
     def comes_first(self, group: TaskGroup | None, looking: Collection[PredicateId]) -> bool:
         """Whether the decision has to wait for the tree; starts the step where there is a group to run it in.
@@ -128,20 +124,19 @@ class Placing:
             took_s = round(anyio.current_time() - began_s, 3)
         finally:
             self._world.executor.release(state.uid)
+
+        def still(now: Progress, _: object) -> bool:
+            is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
+            return is_same and now.worktree is None
+
         if isinstance(made, Unmade) and made.is_in_place:
-            self._in_place = progress.generation
-            return True
+            return await state.record(WorktreeSkipped(reason=made.reason), only_if=still)
         if isinstance(made, Unmade):
             log.info("worktree.refused", goal_id=goal.id, cause=made.cause.value)
             await self._conclude(
                 Conclude(status=GoalStatus.STUCK, cause=made.cause, reason=made.reason), decision
             )
             return True
-
-        def still(now: Progress, _: object) -> bool:
-            is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
-            return is_same and now.worktree is None
-
         log.info(
             "worktree.created", goal_id=goal.id, branch=made.branch, base=made.base[:12], duration_s=took_s
         )

@@ -45,6 +45,8 @@ class WorktreeItem(msgspec.Struct, frozen=True, kw_only=True):
     """The commit it was cut at."""
     repository: str
     """The working tree it was cut from."""
+    take: str | None = None
+    """The command that writes what agents changed in it into the workspace; null while none worked."""
 
 
 class LadderItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -331,6 +331,7 @@ class Explanation(_Reply, frozen=True, kw_only=True):
     watched: Sequence[WatchItem] = ()
     next_dispatch: DispatchItem | None = None
     ladder: LadderItem | None = None
+    notices: Sequence[str] = ()
 
 
 class EventItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -47,6 +47,7 @@ from kazid.core.event import (
     WorktreeCreated,
     WorktreeDelivered,
     WorktreeRemoved,
+    WorktreeSkipped,
     event_type,
 )
 from kazid.core.goal import Budget, Group, Scope
@@ -135,6 +136,7 @@ EVENTS: dict[type, Event] = {
         WorktreeCreated(worktree=WORKTREE, setup_s=1.5),
         WorktreeDelivered(files=("a",), files_total=1, saved="refs/kazi/u/delivered"),
         WorktreeRemoved(reason="done", saved="refs/kazi/u/saved-1"),
+        WorktreeSkipped(reason="/w is no repository"),
         EpisodeOpened(number=1, red=(PredicateId("livez"),)),
         EpisodeClosed(number=1, duration_s=9.5),
         act_intended(half_open=True, tokens_reserved=10),

@@ -43,6 +43,11 @@ def probe(predicate_id: str, options: str) -> str:
             id="remedy-for-another",
         ),
         pytest.param(
+            custom('cmd = ".venv/bin/pytest"') + '[harness]\nid = "claude"\n',
+            ("p", "not-in-a-worktree", "doubt"),
+            id="a-tool-that-no-worktree-has",
+        ),
+        pytest.param(
             custom('cmd = "go test ./..."'), ("p", "command-line", "doubt"), id="whole-line-as-executable"
         ),
         pytest.param(

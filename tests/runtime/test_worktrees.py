@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.confinement import Capabilities
-from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved
+from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved, WorktreeSkipped
 from kazid.core.goal import Goal, Isolation, Sandbox, Scope
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
@@ -119,6 +119,7 @@ async def test_nothing_half_done_reaches_the_workspace(autojump_clock):
     view = await _end(house, _goal())
     assert view.status is GoalStatus.STUCK
     assert house.workspaces.read("/w", "a") == "broken"
+    assert f"diff --binary {view.progress.worktree.base} refs/kazi/{view.uid}/latest" in view.notices[0]
 
 
 async def test_setup_runs_in_a_fresh_tree_before_it_is_looked_at(autojump_clock):
@@ -148,6 +149,8 @@ async def test_a_folder_that_is_no_repository_is_worked_in_as_it_is(autojump_clo
     view = await _end(house, _goal(workspace="/w2"))
     assert view.status is GoalStatus.CONVERGED
     assert await _kept(house, WorktreeCreated) == []
+    (skipped,) = await _kept(house, WorktreeSkipped)
+    assert view.notices == [f"agents work in the workspace itself: {skipped.reason}"]
 
 
 async def test_a_remedy_always_works_in_the_workspace(autojump_clock):

@@ -40,6 +40,8 @@ id = "GOAL_ID"
 [scope]
 workspace = "WORKSPACE"
 write_paths = ["WRITE_PATHS"]
+[workspace]
+mode = "WHERE"
 [harness]
 id = "claude"
 command = "AGENT"
@@ -169,7 +171,7 @@ def _repository(folder: Path) -> Path:
     return folder
 
 
-def _place(daemon: RealDaemon, name: str, cheat: Cheat) -> Path:
+def _place(daemon: RealDaemon, name: str, cheat: Cheat, *, where: str) -> Path:
     """The repository, the agent and the goal-file of one cheat; the goal-file's path."""
     workspace = _repository(daemon.base / "work" / name)
     agent = daemon.base / "agents" / name / "claude"
@@ -187,6 +189,7 @@ def _place(daemon: RealDaemon, name: str, cheat: Cheat) -> Path:
         "AGENT": str(agent),
         "PYTHON": sys.executable,
         "WRITE_PATHS": cheat.write_paths,
+        "WHERE": where,
     }.items():
         text = text.replace(word, value)
     goal_file.write_text(text)
@@ -203,15 +206,17 @@ def _place(daemon: RealDaemon, name: str, cheat: Cheat) -> Path:
     return goal_file
 
 
-@pytest.fixture(scope="module")
-def ended() -> Iterator[Mapping[str, Ended]]:
+@pytest.fixture(scope="module", params=["in_place", pytest.param("worktree", marks=pytest.mark.long)])
+def ended(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Ended]]:
     """Every goal driven to its end, all at once."""
     base = Path(tempfile.mkdtemp(prefix="kz"))
     daemon = RealDaemon(base)
     try:
         daemon.start()
         for name, cheat in CHEATS.items():
-            applied = daemon.kazictl("apply", str(_place(daemon, name, cheat)), "--detach")
+            applied = daemon.kazictl(
+                "apply", str(_place(daemon, name, cheat, where=request.param)), "--detach"
+            )
             assert applied.returncode == 0, f"{name}: {applied.stdout}{applied.stderr}"
         under_way = {"observing", "acting", "waiting"}
         eventually(

@@ -47,11 +47,11 @@ def writes(base: Path, text: str) -> str:
     return str(agent(base, f"cat > app.py <<'END'\n{text}END\n"))
 
 
-OWN_TREE = '[workspace]\nmode = "worktree"\n'
+IN_PLACE = '[workspace]\nmode = "in_place"\n'
 
 
 @pytest.mark.parametrize(
-    "isolation", [pytest.param("", id="in-place"), pytest.param(OWN_TREE, id="worktree")]
+    "isolation", [pytest.param(IN_PLACE, id="in-place"), pytest.param("", id="worktree")]
 )
 def test_the_whole_way_from_a_failing_test_to_a_live_service(
     daemon: RealDaemon, base: Path, team: Team, forge: FakeForge, isolation: str
@@ -81,14 +81,14 @@ args = ["-c", "grep -q hello {team.served}/now/app.py"]
     assert [p["merged"] for p in forge.pulls] == [True]
     assert git(team.work, "rev-parse", f"release/greet/{new[:12]}") == new
     assert git(team.work, "status", "--porcelain") == ""
-    assert (team.work / "app.py").read_text() == (APP if isolation else FIXED)
+    assert (team.work / "app.py").read_text() == (FIXED if isolation else APP)
 
 
 def test_a_moved_remote_is_rebased_onto_and_verified_in_the_goals_own_tree(
     daemon: RealDaemon, base: Path, team: Team, forge: FakeForge
 ):
     theirs = team.somebody_pushes()
-    goal = team.goal(team.code(writes(base, FIXED)) + OWN_TREE + merged_by(forge))
+    goal = team.goal(team.code(writes(base, FIXED)) + merged_by(forge))
     document = daemon.apply(goal, timeout_s=WITHIN_S)
     assert document["status"] == "converged", plain(document) + daemon.log_tail()
     assert story(daemon.events("greet")) == ["harness:claude 0", "land 0", "land 0"]
@@ -115,7 +115,9 @@ def test_a_moved_remote_ends_the_goal_by_name_and_nothing_of_anybody_is_lost(
 ):
     theirs = team.somebody_pushes("app.py", "# rewritten by somebody else\n")
     landing = '[integration]\nmode = "merge"\nforge = { kind = "none" }\n'
-    document = daemon.apply(team.goal(team.code(writes(base, FIXED)) + landing), timeout_s=WITHIN_S)
+    document = daemon.apply(
+        team.goal(team.code(writes(base, FIXED)) + IN_PLACE + landing), timeout_s=WITHIN_S
+    )
     assert (document["status"], document["cause"]) == ("stuck", "unlanded"), plain(document)
     assert document["reason"].startswith(("base_moved", "merge_conflict"))
     assert team.remote() == theirs

@@ -62,7 +62,7 @@ workspace = "{top}"
 id = "claude"
 command = "{agent}"
 [workspace]
-mode = "worktree"
+setup_timeout = "1m"
 [[predicate]]
 id = "fixed"
 provider = "custom_script"
@@ -83,9 +83,7 @@ def test_a_fix_is_made_elsewhere_and_delivered_and_leaves_only_itself(daemon: Re
     agent = make_agent(base, 'open(work / "where", "w").write(os.getcwd())\nassert pathlib.Path("deps").exists()\n'
                              + FIX.format(seconds=0))  # fmt: skip
     goal = make_goal(base, "g", top, agent)
-    goal.write_text(
-        goal.read_text().replace('mode = "worktree"', 'mode = "worktree"\nsetup = ["echo x > deps"]')
-    )
+    goal.write_text(goal.read_text().replace('setup_timeout = "1m"', 'setup = ["echo x > deps"]'))
     document = daemon.apply(goal, timeout_s=120)
     assert document["status"] == "converged", document
     assert (base / "where").read_text().startswith(str(daemon.state_dir))
@@ -156,6 +154,27 @@ def test_the_tree_and_branch_of_an_agent_at_work_are_in_its_status(daemon: RealD
     (base / "go").touch()
     eventually(lambda: daemon.json("status", "g")["status"] == "converged", within_s=60, what="it ends")
     assert daemon.json("status", "g")["worktree"] is None
+
+
+def test_a_change_that_mended_nothing_is_named_with_the_command_that_takes_it(
+    daemon: RealDaemon, base: Path
+) -> None:
+    top = make_repository(base / "repo", {"a": "broken\n", ".gitignore": ".venv\n"})
+    (top / ".venv").mkdir()
+    (top / "mine").write_text("not committed\n")
+    agent = make_agent(base, 'pathlib.Path("b").write_text("half\\n")')
+    goal = make_goal(base, "g", top, agent, more="[budget]\nmax_dispatches = 1\n")
+    document = daemon.apply(goal, timeout_s=120)
+    assert document["status"] == "over_budget", document
+    assert git("status", "--porcelain", cwd=top) == "?? mine", "nothing half done is in the workspace"
+    take = document["worktree"]["take"]
+    assert any(take in notice for notice in document["notices"])
+    assert any(".venv" in notice for notice in document["notices"])
+    for words in (("status", "g"), ("explain", "g"), ("wait", "g", "--timeout", "5s")):
+        assert take in daemon.kazictl(*words).stdout, words
+    subprocess.run(take, shell=True, check=True)
+    assert (top / "b").read_text() == "half\n"
+    assert (top / "mine").read_text() == "not committed\n"
 
 
 def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int, prefix: str = "g") -> None:

@@ -25,6 +25,8 @@ _HALFWAY = {
     "revert": ("REVERT_HEAD",),
 }
 FORMAT = "%(refname) %(objectname)"
+INSTALLED = ("node_modules", ".venv", "venv", ".tox", "vendor")
+"""Where installers put what a repository ignores."""
 
 
 class Noted(msgspec.Struct, frozen=True):
@@ -135,6 +137,16 @@ async def commit_of(path: str, ref: str) -> str | None:
 async def ask(args: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None) -> str | None:
     said = await git(args, cwd=cwd, env=env)
     return os.fsdecode(said.stdout).removesuffix("\n") or None if said.is_ok else None
+
+
+async def absent_from_a_fresh_tree(workspace: str) -> tuple[str, ...]:
+    """What tools installed in a workspace and its repository ignores: a tree cut from it is without that."""
+    there = [name for name in INSTALLED if os.path.lexists(os.path.join(workspace, name))]  # noqa: ASYNC240
+    if not there:
+        return ()
+    said = await git(("check-ignore", "--", *there), cwd=workspace)
+    ignored = set(said.stdout.decode(errors="replace").splitlines())
+    return tuple(name for name in there if name in ignored)
 
 
 def repository_of(path: Path) -> str | None:

@@ -28,6 +28,7 @@ from kazid.adapters.system.worktree_entries import (
 )
 from kazid.adapters.system.worktree_facts import (
     BRANCHES_MAX,
+    absent_from_a_fresh_tree,
     ask,
     commit_of,
     common_folder,
@@ -96,7 +97,10 @@ class SystemWorktrees:
         if wish.takes_uncommitted:
             base = await self._commit_of(top, parent=head, message=f"kazid: what {wish.branch} starts from")
             if base is None:
-                return Unmade(reason="what is in the workspace cannot be read into git")
+                return Unmade(
+                    reason="what is in the workspace cannot be read into git: a file that is not readable, or more "
+                    'than git takes in two minutes; ignore it, or say [workspace] mode = "in_place"'
+                )
             if head is not None and await is_same_tree(top, head, base):
                 base = head
             has_uncommitted = base != head
@@ -119,6 +123,7 @@ class SystemWorktrees:
             base=base,
             base_branch=await ask(("symbolic-ref", "--short", "--quiet", "HEAD"), cwd=top),
             has_uncommitted=has_uncommitted,
+            absent=await absent_from_a_fresh_tree(wish.workspace),
         )
         was_there = None if branch.startswith(OURS) else await commit_of(top, f"refs/heads/{branch}")
         await anyio.to_thread.run_sync(note_entry, path.parent, Entry(tree=tree, branch_was=was_there))

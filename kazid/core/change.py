@@ -48,6 +48,11 @@ class Ruling(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
+def limits_changes(goal: Goal) -> bool:
+    """Whether the goal says how large a change may be."""
+    return goal.scope.files_max is not None or goal.scope.lines_max is not None
+
+
 def judged(goal: Goal, lines_by_file: Mapping[str, int], *, prefix: str) -> Ruling:
     """What the goal's scope says of a change. `prefix` leads from the top of the tree to the workspace, or is empty."""
     scope = goal.scope

@@ -4,6 +4,7 @@ Contract: `make` answers a tree on its own branch at a frozen commit, or why the
 same tree; nothing that it does changes the user's working tree, index, HEAD or branches; `snapshot` keeps all that a
 tree holds, but for what is ignored, under a durable ref, and what is named is kept until it is named again;
 `deliver` writes all of a change or nothing of it, never over work that differs from both ends, and again is harmless;
+so does `take_back`, the other way round;
 `remove` saves first and removes only what `make` made; `sweep` leaves nothing of goals that have no tree. What goes
 wrong is a value.
 """
@@ -98,6 +99,12 @@ class Worktrees(Protocol):
 
     async def restore(self, tree: Worktree, before: str, *, files: Collection[str] | None) -> bool:
         """Make these files (all that differ when None) what the snapshot has. Only in a tree of ours."""
+        ...
+
+    async def take_back(
+        self, tree: Worktree, before: str, after: str, *, files: Collection[str]
+    ) -> str | None:
+        """Undo what became of these files between two snapshots of the user's own tree; why nothing was undone."""
         ...
 
     async def deliver(self, tree: Worktree, *, uid: GoalUid) -> Delivered:

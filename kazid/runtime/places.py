@@ -6,7 +6,7 @@ One per daemon. What is a rule is elsewhere: which tree counts in `core/placemen
 
 import structlog
 
-from kazid.core.change import TOUCHED_MAX, Change, judged
+from kazid.core.change import TOUCHED_MAX, Change, judged, limits_changes
 from kazid.core.confinement import unenforceable
 from kazid.core.event import ActIntended, WorktreeDelivered
 from kazid.core.goal import Goal
@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 
 OUTPUT_CHARS_MAX = 600
 """Of a setup command that failed, its end: in the goal's reason."""
+UNHOLDABLE = (
+    "[scope] max_files and max_lines hold a change by git, and the workspace is no repository with a commit"
+)
 NEVER_RAN = ("never_started", "not_started")
 
 
@@ -93,8 +96,8 @@ class Places:
             if refusal is not None:
                 return refusal
         if tree is None:
-            await self._note_in_place(state, f"attempt-{intent.number}-before")
-            return None
+            noted = await self._note_in_place(state, f"attempt-{intent.number}-before")
+            return None if noted is not None or not limits_changes(state.spec) else UNHOLDABLE
         unmade = await self._worktrees.revive(tree, uid=uid)
         if unmade is not None:
             return unmade.reason
@@ -152,7 +155,10 @@ class Places:
         return None if commit is None else (tree, commit)
 
     async def _after_in_place(self, state: GoalState, act: RunningAct) -> Taken | None:
-        """What an attempt changed in the user's tree, also outside of the scope; nothing is undone there."""
+        """What an attempt changed in the user's tree; what the goal does not allow is put back as it was before.
+
+        Not where somebody changed the same lines meanwhile, and not where it is committed: history is theirs.
+        """
         noted = await self._note_in_place(state, f"attempt-{act.number}-after")
         if noted is None:
             return None
@@ -161,15 +167,29 @@ class Places:
         difference = None if before is None else await self._worktrees.difference(tree, before, after)
         if difference is None:
             return None
+        assert before is not None, "what was compared is there"
         ruling = judged(state.spec, difference.lines_by_file, prefix=_prefix(tree))
+        wanted = tuple(difference.lines_by_file) if ruling.holds else ruling.outside
+        left = None
+        if ruling.holds or ruling.reverts:
+            left = "it is committed" if difference.commits else None
+            left = left or await self._worktrees.take_back(tree, before, after, files=wanted)
+        is_back = left is None
+        ref = f"refs/kazi/{state.uid}/attempt-{act.number}"
         change = Change(
             files=len(difference.lines_by_file),
             lines=sum(difference.lines_by_file.values()),
             touched=sorted(difference.lines_by_file)[:TOUCHED_MAX],
             outside=list(ruling.outside)[:TOUCHED_MAX],
+            is_reverted=ruling.reverts and is_back,
+            held=f"{ref}-after" if ruling.holds and is_back else None,
             commits=difference.commits,
         )
-        return Taken(change=change)
+        if not ruling.holds:
+            return Taken(change=change)
+        take = f"git diff {ref}-before {ref}-after | git apply"
+        where = f"take it: {take}" if is_back else f"it lies in the workspace still ({left})"
+        return Taken(change=change, cause=ruling.cause, reason=f"{ruling.reason}; {where}")
 
     async def deliver(self, uid: GoalUid, tree: Worktree) -> WorktreeDelivered | str:
         """Write the change into the user's tree; why nothing was written."""

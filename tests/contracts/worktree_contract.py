@@ -67,6 +67,31 @@ class WorktreeContract:
         assert "a" in delivered.refusal
         assert (self.read(self.workspace, "a"), self.read(self.workspace, "new")) == ("mine\n", None)
 
+    async def test_a_change_in_the_users_own_tree_is_taken_back_whole_or_not_at_all(
+        self, worktrees: Worktrees
+    ) -> None:
+        self.write(self.workspace, "a", "not committed\n")
+        tree = await worktrees.here(self.workspace)
+        assert tree is not None
+        before = await worktrees.snapshot(tree, uid=UID, name="before")
+        self.write(self.workspace, "a", "two\n")
+        self.write(self.workspace, "new", "new\n")
+        after = await worktrees.snapshot(tree, uid=UID, name="after")
+        assert before is not None
+        assert after is not None
+        self.write(self.workspace, "a", "mine\n")
+        refusal = await worktrees.take_back(tree, before, after, files=["a", "new"])
+        assert refusal is not None
+        assert "a" in refusal
+        assert (self.read(self.workspace, "a"), self.read(self.workspace, "new")) == ("mine\n", "new\n")
+        self.write(self.workspace, "a", "two\n")
+        for _ in range(2):  # again is harmless
+            assert await worktrees.take_back(tree, before, after, files=["a", "new"]) is None
+            assert (self.read(self.workspace, "a"), self.read(self.workspace, "new")) == (
+                "not committed\n",
+                None,
+            )
+
     async def test_the_difference_of_two_snapshots_is_files_and_lines(self, worktrees: Worktrees) -> None:
         tree = await self.made(worktrees)
         before = await worktrees.snapshot(tree, uid=UID, name="before")

@@ -200,19 +200,43 @@ async def test_a_change_larger_than_the_goal_allows_is_held_for_a_person(autojum
     assert house.workspaces.read("/w", "a") == "broken"
 
 
+async def test_in_place_too_a_change_too_large_is_held_and_the_workspace_is_as_it_was(autojump_clock):
+    house = _house()
+    house.workspaces.write("/w", "mine", "not committed")
+    _agent(house, {"a": "fixed", "mine": "x", "c": "x"})
+    view = await _end(house, _goal(scope=Scope(files_max=2), isolation=Isolation()))
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.CHANGE_HELD)
+    assert f"refs/kazi/{view.uid}/attempt-1-after | git apply" in view.reason
+    assert [house.workspaces.read("/w", n) for n in ("a", "mine", "c")] == ["broken", "not committed", None]
+
+
+async def test_a_limit_that_nothing_can_hold_is_refused_before_anything_is_spent(autojump_clock):
+    house = _house()
+    house.workspaces.write("/w2", "a", "broken")
+    _agent(house, {"a": "fixed"})
+    view = await _end(house, _goal(workspace="/w2", scope=Scope(files_max=2)))
+    assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.CAPABILITY_UNREACHABLE)
+    assert "max_files" in view.reason
+    assert house.runner.started("claude") == 0
+
+
+@pytest.mark.parametrize("isolation", [ISOLATED, Isolation()], ids=["worktree", "in-place"])
 @pytest.mark.parametrize(
     ("on_outside", "status"), [("revert", GoalStatus.CONVERGED), ("reject", GoalStatus.TAMPERED)]
 )
-async def test_what_is_out_of_scope_is_undone_or_ends_the_goal_as_it_says(on_outside, status, autojump_clock):
+async def test_what_is_out_of_scope_is_undone_or_ends_the_goal_as_it_says(
+    on_outside, status, isolation, autojump_clock
+):
     house = _house()
     house.repositories.make_commit("/w")
     _agent(house, {"a": "fixed", "elsewhere": "x"})
     scope = Scope(write_paths=("a",), on_outside=on_outside)
-    view = await _end(house, _goal(scope=scope))
+    view = await _end(house, _goal(scope=scope, isolation=isolation))
     assert view.status is status
     (ended,) = await _kept(house, ActEnded)
     assert list(ended.change.outside) == ["elsewhere"]
-    assert house.workspaces.read("/w", "elsewhere") is None
+    is_there = isolation.mode == "in_place" and on_outside == "reject"
+    assert house.workspaces.read("/w", "elsewhere") == ("x" if is_there else None)
 
 
 async def test_a_standing_goal_is_repaired_where_the_user_works_every_time(autojump_clock):

@@ -206,7 +206,7 @@ def _place(daemon: RealDaemon, name: str, cheat: Cheat, *, where: str) -> Path:
     return goal_file
 
 
-@pytest.fixture(scope="module", params=["in_place", pytest.param("worktree", marks=pytest.mark.long)])
+@pytest.fixture(scope="module", params=["worktree", pytest.param("in_place", marks=pytest.mark.long)])
 def ended(request: pytest.FixtureRequest) -> Iterator[Mapping[str, Ended]]:
     """Every goal driven to its end, all at once."""
     base = Path(tempfile.mkdtemp(prefix="kz"))

@@ -107,19 +107,30 @@ class MemoryWorktrees:
         """See the port."""
         after = await self.snapshot(tree, uid=uid, name="delivered")
         assert after is not None, "a memory tree can be read"
-        old, new, here = self._commits[tree.base], self._commits[after], self._files(tree.repository)
+        old, new = self._commits[tree.base], self._commits[after]
         names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+        refusal = self._write(tree.repository, names, old=old, new=new)
+        return Delivered(files=names, saved=f"refs/kazi/{uid}/delivered", refusal=refusal)
+
+    async def take_back(
+        self, tree: Worktree, before: str, after: str, *, files: Collection[str]
+    ) -> str | None:
+        """See the port."""
+        return self._write(
+            tree.repository, sorted(files), old=self._commits[after], new=self._commits[before]
+        )
+
+    def _write(self, repository: str, names: Sequence[str], *, old: _Files, new: _Files) -> str | None:
+        here = self._files(repository)
         conflicts = [n for n in names if here.get(n) not in (old.get(n), new.get(n))]
         if conflicts:
-            where = ", ".join(conflicts)
-            refusal = f"the workspace was changed meanwhile where the change is: {where}"
-            return Delivered(files=names, saved=f"refs/kazi/{uid}/delivered", refusal=refusal)
+            return f"the workspace was changed meanwhile where the change is: {', '.join(conflicts)}"
         for name in names:
             if (text := new.get(name)) is not None:
-                self._workspaces.write(tree.repository, name, text)
+                self._workspaces.write(repository, name, text)
             elif name in here:
-                self._workspaces.delete(tree.repository, name)
-        return Delivered(files=names, saved=f"refs/kazi/{uid}/delivered")
+                self._workspaces.delete(repository, name)
+        return None
 
     async def remove(self, tree: Worktree, *, uid: GoalUid, has_landed: bool) -> str | None:
         """See the port."""

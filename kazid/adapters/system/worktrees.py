@@ -280,6 +280,13 @@ class SystemWorktrees:
             _forget_index(index)
         return read.is_ok and then.is_ok
 
+    async def take_back(
+        self, tree: Worktree, before: str, after: str, *, files: Collection[str]
+    ) -> str | None:
+        """See the port: a delivery the other way round."""
+        async with self._lock(tree.repository):
+            return await deliver(tree.repository, base=after, after=before, files=sorted(files))
+
     async def deliver(self, tree: Worktree, *, uid: GoalUid) -> Delivered:
         """See the port."""
         after = await self.snapshot(tree, uid=uid, name="delivered")

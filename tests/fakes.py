@@ -10,13 +10,14 @@ class ScriptedHarness:
 
     id = "claude"
 
-    def __init__(self) -> None:
+    def __init__(self, command: str = "claude") -> None:
+        self.command = command
         self.report = Report(usage=Usage(input_tokens=100, output_tokens=50))
         self.prompts: list[str] = []
 
     def build(self, choice: HarnessChoice, *, prompt: str, cost_usd_max: float | None = None) -> Invocation:
         self.prompts.append(prompt)
-        return Invocation(argv=("claude",), stdin_text=prompt)
+        return Invocation(argv=(self.command,), stdin_text=prompt)
 
     def parse(self, stdout: str) -> Report:
         return self.report

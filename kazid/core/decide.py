@@ -19,6 +19,7 @@ from kazid.core import (
     ladder,
     oscillation,
     patience,
+    quota,
     seal,
     stuck,
     tree_wait,
@@ -311,8 +312,8 @@ def _hopeless_agent(episode: Episode, fingerprint: str) -> Conclude | None:
     last = next((a for a in reversed(episode.acts) if a.rung.startswith("harness:")), None)
     if last is None or last.cause is None:
         return None
-    if last.cause is Cause.QUOTA:
-        return None
+    if last.cause in quota.TURNED_AWAY:
+        return None  # a limit ends by itself, and whoever is not logged in is not sent (`core/refusal.py`)
     if last.cause in ONLY_WITHOUT_CHANGE and fingerprint not in episode.fingerprints:
         return None
     return Conclude(status=GoalStatus.STUCK, cause=last.cause, reason=last.reason or last.cause.value)

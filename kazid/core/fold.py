@@ -422,6 +422,8 @@ def _resumed(goal: Goal, progress: Progress, event: GoalResumed, at: Now) -> Pro
     if progress.desired is Desired.DELETED:
         return progress
     by_itself = event.by in (BY_EXPIRY, BY_WINDOW)
+    if not by_itself:
+        progress = replace(progress, refusals_since=progress.acts)
     was_stopped = progress.status in STOPPED_ACTING or progress.desired is Desired.STOPPED
     progress = replace(
         progress,

@@ -258,6 +258,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The seal of the user's tree while `seal` is that of the worktree."""
     tree_wait: TreeWait | None = None
     """The looks that wait for another goal's act in the same tree."""
+    refusals_since: int = 0
+    """The newest attempt when a person last resumed the goal: a login refused later counts (`core/refusal.py`)."""
     in_place: str | None = None
     """Why agents of this episode work in the workspace although the goal means a worktree."""
     idle_worktrees: int = 0

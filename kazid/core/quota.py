@@ -2,8 +2,9 @@
 
 Pure. A limit belongs to the agent and its credential, not to the goal that met it, so every goal that would use the
 same waits (`waiting` for `quota`): nothing starts until the limit is over, and then one after the other. A refused
-login ends the goal that met it, and holds the others until a person resumes that one. A dispatch that met a limit and
-used nothing counts in no budget. There is no state but the goals' own: after a restart they say the same.
+login is not tried again by the goal that met it, and holds the others until a person resumes that one. A dispatch
+that was turned away and used nothing counts in no budget. There is no state but the goals' own: after a restart they
+say the same.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from kazid.core.ids import GoalUid
 from kazid.core.instant import Now
 from kazid.core.jitter import fraction
 from kazid.core.progress import ActSummary, Progress
+from kazid.core.refusal import refused
 from kazid.core.status import Cause, GoalStatus
 
 UNKNOWN_S = 900.0
@@ -25,6 +27,8 @@ WAIT_S_MAX = 8 * 86_400.0
 """The longest limits are weekly; a later end is a misread number."""
 STAGGER_S = 60.0
 """After a limit, the goals that wait start within so long, each at its own time."""
+
+TURNED_AWAY = (Cause.QUOTA, Cause.AUTH_FAILED)
 
 WAITS_FOR_QUOTA = "quota"
 WAITS_FOR_AUTH = "auth"
@@ -42,8 +46,8 @@ def until_wall_s(*, at_wall_s: float | None, after_s: float | None, ended_wall_s
 
 
 def is_free(event: ActEnded) -> bool:
-    """True for a dispatch that met a limit before it used anything."""
-    return event.cause is Cause.QUOTA and not event.tokens_charged
+    """True for a dispatch that was turned away before it used anything."""
+    return event.cause in TURNED_AWAY and not event.tokens_charged
 
 
 def holds(
@@ -83,6 +87,7 @@ def _refused(uid: GoalUid, progress: Progress, alike: Iterable[Standing], *, har
     for other, goal, theirs in alike:
         is_stopped = theirs.status is GoalStatus.STUCK and theirs.cause is Cause.AUTH_FAILED
         is_this = is_stopped and _last_rung(theirs) in (None, f"harness:{harness}")
+        is_this = is_this or harness in refused(theirs)
         if other != uid and is_this and (theirs.last_act_ended_s or 0.0) >= asked_s:
             yield f"{harness}, which is not logged in; resume {goal.owner}/{goal.id} once it is"
 

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import autonomy, backoff, fight, ladder, landing, oscillation, routing, stuck, withheld
+from kazid.core import (
+    autonomy,
+    backoff,
+    fight,
+    ladder,
+    landing,
+    oscillation,
+    refusal,
+    routing,
+    stuck,
+    withheld,
+)
 from kazid.core.decision import Conclude, Guard
 from kazid.core.delivery import LANDED, ROLLBACK
 from kazid.core.goal import Assignment, Goal, Mode, Predicate, Remedy
@@ -223,7 +234,9 @@ def _agent_options(
     spent: Sequence[PredicateId],
     now: Now,
 ) -> Options:
-    eligible = [p for p in left if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))]
+    possible = [p for p in left if vector.reading(p).is_red and agent_may(goal, goal.predicate(p))]
+    shut = refusal.refused(progress)
+    eligible = [p for p in possible if assigned_now(goal, progress, p).harness not in shut]
     assert progress.episode is not None, "an agent is sent within an episode"
     is_damped = oscillation.is_thrash(progress.episode, vector.reds)
     factor = oscillation.DAMPED if is_damped else 1.0
@@ -244,10 +257,14 @@ def _agent_options(
             assignment=sent,
         )
         return Options(choice=choice, guards=guards, spent=(), orphaned=(), is_dispatch=True)
-    others = [p for p in left if p not in eligible]
+    others = [p for p in left if p not in possible]
+    kept = [p for p in possible if p not in eligible]
+    shut_out = [refusal.guard(shut, kept)] if kept else []
+    if kept and not (guards or held):
+        return Options(choice=None, guards=(), spent=(), orphaned=(), end=refusal.end(shut))
     return Options(
         choice=None,
-        guards=[*guards, *held],
+        guards=[*guards, *held, *shut_out],
         spent=tuple(p for p in others if p in spent),
         orphaned=tuple(p for p in others if p not in spent),
         is_dispatch=bool(held) and not guards,

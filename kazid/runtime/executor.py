@@ -342,7 +342,7 @@ def _ended(
     if reason is None and report is not None and report.error is not None:
         reason = report.error
     cause = _cause(result, report, is_dispatch=is_dispatch)
-    if cause is Cause.QUOTA and usage is None:  # it was turned away: nothing was spent
+    if cause in quota.TURNED_AWAY and usage is None:  # it was turned away: nothing was spent
         charged, is_estimate, cost_usd, is_cost_estimate = None, False, None, False
     return ActEnded(
         attempt_id=act.attempt_id,

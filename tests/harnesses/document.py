@@ -58,7 +58,7 @@ A value that is written is stored with the goal, so what looks like a secret is 
 | what it says | cause | what happens |
 |---|---|---|
 | a usage limit, 429 | `quota` | no goal with that agent and credential starts until it is over (15 minutes where it does not say), then one after the other; the dispatch counts in no budget |
-| a refused or missing login, 401 | `auth_failed` | the goal stops; other goals of that agent wait until somebody resumes it |
+| a refused or missing login, 401 | `auth_failed` | no goal sends that agent until somebody resumes the one that met it; a goal goes on with its other agents and remedies, or stops where it has none |
 | a question, and then nothing until its deadline | `prompt_unseen` | the goal stops, unless something changed |
 | that it waits for something in the background, as its last words | `parked_on_background` | the goal stops, unless something changed |
 | a tool was denied | `permission_denied` | the goal stops, unless something changed |

@@ -4,11 +4,14 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
+from kazid.adapters.memory.runner import Script
 from kazid.core import quota
 from kazid.core.goal import HarnessChoice, Route
+from kazid.core.ids import PredicateId
+from kazid.core.refusal import refused
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.harness import Report, Trouble, TroubleKind
-from tests.builders import a_goal, a_harness
+from tests.builders import a_goal, a_harness, a_predicate
 from tests.fakes import ScriptedHarness
 from tests.runtime.house import ME, House
 
@@ -114,3 +117,50 @@ async def test_a_limit_of_one_agent_does_not_hold_what_a_route_gives_to_another(
         await anyio.sleep(30)
         view = daemon.service.view("ada", "second")
         assert view.progress.acts >= 1
+
+
+async def test_a_refused_login_stops_that_agent_everywhere_and_the_goal_goes_on_with_its_others(
+    autojump_clock,
+):
+    house = House()
+    house.harness.report = REFUSED
+    house.harnesses["codex"] = ScriptedHarness("codex")
+    house.scene.up["docs"] = False
+    house.repairs("codex", "docs")
+    goal = a_goal(
+        a_predicate("tests"), a_predicate("docs"), harness=a_harness(), workspace="/w", goal_id="first"
+    )
+    routed = replace(goal, routes=(Route(name="route 1", words=("docs",), harness="codex"),))
+    async with house.daemon() as daemon:
+        await daemon.apply(one("second", "/w2"))
+        await daemon.apply(routed)
+        await anyio.sleep(300)
+        first, second = (daemon.service.view("ada", n) for n in ("first", "second"))
+        assert (first.status, first.cause) == (GoalStatus.STUCK, Cause.AUTH_FAILED)
+        assert "claude is not logged in" in first.reason
+        assert not first.vector.reading(PredicateId("docs")).is_red, "the other agent did its part"
+        assert second.status in (GoalStatus.STUCK, GoalStatus.WAITING)
+        assert dispatches(house) <= 2, "at most those that began before it was known"
+        house.harness.report = Report(text="done")
+        house.repairs("claude", "tests")
+        for name in ("first", "second"):
+            await daemon.service.resume("ada", name, reason="logged in", caller=ME)
+        await anyio.sleep(300)
+        assert {daemon.service.view("ada", n).status for n in ("first", "second")} == {GoalStatus.CONVERGED}
+
+
+async def test_a_goal_that_goes_on_without_a_refused_agent_tries_it_again_once_resumed(autojump_clock):
+    house = House()
+    house.harness.report = REFUSED
+    house.harnesses["codex"] = ScriptedHarness("codex")
+    house.scripts["codex"] = Script(duration_s=1000.0)
+    house.scene.up["docs"] = False
+    goal = a_goal(a_predicate("tests"), a_predicate("docs"), harness=a_harness(), workspace="/w")
+    routed = replace(goal, routes=(Route(name="route 1", words=("docs",), harness="codex"),))
+    async with house.daemon() as daemon:
+        await daemon.apply(routed)
+        await anyio.sleep(60)
+        assert dispatches(house) == 1
+        assert refused(daemon.service.view("ada", "web").progress) == {"claude": "401"}
+        await daemon.service.resume("ada", "web", reason="logged in", caller=ME)
+        assert refused(daemon.service.view("ada", "web").progress) == {}

@@ -4,6 +4,7 @@ Of those that wait, the one whose owner has the fewest of the kind running goes 
 was served longest ago, then the one that waited longest. Caps hold besides: in all, per owner, per harness. Pure.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
@@ -44,21 +45,25 @@ def next_in_turn(
     """Which of these may begin now, all of them together."""
     taken = list(running)
     served = dict(served_s)
-    waiting = sorted(claims, key=lambda claim: (claim.since_s, claim.uid))
+    lines: dict[Seat, deque[Claim]] = {}
+    for claim in sorted(claims, key=lambda claim: (claim.since_s, claim.uid)):
+        lines.setdefault(claim.seat, deque()).append(claim)
     chosen: set[GoalUid] = set()
     while len(taken) < limits.total:
-        left = [claim for claim in waiting if claim.uid not in chosen]
-        fitting = [claim for claim in left if refusal(claim.seat, taken, limits) is None]
-        if not fitting:
+        # Claims on equal seats differ by their age alone: the first of each line stands for all behind it.
+        heads = [line[0] for seat, line in lines.items() if line and refusal(seat, taken, limits) is None]
+        if not heads:
             break
-        # `min` keeps the first of equals: who waited longest.
         first = min(
-            fitting,
+            heads,
             key=lambda claim: (
                 _of_owner(claim.seat.owner, taken),
                 served.get(claim.seat.owner, float("-inf")),
+                claim.since_s,
+                claim.uid,
             ),
         )
+        lines[first.seat].popleft()
         chosen.add(first.uid)
         taken.append(first.seat)
         served[first.seat.owner] = float("inf")

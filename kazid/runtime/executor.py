@@ -57,6 +57,10 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     trees: Sequence[str]
 
 
+WAITS_FOR_LEASE = "lease"
+WAITS_FOR_SLOTS = "slots"
+
+
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """What git told of an attempt's change, and why a person has to look at it, if one has to."""
 
@@ -113,6 +117,7 @@ class Executor:
         """Incarnations with an act under way."""
         self._attempts: dict[GoalUid, Attempt] = {}
         self.acts_total = 0
+        self._wake: Callable[[GoalUid], None] = lambda _: None
         self._merging = MergeTurns()
 
     def acting_in(self, uid: GoalUid, tree: str) -> GoalUid | None:
@@ -126,11 +131,11 @@ class Executor:
             holder = self._leases.blocker(tree=tree, holder=uid)
             if holder is not None:
                 place = self._places.get(GoalUid(holder))
-                return ("lease", holder if place is None else place.ref)
+                return (WAITS_FOR_LEASE, holder if place is None else place.ref)
         if (first := self._merging.before(uid, goal, rung)) is not None:
-            return ("lease", first)
+            return (WAITS_FOR_LEASE, first)
         waits = self._turns(rung).waits_for(uid, _seat(goal, rung))
-        return None if waits is None else ("slots", waits)
+        return None if waits is None else (WAITS_FOR_SLOTS, waits)
 
     def reserve(self, uid: GoalUid, goal: Goal, rung: str) -> tuple[str, str] | None:
         """Take leases and slot for an act, all or none; None when taken, else what `waits_for` says."""
@@ -138,6 +143,18 @@ class Executor:
         if waits is None:
             self._take(uid, goal, rung, trees_of(goal))
         return waits
+
+    def is_next(self, uid: GoalUid, rung: str) -> bool:
+        """Whether a slot is free and this goal's turn."""
+        return uid in self._turns(rung).next_up()
+
+    def asks_again_s(self, rung: str) -> float:
+        """How long one that waits for a slot sleeps before it asks again by itself."""
+        return self._turns(rung).asks_again_s()
+
+    def attach(self, wake: Callable[[GoalUid], None]) -> None:
+        """Who is told whose turn it is as soon as a slot is free; until then nobody, and who waits asks again."""
+        self._wake = wake
 
     def is_dispatching(self, uid: GoalUid) -> bool:
         """True from the moment an agent's slot was taken until it is given back."""
@@ -162,6 +179,8 @@ class Executor:
         self._attempts.pop(uid, None)
         for turns in (self._remedies, self._dispatches):
             turns.end(uid)
+            for up in turns.next_up():
+                self._wake(up)
         place = self._places.pop(uid, None)
         for tree in () if place is None else place.trees:
             self._leases.release(tree=tree, holder=uid)

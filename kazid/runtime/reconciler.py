@@ -45,7 +45,7 @@ from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
-from kazid.runtime.executor import trees_of
+from kazid.runtime.executor import WAITS_FOR_SLOTS, trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.observer import Disturbed
 from kazid.runtime.opened import OpenedWorkspace
@@ -459,14 +459,17 @@ class Reconciler:
     def _could_act_now(self) -> bool:
         """Whether lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
         now_s = self._world.clock.now().boot_s
-        if now_s < self._next_ask_s:
-            return False
-        governor = self._world.governor
+        governor, executor = self._world.governor, self._world.executor
         rung = self._deferred_rung or ("remedy:0" if self._state.spec.remedies else "harness:")
+        if now_s < self._next_ask_s and not executor.is_next(self._state.uid, rung):
+            return False
         if governor.waits_for(self._state) or governor.agent_waits_for(self._state, rung):
             self._next_ask_s = now_s + ASKS_EVERY_S
             return False
-        return self._world.executor.waits_for(self._state.uid, self._state.acting(rung), rung) is None
+        waits = executor.waits_for(self._state.uid, self._state.acting(rung), rung)
+        if waits is not None and waits[0] == WAITS_FOR_SLOTS:
+            self._next_ask_s = now_s + executor.asks_again_s(rung)
+        return waits is None
 
     def _earliest(self, until_s: float | None) -> float | None:
         """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""

@@ -77,3 +77,9 @@ def test_as_many_begin_as_may_and_no_more(waiting, running, total, per_owner, pe
         )
     for claim in claims:
         assert claim.uid in chosen or refusal(claim.seat, after, limits) is not None
+
+
+def test_a_line_of_one_owner_is_served_in_its_order_between_the_others() -> None:
+    claims = _claims("ada", "ada", "ada", "bob", "ada", "cy@claude")
+    found = next_in_turn(claims, running=_seats("bob"), served_s={}, limits=Limits(total=5))
+    assert sorted(found) == ["0", "1", "3", "5"]

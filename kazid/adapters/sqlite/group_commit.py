@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeAlias, assert_never
 
 import anyio
+import anyio.lowlevel
 
 from kazid.adapters.sqlite.appends import Append, append_all
 from kazid.adapters.sqlite.database import Database
@@ -23,6 +24,8 @@ BATCH_EVENTS_MAX = 2048
 """Events a commit takes at most, so that nobody waits long behind it: some 50 ms."""
 ANSWER_TIMEOUT_S = 35.0
 """How long an append waits for its turn, and then for its answer."""
+ANSWERS_AT_ONCE = 16
+"""Who is answered goes on at once, a goal with some 0.3 ms of folding: between so many everybody else has a turn."""
 
 assert BATCH_EVENTS_MAX >= EVENTS_PER_APPEND_MAX, "every append fits into a batch"
 
@@ -172,8 +175,10 @@ async def _commit_with(write: _Write, requests: list[_Request]) -> JournalUnavai
         outcomes = await write(partial(append_all, [request.append for request in requests]))
     except JournalUnavailable as error:
         return error
-    for request, outcome in zip(requests, outcomes, strict=True):
+    for number, (request, outcome) in enumerate(zip(requests, outcomes, strict=True), start=1):
         request.answer(outcome)
+        if number % ANSWERS_AT_ONCE == 0:
+            await anyio.lowlevel.cancel_shielded_checkpoint()
     return None
 
 

@@ -15,6 +15,7 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 import anyio
+import anyio.to_thread
 import structlog
 from anyio.abc import TaskStatus
 
@@ -26,6 +27,7 @@ from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.child_watching import use_pidfd_watcher
 from kazid.adapters.system.clock import SystemClock
 from kazid.adapters.system.commands import SystemCommandRunner
+from kazid.adapters.system.control_groups import ControlGroups, delegated
 from kazid.adapters.system.descriptors import raise_descriptor_limit
 from kazid.adapters.system.doctor import SystemDoctor
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
@@ -167,6 +169,7 @@ class _Daemon:
         self._clock = SystemClock()
         self._windows = ChangeWindows(clock=self._clock, span_of=span_of, rules=window_rules(settings))
         self._starts = StartRecord(self._state_dir, now_wall_s=self._clock.now().wall_s)
+        self._control_groups = ControlGroups(delegated(settings.cgroup.folder))
         self._scratch = Scratch(state_id=_state_id(str(self._state_dir)))
         activated = activated_socket(os.environ)
         self._own_socket = None if activated is not None else ApiSocket(place.socket)
@@ -208,7 +211,11 @@ class _Daemon:
         repositories = SystemRepositories(workspaces, scratch=self._state_dir / "checkouts")
         sandbox = SystemSandbox(commands)
         runner = SystemRunner(
-            state_dir=state_dir, clock=self._clock, base_environment=environment, sandbox=sandbox
+            state_dir=state_dir,
+            clock=self._clock,
+            base_environment=environment,
+            sandbox=sandbox,
+            control_groups=self._control_groups,
         )
         leases, broadcaster = MemoryLeases(), Broadcaster()
         concurrency = self.settings.concurrency
@@ -317,6 +324,7 @@ class _Daemon:
             before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
             await drop_deleted(journal, parts.runner, before_wall_s=before_wall_s)
             parts.runner.reap()
+            await anyio.to_thread.run_sync(self._control_groups.sweep)
             await end_idle_browser()
             await audit_head.say()
 
@@ -353,7 +361,10 @@ class _Daemon:
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,
             doctor=SystemDoctor(
-                state_dir=self._state_dir, sandbox=parts.sandbox, others=notifications.findings
+                state_dir=self._state_dir,
+                sandbox=parts.sandbox,
+                control_groups=self._control_groups.found,
+                others=notifications.findings,
             ),
             sandbox=parts.sandbox,
             try_out=lambda goal, predicates: try_out(
@@ -417,10 +428,9 @@ class _Daemon:
         except StartRefused as error:
             log.error("settings.refused", reason=str(error))
         else:
-            if settings.concurrency != self.settings.concurrency:
-                log.warning("settings.need_restart", table="concurrency")
-            if settings.api != self.settings.api:
-                log.warning("settings.need_restart", table="api")
+            for table in ("concurrency", "api", "cgroup"):
+                if getattr(settings, table) != getattr(self.settings, table):
+                    log.warning("settings.need_restart", table=table)
             self.settings = settings
             for follow in self._followers:
                 follow(settings)

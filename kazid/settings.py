@@ -106,6 +106,12 @@ class RetentionSettings(_Table):
     deleted_days: int = Field(default=30, ge=1)
 
 
+class CgroupSettings(_Table):
+    """Where attempts get control groups (v2) of their own."""
+
+    folder: str = Field(default="", pattern=r"^(|off|/.+)$")
+
+
 class ApiSettings(_Table):
     """Where hooks are answered besides the socket."""
 
@@ -304,6 +310,7 @@ class Settings(_Table):
     concurrency: ConcurrencySettings = ConcurrencySettings()
     retention: RetentionSettings = RetentionSettings()
     log: LogSettings = LogSettings()
+    cgroup: CgroupSettings = CgroupSettings()
     api: ApiSettings = ApiSettings()
     kind: list[KindSettings] = []
     window: list[WindowSettings] = []

@@ -64,11 +64,12 @@ class Child:
         stdout_fd: int,
         stderr_fd: int,
         limits: Mapping[str, int],
+        group: "str | None" = None,
     ) -> None:
         """Fork. Raises OSError (no process, no descriptor); then nothing was started."""
         self._status_fd, status_fd = os.pipe2(os.O_CLOEXEC)
         shim_pid = os.getpid()
-        bounds = bounds_of(limits)
+        bounds = bounds_of(limits, group=group)
         everything = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             self.pid = os.fork()

@@ -35,6 +35,8 @@ class Order:
             self.log_bytes_max = int(record.get("log_bytes_max", LOG_BYTES_MAX))
             limits: Mapping[str, Any] = record.get("limits") or {}
             self.limits = {name: int(value) for name, value in limits.items()}
+            group = record.get("control_group")
+            self.control_group = None if group is None else _text(group)
             self.keeps_on_success = bool(record.get("keep_on_success", False))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"request cannot be read: {error!r}") from error

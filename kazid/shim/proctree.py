@@ -160,10 +160,12 @@ def kill_tree(
     grace_s: float,
     reap: Callable[[], None] = lambda: None,
     pause: Callable[[float], None] = time.sleep,
+    kill_all: Callable[[], object] = lambda: None,
 ) -> list[int]:
     """End what `find` finds: TERM once each, grace, KILL in rounds, until nobody is found. Returns the survivors.
 
-    `reap` is called between rounds, `pause` waits between them (a shim reads its pipes meanwhile). Takes at most the
+    `reap` is called between rounds, `pause` waits between them (a shim reads its pipes meanwhile). `kill_all` is a
+    kill that the kernel does at one stroke, where there is one: it comes first in each round. Takes at most the
     grace plus KILL_ROUNDS_MAX rounds; survivors are in uninterruptible sleep, belong to somebody else, or fork faster
     than they are found.
     """
@@ -185,6 +187,7 @@ def kill_tree(
         alive = hunt.look()
         if hunt.is_over or time.monotonic() > deadline_s:
             break
+        kill_all()
         hunt.signal(alive, signal.SIGKILL)
         if alive:
             pause(ROUND_S)

@@ -11,7 +11,7 @@ import select
 import signal
 import time
 
-from kazid.shim import proctree, protocol
+from kazid.shim import control_group, proctree, protocol
 from kazid.shim.child import Child, become_subreaper
 from kazid.shim.drain import Drain
 from kazid.shim.logs import BoundedLog
@@ -113,6 +113,7 @@ class Watch:
             ending, reason = protocol.CANCELLED, "cancelled as it exited"
         survivors = self.end_tree(order.grace_s)
         self._drain_for(DRAIN_S)
+        reason = reason or self._memory_used_up()
         if ending in (protocol.EXITED, protocol.SIGNALED):
             assert self._child is not None, "what ended was started"
             why = self._child.why_not_started()
@@ -146,7 +147,14 @@ class Watch:
             while time.monotonic() < end_s:
                 self.pump(end_s)
 
-        survivors = proctree.kill_tree(self._find, grace_s=grace_s, reap=self._reap, pause=pause)
+        group = self._order.control_group
+        survivors = proctree.kill_tree(
+            self._find,
+            grace_s=grace_s,
+            reap=self._reap,
+            pause=pause,
+            kill_all=lambda: None if group is None else control_group.kill(group),
+        )
         deadline_s = time.monotonic() + proctree.KILL_ROUNDS_MAX * proctree.ROUND_S
         while not survivors and not self._is_childless:
             # It forks faster than /proc is read; a child that was not waited for keeps its number.
@@ -159,9 +167,11 @@ class Watch:
         return survivors
 
     def close(self) -> None:
-        """Write what is left of the logs."""
+        """Write what is left of the logs, and leave no empty group."""
         for drain in self._drains.values():
             drain.close()
+        if self._order.control_group is not None:
+            control_group.remove(self._order.control_group)
 
     def _start(self) -> None:
         """Fork the command between its pipes. Raises OSError; then nothing was started."""
@@ -185,6 +195,7 @@ class Watch:
                 stdout_fd=stdout_fd,
                 stderr_fd=stderr_fd,
                 limits=order.limits,
+                group=order.control_group,
             )
         except OSError:
             for fd in ours:
@@ -289,7 +300,18 @@ class Watch:
 
     def _find(self) -> list[int]:
         """Every process of the attempt: below us, or marked (by whoever was asked to start it elsewhere)."""
-        return [*proctree.descendants(os.getpid()), *proctree.marked(protocol.MARKER, self._order.attempt_id)]
+        group = self._order.control_group
+        inside = [] if group is None else control_group.members(group)
+        return [
+            *proctree.descendants(os.getpid()),
+            *proctree.marked(protocol.MARKER, self._order.attempt_id),
+            *inside,
+        ]
+
+    def _memory_used_up(self) -> str | None:
+        group = self._order.control_group
+        killed = 0 if group is None else control_group.killed_for_memory(group)
+        return f"its memory was used up: {killed} of its processes were killed" if killed else None
 
     def _result(
         self, ending: str, *, reason: str | None = None, survivors: list[int] | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kazid.adapters.system.control_groups import SUBGROUP
 from tests.tidy.tree import ROOT
 
 UNITS = sorted((ROOT / "systemd").rglob("kazid.s*"))
@@ -76,6 +77,13 @@ def test_a_running_attempt_outlives_the_daemon(unit: Path) -> None:
     assert _values(unit, "Delegate") == ["yes"]
     for destroyed_with_the_service in ("RuntimeDirectory", "PrivateTmp", "RemoveIPC"):
         assert _values(unit, destroyed_with_the_service) == []
+
+
+def test_the_subgroup_is_the_one_that_the_daemon_takes_for_its_own() -> None:
+    # A drop-in of its own: systemd 252 does not know the key.
+    assert list(_settings(ROOT / "systemd" / "control-groups.conf")) == [
+        ("Service", "DelegateSubgroup", SUBGROUP)
+    ]
 
 
 @pytest.mark.parametrize("unit", [SYSTEM_SERVICE, USER_SERVICE], ids=["system", "user"])

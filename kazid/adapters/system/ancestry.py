@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kazid.adapters.system.commands import MARKER as CHECK_MARKER
+from kazid.adapters.system.control_groups import SUBGROUP
 from kazid.core.errors import StartRefused
 from kazid.core.ids import AttemptId
 from kazid.ports.belonging import Belonging
@@ -42,7 +43,7 @@ class Ancestry:
         """None when the process table changed under the walk."""
         attempts: list[AttemptId] = []
         is_check = False
-        is_clear = self._unit is None or pid == os.getpid() or _control_group(pid) != self._unit
+        is_clear = self._unit is None or pid == os.getpid() or not _is_within(_control_group(pid), self._unit)
         for _ in range(DEPTH_MAX):
             if pid <= 1 or pid == os.getpid():
                 return Belonging(attempts=tuple(attempts), is_check=is_check, is_clear=is_clear)
@@ -78,8 +79,13 @@ def _own_unit(environ: Mapping[str, str]) -> str | None:
     """The control group that is this daemon's alone: that of its service unit, where systemd started it directly."""
     if environ.get("SYSTEMD_EXEC_PID") != str(os.getpid()):
         return None
-    group = _control_group(os.getpid())
-    return group if group is not None and group.endswith(".service") else None
+    group = (_control_group(os.getpid()) or "").removesuffix(f"/{SUBGROUP}")
+    return group if group.endswith(".service") else None
+
+
+def _is_within(group: str | None, unit: str) -> bool:
+    """In the unit's own group or in one below it: attempts have theirs there."""
+    return group is not None and (group == unit or group.startswith(f"{unit}/"))
 
 
 def _control_group(pid: int) -> str | None:

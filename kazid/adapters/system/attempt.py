@@ -21,7 +21,7 @@ from kazid.adapters.system.attempt_folder import Found, look, look_or_revoke, re
 from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
 from kazid.ports.runner import AttemptResult
-from kazid.shim import proctree, protocol
+from kazid.shim import control_group, proctree, protocol
 
 CLAIM_POLL_S = 0.004
 """A shim claims some 20 ms after it was spawned."""
@@ -247,7 +247,7 @@ class SystemAttempt:
 
     async def _sweep(self, *, shim: Shim | None = None) -> list[int] | None:
         """End the attempt's processes; who is left, None when /proc cannot be read now (no descriptor)."""
-        end = partial(end_tree, self._attempt_id, shim=shim)
+        end = partial(end_tree, self._attempt_id, folder=self._folder, shim=shim)
         try:
             return await anyio.to_thread.run_sync(end, limiter=self._threads)
         except OSError:
@@ -303,17 +303,27 @@ class SystemAttempt:
         self._done_fd = self._pidfd = None
 
 
-def end_tree(attempt_id: AttemptId, *, shim: Shim | None = None) -> list[int]:
-    """End every process that carries the attempt's marker, or descends from its shim, but for the shim; who is left.
+def end_tree(attempt_id: AttemptId, *, folder: str, shim: Shim | None = None) -> list[int]:
+    """End every process that carries the attempt's marker, descends from its shim or is in its control group.
+
+    But for the shim. Answers who is left.
 
     Blocks, for at most the grace and the rounds of kill_tree.
     """
 
+    group = attempt_folder.control_group_of(folder)
+
     def find() -> list[int]:
         found = set(proctree.marked(protocol.MARKER, attempt_id))
+        if group is not None:
+            found |= set(control_group.members(group))
         if shim is not None:
             found |= set(proctree.descendants(shim.pid)) if shim.lives() else set()
             found.discard(shim.pid)
         return list(found)
 
-    return proctree.kill_tree(find, grace_s=SWEEP_GRACE_S)
+    kill_all = (lambda: None) if group is None else partial(control_group.kill, group)
+    left = proctree.kill_tree(find, grace_s=SWEEP_GRACE_S, kill_all=kill_all)
+    if group is not None:
+        control_group.remove(group)
+    return left

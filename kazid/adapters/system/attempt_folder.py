@@ -58,6 +58,7 @@ class _Request(msgspec.Struct, frozen=True, kw_only=True):
     log_bytes_max: int
     daemon_file: str
     limits: Limits
+    control_group: str | None
 
 
 class _Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +90,7 @@ def prepare(
     daemon_file: str,
     kill_grace_s: float = KILL_GRACE_S,
     orphan_grace_s: float = ORPHAN_GRACE_S,
+    control_group: str | None = None,
 ) -> None:
     """Make the folder with the request and the prompt, durably.
 
@@ -114,6 +116,7 @@ def prepare(
         log_bytes_max=LOG_BYTES_MAX,
         daemon_file=daemon_file,
         limits=order.limits,
+        control_group=control_group,
     )
     protocol.write_durably(folder, protocol.REQUEST, msgspec.to_builtins(request))
     for parent in (owner, os.path.dirname(owner)):
@@ -176,6 +179,12 @@ def is_product(folder: str, found: Found) -> bool:
         return False
     request = protocol.read_record(folder, protocol.REQUEST) or {}
     return bool(request.get("keep_on_success"))
+
+
+def control_group_of(folder: str) -> str | None:
+    """The control group that the attempt was to have."""
+    group = (protocol.read_record(folder, protocol.REQUEST) or {}).get("control_group")
+    return group if isinstance(group, str) and os.path.isabs(group) else None
 
 
 def shim_words(folder: str) -> str | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio.to_thread
 
+from kazid.adapters.system.control_groups import CONTROLLERS, Delegated
 from kazid.adapters.system.git import git
 from kazid.core.confinement import LANDLOCK_PATHS_ABI, LANDLOCK_PORTS_ABI
 from kazid.ports.doctor import Finding
@@ -26,8 +27,14 @@ class SystemDoctor:
     """Looks at the machine for `kazictl doctor`."""
 
     def __init__(
-        self, *, state_dir: Path, sandbox: Sandbox, others: Callable[[], Sequence[Finding]] = tuple
+        self,
+        *,
+        state_dir: Path,
+        sandbox: Sandbox,
+        control_groups: Delegated,
+        others: Callable[[], Sequence[Finding]] = tuple,
     ) -> None:
+        self._control_groups = control_groups
         self._others = others
         self._state_dir = state_dir
         self._sandbox = sandbox
@@ -36,7 +43,14 @@ class SystemDoctor:
         """All findings, in a fixed order."""
         state = await anyio.to_thread.run_sync(self._state_folder)
         disk = await anyio.to_thread.run_sync(self._disk)
-        return (state, disk, await self._git(), *await self._bounds(), _limits(), *self._others())
+        return (
+            state,
+            disk,
+            await self._git(),
+            *await self._bounds(),
+            limits_by(self._control_groups, uid=os.geteuid()),
+            *self._others(),
+        )
 
     def _state_folder(self) -> Finding:
         path = str(self._state_dir)
@@ -115,10 +129,18 @@ class SystemDoctor:
         return wrap, lock
 
 
-def _limits() -> Finding:
-    """How `[limits]` is enforced."""
-    found = "[limits] by rlimit and CPU affinity, for each process of an attempt; no cgroup is used"
-    if os.geteuid() == 0:
+def limits_by(groups: Delegated, *, uid: int) -> Finding:
+    """How `[limits]` is enforced, and why not better."""
+    by_group = [name for name in CONTROLLERS if name in groups.controllers]
+    others = [name for name in (*CONTROLLERS, "files") if name not in by_group]
+    parts = [f"{_listed(by_group)} by cgroup, for an attempt as a whole"] if by_group else []
+    parts.append(f"{_listed(others)} by rlimit and CPU affinity, for each of its processes")
+    found = f"[limits] {'; '.join(parts)}"
+    if groups.reason:
+        found = f"{found} ({groups.reason})"
+    if groups.kills:
+        found = f"{found}; what an attempt leaves is ended by cgroup.kill"
+    if uid == 0 and "pids" not in groups.controllers:
         return Finding(
             name="limits",
             state="warn",
@@ -126,3 +148,7 @@ def _limits() -> Finding:
             todo="run the daemon as a user of its own",
         )
     return Finding(name="limits", state="ok", found=found)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

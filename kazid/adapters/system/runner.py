@@ -19,6 +19,7 @@ import msgspec
 from kazid.adapters.system import attempt_folder
 from kazid.adapters.system.attempt import SystemAttempt, end_tree
 from kazid.adapters.system.attempt_folder import UNCLAIMED, folder_of, look, prepare
+from kazid.adapters.system.control_groups import ControlGroups
 from kazid.adapters.system.resolve import TRANSIENT, Refusal, Runnable, resolve
 from kazid.adapters.system.secrets import SecretMissing, absent_home, resolved
 from kazid.core.environment import build_environment
@@ -69,8 +70,10 @@ class SystemRunner:
         kill_grace_s: float = attempt_folder.KILL_GRACE_S,
         orphan_grace_s: float = attempt_folder.ORPHAN_GRACE_S,
         sandbox: Sandbox | None = None,
+        control_groups: ControlGroups | None = None,
     ) -> None:
         self._sandbox = sandbox
+        self._control_groups = control_groups
         self._root = os.path.join(state_dir, "attempts")
         self._daemon_file = daemon_file or os.path.join(state_dir, IDENTITY_FILE)
         self._clock = clock
@@ -138,6 +141,7 @@ class SystemRunner:
             daemon_file=self._daemon_file,
             kill_grace_s=self._kill_grace_s,
             orphan_grace_s=self._orphan_grace_s,
+            control_group=self._control_groups.of_attempt(order.attempt_id) if self._control_groups else None,
         )
         try:
             await anyio.to_thread.run_sync(make, limiter=self._threads)
@@ -261,7 +265,7 @@ class SystemRunner:
             if is_adopted or attempt_folder.is_product(folder, found):
                 continue
             swept |= {pid for pid, value in marked.items() if value == attempt_id}
-            end_tree(attempt_id)
+            end_tree(attempt_id, folder=folder)
         return tuple(sorted(swept))
 
 

@@ -17,6 +17,7 @@ import secrets
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,8 +25,19 @@ ROOT = Path(__file__).resolve().parents[1]
 JUDGED = ROOT / "docs" / "mutants.md"
 TARGET = 0.85
 SAMPLE = 200
-SURVIVED, UNTESTED = 0, 33
-"""Exit codes that mutmut keeps: the tests passed, or none of them came by."""
+PLANT = """
+from mutmut.__main__ import copy_also_copy_files, copy_src_dir, create_mutants, setup_source_paths
+from mutmut.mutation.trampoline import set_mutant_under_test
+
+if __name__ == "__main__":
+    set_mutant_under_test("mutant_generation")
+    __import__("pathlib").Path("mutants").mkdir()
+    copy_src_dir()
+    copy_also_copy_files()
+    setup_source_paths()
+    create_mutants(2)
+"""
+"""The first half of `mutmut run`. The other half starts pytest anew for every fault, some 15 s each."""
 
 
 def main() -> int:
@@ -43,60 +55,60 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="kazi-mutants-") as folder:
         copy = Path(folder) / "kazi"
         subprocess.run(["git", "clone", "--quiet", "--local", str(ROOT), str(copy)], check=True)
-        print(f"seed {chosen.seed}: planting faults; the first test run takes a minute", flush=True)
-        _mutmut(
-            copy, chosen.jobs, ["kazid.core.ids.*"]
-        )  # makes all mutants, and learns which test runs which line
-        names = sorted(n for n in _exit_codes(copy) if n.startswith(chosen.only))
+        print(f"seed {chosen.seed}: planting faults; the first test run takes minutes", flush=True)
+        names = sorted(n for n in _planted(copy) if n.startswith(chosen.only))
         if not names:
             sys.exit(f"no fault begins with {chosen.only!r}")
         picked = random.Random(chosen.seed).sample(names, min(chosen.sample, len(names)))
         print(f"{len(picked)} of {len(names)} faults", flush=True)
-        _mutmut(copy, chosen.jobs, picked)
-        codes = {name: code for name, code in _exit_codes(copy).items() if name in set(picked)}
-        return _report(copy, codes, seed=chosen.seed)
+        return _report(copy, _outcomes(copy, picked, jobs=chosen.jobs), seed=chosen.seed)
 
 
-def _mutmut(copy: Path, jobs: int, names: Sequence[str]) -> None:
-    """Run these; its own exit code says only that some survived."""
-    command = [_program(), "run", "--max-children", str(jobs), *names]
-    run = subprocess.run(
-        command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if not (copy / "mutants" / "mutmut-stats.json").exists():
-        sys.exit(f"mutmut did not get to work:\n{run.stdout[-3000:]}")
+def _planted(copy: Path) -> list[str]:
+    """Make mutmut's copy with every fault in it, each switched off, and name them."""
+    run = subprocess.run([sys.executable, "-c", PLANT], cwd=copy, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"mutmut did not get to work:\n{run.stderr[-3000:]}")
+    paths = (copy / "mutants" / "kazid" / "core").glob("*.meta")
+    return [name for path in paths for name in json.loads(path.read_text())["exit_code_by_key"]]
 
 
-def _program() -> str:
-    return str(Path(sys.executable).with_name("mutmut"))
+def _outcomes(copy: Path, faults: Sequence[str], *, jobs: int) -> dict[str, str]:
+    """What became of each of these, by scripts/mutant_runs.py."""
+    request, answer = copy / "request.json", copy / "answer.json"
+    request.write_text(json.dumps({"faults": faults, "jobs": jobs}))
+    chosen = tomllib.loads((copy / "pyproject.toml").read_text())["tool"]["mutmut"]
+    tests = [*chosen["pytest_add_cli_args"], *chosen["pytest_add_cli_args_test_selection"]]
+    command = [sys.executable, str(copy / "scripts" / "mutant_runs.py"), str(request), str(answer), "--"]
+    subprocess.run([*command, *tests], cwd=copy / "mutants", check=True)
+    outcomes: dict[str, str] = json.loads(answer.read_text())
+    return outcomes
 
 
-def _exit_codes(copy: Path) -> dict[str, int | None]:
-    codes: dict[str, int | None] = {}
-    for path in (copy / "mutants" / "kazid" / "core").glob("*.meta"):
-        codes |= json.loads(path.read_text())["exit_code_by_key"]
-    return codes
-
-
-def _report(copy: Path, codes: Mapping[str, int | None], *, seed: int) -> int:
-    unfinished = sorted(n for n, code in codes.items() if code is None)
-    survivors = sorted(n for n, code in codes.items() if code in (SURVIVED, UNTESTED))
+def _report(copy: Path, outcomes: Mapping[str, str], *, seed: int) -> int:
+    survivors = sorted(n for n, outcome in outcomes.items() if outcome != "killed")
     judged = set(re.findall(r"`(kazid\.[\w.ǁ]+)`", JUDGED.read_text())) if JUDGED.exists() else set[str]()
     for name in survivors:
         shown = subprocess.run(
-            [_program(), "show", name], cwd=copy, capture_output=True, text=True, check=False
+            [str(Path(sys.executable).with_name("mutmut")), "show", name],
+            cwd=copy,
+            capture_output=True,
+            text=True,
+            check=False,
         ).stdout
-        mark = "judged harmless" if name in judged else "SURVIVED" if codes[name] == SURVIVED else "UNTESTED"
+        mark = "judged harmless" if name in judged else outcomes[name].upper()
         print(f"\n{mark}  {name}")
         lines = shown.splitlines()[4:]
         print("\n".join(line for line in lines if line.startswith(("+", "-", "@"))))
-    done = len(codes) - len(unfinished)
-    killed = done - len(survivors)
-    score = killed / done if done else 0.0
+    killed = len(outcomes) - len(survivors)
+    score = killed / len(outcomes) if outcomes else 0.0
     harmless = sum(name in judged for name in survivors)
-    print(f"\nseed {seed}: {killed} of {done} faults noticed, {score:.1%} (target {TARGET:.0%}); ", end="")
-    print(f"{len(survivors)} survived, {harmless} of them judged harmless; {len(unfinished)} not run")
-    return 0 if score >= TARGET and not unfinished else 1
+    print(
+        f"\nseed {seed}: {killed} of {len(outcomes)} faults noticed, {score:.1%} (target {TARGET:.0%}); ",
+        end="",
+    )
+    print(f"{len(survivors)} survived, {harmless} of them judged harmless")
+    return 0 if score >= TARGET else 1
 
 
 if __name__ == "__main__":

@@ -98,11 +98,12 @@ def test_a_limit_is_over_when_it_said_within_bounds(
         pytest.param({"cause": Cause.QUOTA, "tokens_charged": None}, True, id="a-limit-and-nothing-used"),
         pytest.param({"cause": Cause.QUOTA, "tokens_charged": 0}, True, id="a-limit-and-zero"),
         pytest.param({"cause": Cause.QUOTA, "tokens_charged": 1}, False, id="a-limit-after-work"),
-        pytest.param({"cause": Cause.AUTH_FAILED}, False, id="another-cause"),
+        pytest.param({"cause": Cause.AUTH_FAILED}, True, id="a-refused-login"),
+        pytest.param({"cause": Cause.PERMISSION_DENIED}, False, id="another-cause"),
         pytest.param({}, False, id="no-cause"),
     ],
 )
-def test_only_a_limit_met_before_any_use_is_free(fields: dict[str, Any], free: bool):
+def test_only_what_was_turned_away_before_any_use_is_free(fields: dict[str, Any], free: bool):
     assert quota.is_free(act_ended(at=1.0, **fields)) is free
 
 
@@ -232,8 +233,20 @@ def test_a_refused_login_comes_before_a_limit():
         pytest.param(refused(), 5.5, False, id="asked-for-since"),
         pytest.param(refused(last_act_ended_s=None), 0.0, True, id="when-is-not-known-and-never-asked"),
         pytest.param(refused(last_act_ended_s=None), 0.5, False, id="when-is-not-known-and-asked-since"),
-        pytest.param(refused(status=GoalStatus.OBSERVING), None, False, id="resumed"),
-        pytest.param(refused(cause=Cause.NO_PROGRESS), None, False, id="stuck-for-another-cause"),
+        pytest.param(refused(status=GoalStatus.OBSERVING), None, True, id="it-goes-on-with-others"),
+        pytest.param(refused(cause=Cause.NO_PROGRESS), None, True, id="stuck-for-another-cause"),
+        pytest.param(
+            refused(status=GoalStatus.OBSERVING, refusals_since=1), None, False, id="resumed-by-a-person"
+        ),
+        pytest.param(
+            refused(status=GoalStatus.OBSERVING, episode=None), None, False, id="its-episode-is-over"
+        ),
+        pytest.param(
+            refused(status=GoalStatus.OBSERVING, episode=an_episode(acts=(a_dispatch(),))),
+            None,
+            False,
+            id="it-went-through",
+        ),
         pytest.param(
             refused(episode=an_episode(acts=(a_dispatch("harness:codex"),))), None, False, id="another-agent"
         ),

@@ -37,6 +37,8 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
             yield f"[{name}] is stored; {why}"
     if sections.tables["scope"].has("repo"):
         yield "scope.repo is stored; nothing reads it"
+    if sections.tables["integration"].has("branch_prefix"):
+        yield "integration.branch_prefix is stored; nothing reads it: write the whole name as branch"
     seal = sections.tables["seal"]
     if seal.is_authored and seal.flag("enabled", default=True) and not seal.texts("sealed_inputs"):
         yield "[seal] names no inputs: the stored goal is sealed with or without it"

@@ -270,9 +270,9 @@ INTEGRATION: Fields = {
         type=KeyType.STRING, choices=INTEGRATION_MODES, default="none", help="how far a result is landed"
     ),
     "branch": KeySpec(type=KeyType.STRING, help="the branch; task/ and the goal's id when absent"),
-    "branch_prefix": KeySpec(type=KeyType.STRING, default="kazi/", help="prefix of landing branches"),
+    "branch_prefix": KeySpec(type=KeyType.STRING, help="of kazi; nothing reads it: write branch"),
     "base": KeySpec(type=KeyType.STRING, help="what it lands on; found from origin when absent"),
-    "commit_style": KeySpec(type=KeyType.STRING, help="for people"),
+    "commit_style": KeySpec(type=KeyType.STRING, help="for people; nothing reads it"),
     "forge": KeySpec(
         type=KeyType.TABLE, help="who merges: kind (gh, rest, none), url, repo, token_env; gh when absent"
     ),

@@ -68,6 +68,11 @@ def test_what_asks_for_nothing_unbuilt_is_not_refused(text: str) -> None:
         pytest.param(PREDICATE + "[memory]\n", "[memory]", id="memory"),
         pytest.param(PREDICATE + "[seal]\n", "[seal]", id="seal-without-inputs"),
         pytest.param(PREDICATE + "[scope]\nrepo = 'r'\n", "scope.repo", id="repo"),
+        pytest.param(
+            PREDICATE + "[integration]\nbranch_prefix = 'x/'\n",
+            "integration.branch_prefix",
+            id="branch-prefix",
+        ),
         pytest.param(PREDICATE + "confirm = 3\n", "confirm has no effect", id="confirm-on-code"),
         pytest.param(PREDICATE + "samples = 3\n", "samples has no effect", id="samples-on-code"),
         pytest.param(

@@ -297,7 +297,7 @@ class _Daemon:
 
     def _children(self, journal: SqliteJournal, parts: "_Parts") -> tuple[ChildSpec, ...]:
         """The supervision tree, in starting order."""
-        goals, service = parts.goals, parts.service
+        goals = parts.goals
         audit_head = AuditHead(journal, self._clock)
         notifications = Notifications(
             self.settings,
@@ -338,39 +338,7 @@ class _Daemon:
             start_lived=lambda: self._starts.mark("lived"),
             watchdog_s=self._manager.watchdog_s,
         )
-        context = ApiContext(
-            service=service,
-            catalog=self._kinds,
-            harnesses=lambda: self._harnesses.listed(default=self._defaults().harness),
-            build_prompt=build_prompt,
-            briefer=SystemBriefer(),
-            defaults=self._defaults,
-            version=version("kazi"),
-            place_mode=self.place.mode,
-            socket=self.place.socket,
-            state_dir=str(self._state_dir),
-            settings_file=lambda: self.place.settings_file,
-            roles=lambda: given_roles(self.settings),
-            policies=lambda: policies(self.settings),
-            own_uid=os.geteuid(),
-            read_text=read_source,
-            audit=journal,
-            history=journal,
-            acknowledge=Acknowledging(goals, journal).acknowledge,
-            trials=SystemTrials(parts.commands, self._scratch),
-            hooks=parts.world.hooks,
-            listen=self.settings.api.listen,
-            doctor=SystemDoctor(
-                state_dir=self._state_dir,
-                sandbox=parts.sandbox,
-                control_groups=self._control_groups.found,
-                others=notifications.findings,
-            ),
-            sandbox=parts.sandbox,
-            try_out=lambda goal, predicates: try_out(
-                goal, predicates, uid=_new_uid(), observer=parts.world.observer
-            ),
-        )
+        context = self._api_context(journal, parts, notifications)
 
         async def api(*, task_status: TaskStatus[None]) -> None:
             await serve(build_app(context), [self._socket], task_status=task_status)
@@ -388,6 +356,44 @@ class _Daemon:
             *notifications.children(),
             ChildSpec("api", api),
             *([] if self._hook_socket is None else [ChildSpec("hooks", hooks)]),
+        )
+
+    def _api_context(
+        self, journal: SqliteJournal, parts: "_Parts", notifications: Notifications
+    ) -> ApiContext:
+        """What the API is given of all this."""
+        return ApiContext(
+            service=parts.service,
+            catalog=self._kinds,
+            harnesses=lambda: self._harnesses.listed(default=self._defaults().harness),
+            build_prompt=build_prompt,
+            briefer=SystemBriefer(),
+            defaults=self._defaults,
+            version=version("kazi"),
+            place_mode=self.place.mode,
+            socket=self.place.socket,
+            state_dir=str(self._state_dir),
+            settings_file=lambda: self.place.settings_file,
+            roles=lambda: given_roles(self.settings),
+            policies=lambda: policies(self.settings),
+            own_uid=os.geteuid(),
+            read_text=read_source,
+            audit=journal,
+            history=journal,
+            acknowledge=Acknowledging(parts.goals, journal).acknowledge,
+            trials=SystemTrials(parts.commands, self._scratch),
+            hooks=parts.world.hooks,
+            listen=self.settings.api.listen,
+            doctor=SystemDoctor(
+                state_dir=self._state_dir,
+                sandbox=parts.sandbox,
+                control_groups=self._control_groups.found,
+                others=notifications.findings,
+            ),
+            sandbox=parts.sandbox,
+            try_out=lambda goal, predicates: try_out(
+                goal, predicates, uid=_new_uid(), observer=parts.world.observer
+            ),
         )
 
     async def _until_stopped(self, parts: "_Parts") -> None:

@@ -38,7 +38,6 @@ class Acknowledge(Protocol):
         ...
 
 
-MODE_USER = "user"
 MODE_SYSTEM = "system"
 LOADS_AT_ONCE = 2
 """Goal-files parsed at one moment, each in a thread: the largest takes seconds of CPU."""

@@ -27,7 +27,6 @@ SANDBOX = "workspace-write"
 BYPASS = "bypass"
 """The `permission_mode` that switches its own sandbox off, for where kazid's stands around it."""
 
-RETRIES = ("-c", "model_providers.openai.request_max_retries=2")
 TOOL_ITEMS = ("command_execution", "file_change", "mcp_tool_call", "web_search")
 
 

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from kazid.ports.watcher import WatchKey
 
 KEY_BYTES = 32
-TOKEN_CHARS = 43
-"""256 bits in base64url."""
 HOOKS_MAX = 10_000
 """Of the daemon; about 1 MB."""
 

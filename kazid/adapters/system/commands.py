@@ -31,9 +31,6 @@ SPAWNS_AT_ONCE_MAX = 4
 LOOKUPS_AT_ONCE_MAX = 16
 """Threads that look for an executable: as many as there are process slots, apart from everybody else's."""
 
-SWEEP_INTERVAL_S = 30.0
-"""How often `main` looks for leaked checks: reading every environment costs some 10 ms with 500 processes."""
-
 LATE_BYTES_MAX = 1024 * 1024
 """Of each stream of a command that its deadline ended: shown, never parsed; redacting 8 MiB takes a second."""
 

@@ -7,7 +7,8 @@ from kazid.core.change import Change
 from kazid.core.event import ActEnded, DispatchPrepared, Said, Usage
 from kazid.core.goal import HarnessChoice
 from kazid.core.ids import AttemptId
-from kazid.core.trace import Trace, traces_of
+from kazid.core.status import Cause
+from kazid.core.trace import Trace, TraceUsage, traces_of
 from kazid.core.verdict import failed
 from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, a_remedy
 
@@ -128,3 +129,64 @@ def test_remedies_leave_no_trace_of_an_agent() -> None:
     play.looks(FAIL)
     play.acted()
     assert traces(play) == []
+
+
+def test_every_fact_of_an_attempt_is_in_its_trace() -> None:
+    play = ended(
+        sent(played(hidden=True)),
+        duration_s=5.12345,
+        usage=Usage(input_tokens=10, cached_input_tokens=7, cache_write_tokens=3, output_tokens=2),
+        tokens_charged=13,
+        charge_estimated=True,
+        cost_usd_charged=0.5,
+        cost_estimated=True,
+        cause=Cause.QUOTA,
+        change=Change(files=1, lines=3, touched=["app.py"], outside=["x", "y"], commits=2),
+        said=Said(model="haiku-4", tools={"Edit": 2}, turns=4, denials=1, cost_by_table="2026-01"),
+    )
+    (trace,) = traces(play)
+    assert trace == Trace(
+        owner="ada",
+        goal_id="web",
+        uid="u1",
+        attempt=1,
+        attempt_id="a1",
+        episode=1,
+        started_at=trace.started_at,
+        harness="claude",
+        model_asked="haiku",
+        chosen_by="[harness]",
+        predicates=["tests"],
+        withheld=1,
+        program="claude",
+        cli_version="2.1",
+        prompt_sha256="ab",
+        prompt_bytes=9,
+        before={"tests": "fail", "style": "pass"},
+        ending="exited",
+        exit_code=0,
+        cause="quota",
+        duration_s=5.123,
+        model="haiku-4",
+        tools={"Edit": 2},
+        turns=4,
+        denials=1,
+        tokens=TraceUsage(input=10, cached_input=7, cache_write=3, output=2),
+        tokens_charged=13,
+        tokens_estimated=True,
+        cost_usd=0.5,
+        cost_estimated=True,
+        cost_by_table="2026-01",
+        files=1,
+        lines=3,
+        touched=["app.py"],
+        outside=2,
+        commits=2,
+    )
+
+
+def test_who_was_asked_for_how_and_when_is_told() -> None:
+    play = Played(a_goal(a_predicate("tests"), harness=replace(AGENT, effort="high")), at=1.23456)
+    (trace,) = traces(sent(play.look("tests", FAIL)))
+    assert (trace.model_asked, trace.effort, trace.chosen_by) == ("haiku", "high", "[harness]")
+    assert trace.started_at == 1_700_000_001.235

@@ -58,6 +58,7 @@ def _is_allowed(name: str) -> bool:
 
 
 def is_daemons_own(name: str) -> bool:
+    """True for a variable that is the daemon's own business, whoever asks for it by name."""
     return name in _NEVER_NAMES or name.startswith(_NEVER_PREFIXES)
 
 

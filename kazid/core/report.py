@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from kazid.core.event import ActEnded, EpisodeClosed, EpisodeOpened, Event
+from kazid.core.event import ActEnded, ActIntended, EpisodeClosed, EpisodeOpened, Event
 from kazid.core.window import USD_DIGITS
 
-TOLD_BY = (ActEnded, EpisodeOpened, EpisodeClosed)
+TOLD_BY = (ActIntended, ActEnded, EpisodeOpened, EpisodeClosed)
 """The events that a report is made of."""
 
 
@@ -67,19 +67,28 @@ class _Count:
         self.tokens: int | None = None
         self.cost_usd: float | None = None
         self.is_estimated = False
+        self._sent: set[str] = set()
+        """Attempts of agents. What one reports tells it too, where its intent was before the time."""
 
     def add(self, event: Event) -> None:
+        """Count one event, in the order of the journal."""
         match event:
             case EpisodeOpened():
                 self.drifts += bool(event.red)
             case EpisodeClosed():
                 self.repairs_s.append(event.duration_s)
+            case ActIntended():
+                if event.rung.startswith("harness:"):
+                    self._sent.add(event.attempt_id)
             case ActEnded():
                 self.acts += 1
                 cost_usd = event.cost_usd_charged
                 if cost_usd is None and event.usage is not None:
                     cost_usd = event.usage.cost_usd
-                if event.usage is not None or event.tokens_charged is not None or cost_usd is not None:
+                has_reported = (
+                    event.usage is not None or event.tokens_charged is not None or cost_usd is not None
+                )
+                if has_reported or (event.attempt_id in self._sent and event.ending != "never_started"):
                     self.dispatches += 1
                 if event.tokens_charged is not None:
                     self.tokens = (self.tokens or 0) + event.tokens_charged

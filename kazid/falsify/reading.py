@@ -46,6 +46,7 @@ def trap_of(tree: Node) -> Outcome | None:
 
 
 def commands_of(node: Node) -> list[Node]:
+    """Every simple command in it, outermost first."""
     found = [node] if node.kind == "command" else []
     for child in node.children:
         found += commands_of(child)
@@ -64,6 +65,7 @@ def said(node: Node) -> str | None:
 
 
 def call_of(node: Node, state: State) -> tuple[str, list[Word]]:
+    """The program's name without its folder, and its arguments; empty where it is no simple command."""
     if node.kind == "redirected_statement" and node.named:
         return call_of(node.named[0], state)
     if node.kind != "command":
@@ -73,12 +75,14 @@ def call_of(node: Node, state: State) -> tuple[str, list[Word]]:
 
 
 def arguments_of(node: Node, state: State) -> list[Word]:
+    """The words of a command, its name first; a `$?` is known where one code is."""
     last = next(iter(state.last)) if state.last is not None and len(state.last) == 1 else None
     skipped = ("variable_assignment", "file_redirect", "herestring_redirect", "heredoc_redirect")
     return [word_of(c, last_code=last) for c in node.named if c.kind not in skipped]
 
 
 def leaves_of(node: Node) -> list[Node]:
+    """The operands and operators of a test, flat."""
     if node.kind in ("unary_expression", "binary_expression", "negated_expression"):
         return [leaf for c in node.children for leaf in leaves_of(c)]
     if not node.is_named:

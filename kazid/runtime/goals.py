@@ -37,6 +37,8 @@ from kazid.runtime.world import World
 log = structlog.get_logger(__name__)
 
 TRACEBACK_CHARS_MAX = 8000
+RETRY_S = 1.0
+"""After a disk that refused."""
 LOADS_AT_ONCE = 64
 WAKES_AT_ONCE = 16
 """Who is woken takes a turn of some 0.3 ms: between so many everybody else has one, who asks for a status too."""
@@ -291,7 +293,7 @@ class Goals:
                 if await state.record(*events, only_if=lambda p, _: is_due(p)):
                     return True
             except JournalUnavailable:
-                await anyio.sleep(1.0)
+                await anyio.sleep(RETRY_S)
         return False
 
     async def retire(self, state: GoalState) -> None:

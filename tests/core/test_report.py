@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from kazid.core.event import ActEnded, EpisodeClosed, EpisodeOpened, Event, Usage
-from kazid.core.ids import AttemptId, PredicateId
+from kazid.core.event import ActEnded, ActIntended, EpisodeClosed, EpisodeOpened, Event, Usage
+from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId
 from kazid.core.report import Happened, Report, Standing, report
 
 NOW = 1_000.0
@@ -44,6 +44,24 @@ def test_drift_repairs_and_cost_are_added_up_goal_by_goal() -> None:
     (row,) = told(a_standing("web"), happened={"web": events, "gone": [red]}).goals
     assert (row.drifts, row.mended, row.mended_s) == (2, 2, 60.0)
     assert (row.acts, row.dispatches, row.tokens, row.cost_usd, row.is_estimated) == (3, 2, 1000, 2.5, True)
+
+
+def test_an_agent_that_reports_nothing_was_sent_all_the_same_unless_it_never_started() -> None:
+    def intended(rung: str) -> ActIntended:
+        return ActIntended(
+            attempt_id=AttemptId("a"), rung=rung, predicates=(PredicateId("tests"),), epoch=Epoch(1),
+            generation=Generation(1), fingerprint="", number=1,
+        )  # fmt: skip
+
+    sent = intended("harness:command")
+    never = ActEnded(attempt_id=AttemptId("a"), ending="never_started", ended_s=1.0)
+    found = told(
+        a_standing("silent"), a_standing("absent"), a_standing("remedy"),
+        happened={"silent": [sent, ended()], "absent": [sent, never], "remedy": [intended("remedy:0"), ended()]},
+    )  # fmt: skip
+    assert [(row.dispatches, row.tokens, row.cost_usd) for row in found.goals] == [
+        (1, None, None), (0, None, None), (0, None, None),
+    ]  # fmt: skip
 
 
 def test_a_label_is_all_its_goals_and_its_age_is_the_oldest_gaps() -> None:

@@ -37,6 +37,7 @@ class Noted(msgspec.Struct, frozen=True):
 
 
 def noted(message: bytes) -> Noted:
+    """What a snapshot's message says; nothing, where it is none of ours."""
     try:
         return msgspec.json.decode(message, type=Noted)
     except msgspec.DecodeError:
@@ -123,18 +124,22 @@ async def unfinished(path: str) -> list[str]:
 
 
 async def is_ancestor(top: str, old: str, new: str) -> bool:
+    """True when `new` has all of `old`; False also where git cannot tell."""
     return (await git(("merge-base", "--is-ancestor", old, new), cwd=top)).exit_code == 0
 
 
 async def is_same_tree(top: str, one: str, other: str) -> bool:
+    """True when two commits hold the same files; False also where git cannot tell."""
     return (await git(("diff", "--quiet", one, other), cwd=top)).exit_code == 0
 
 
 async def commit_of(path: str, ref: str) -> str | None:
+    """The commit a ref leads to; None where there is none."""
     return await ask(("rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}"), cwd=path)
 
 
 async def ask(args: Sequence[str], *, cwd: str, env: Mapping[str, str] | None = None) -> str | None:
+    """What git answers, without its line's end; None where it fails or says nothing."""
     said = await git(args, cwd=cwd, env=env)
     return os.fsdecode(said.stdout).removesuffix("\n") or None if said.is_ok else None
 
@@ -190,4 +195,5 @@ def _beside(names: Sequence[str], top: str, allowed: Sequence[str]) -> list[str]
 
 
 def why_of(what: str, result: GitResult) -> str:
+    """What could not be done, and git's own words for it, cut to a readable length."""
     return f"{what}: {(result.reason or result.stderr).strip()[:500] or 'it says nothing'}"

@@ -10,7 +10,6 @@ from kazid.api.problem import Refusal, bad_request
 from kazid.core.roles import Need
 from kazid.ports.watcher import WatchKey
 from kazid.wire.hook_messages import HookAccepted, HookDocument
-from kazid.wire.messages import ProblemItem
 from kazid.wire.names import HOOKS_PATH
 
 
@@ -35,8 +34,7 @@ async def read(call: Call) -> Response:
     if not hooked:
         raise _no_hook_of("no predicate of this goal has a hook; wake = {hook = true} gives it one")
     if asked is None and len(hooked) > 1:
-        item = ProblemItem(message=f"one of {', '.join(hooked)}", key="predicate")
-        raise bad_request("the goal has several hooks: say which predicate's", [item])
+        raise bad_request(f"the goal has several hooks; say which predicate's: {', '.join(hooked)}")
     if asked is not None and asked not in hooked:
         raise _no_hook_of(f"predicate {asked} has no hook; {', '.join(hooked)} have one")
     predicate_id = hooked[0] if asked is None else next(p for p in hooked if p == asked)

@@ -14,11 +14,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OBSERVED = ROOT.parent / "shared" / "reference" / "observed.md"
 
-LANDING = (
-    "landing and worktrees of goals are a later issue; until then nothing is committed, pushed or merged"
-)
-SCHEDULE = "goals that need each other are a later issue; `depends_on` and `needs` are refused until then"
+ROADMAP = "running a roadmap of goals is a later issue; until then one is loaded and checked, and `apply` refuses it"
 IMPORT = "`spec import` and `init` are a later issue"
+DELIVERED = (
+    "tests/system/test_worktrees.py::test_a_fix_is_made_elsewhere_and_delivered_and_leaves_only_itself"
+)
 LIVE = "tests/system/test_observed_defects.py"
 
 NOT_OURS: Mapping[str, Sequence[str]] = {
@@ -27,6 +27,7 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         "tests/goalfile/test_groups.py::test_spellings_of_one_id_are_one_group_for_references",
     ),
     "D3": ("tests/system/test_kill9.py::test_kill9_at_random_moments_loses_nothing_and_runs_nothing_twice",),
+    "D4": (DELIVERED, "tests/goalfile/test_delivering.py::test_none_lands_nothing"),
     "D5": (
         f"{LIVE}::test_under_json_every_failure_is_one_document_on_stdout",
         "tests/kazictl/test_verbs.py::test_under_json_a_failure_is_one_document_too",
@@ -40,6 +41,10 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         "tests/goalfile/test_document.py::test_every_toml_value_has_a_json_form",
     ),
     "D8": ("tests/harnesses/test_prompt.py::test_without_the_process_contract_the_extra_rules_stay",),
+    "D9": (
+        DELIVERED,
+        "tests/adapters/test_worktrees.py::test_nothing_of_the_users_is_changed_by_making_and_removing",
+    ),
     "D10": (
         "tests/core/test_admission.py::test_the_same_spec_attaches",
         "tests/api/test_routes.py::test_apply_again_is_200_and_says_attached",
@@ -49,10 +54,32 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         "tests/conformance/test_observed_providers.py::test_we_differ_where_we_say_so",
     ),
     "D12": (f"{LIVE}::test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdout",),
+    "F1": (DELIVERED, "tests/goalfile/test_delivering.py::test_none_lands_nothing"),
+    "F2": (
+        DELIVERED,
+        "tests/adapters/test_landing.py::test_a_commit_is_made_on_the_goals_branch_and_the_users_tree_stays_as_it_is",
+    ),
     "F3": (
         "tests/system/test_kill9.py::test_kill9_at_random_moments_loses_nothing_and_runs_nothing_twice",
         f"{LIVE}::test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdout",
         "tests/system/test_attempts_survive_kill.py::test_every_attempt_of_a_killed_daemon_is_accounted_for_once",
+    ),
+    "F4": (
+        DELIVERED,
+        "tests/runtime/test_worktrees.py"
+        "::test_the_change_is_judged_in_the_worktree_and_the_last_look_is_in_the_workspace",
+    ),
+    "F5": (
+        "tests/core/test_landing.py::test_groups_act_in_the_order_of_their_needs",
+        "tests/core/test_landing.py::test_a_group_whose_need_is_stuck_is_never_worked_on",
+    ),
+    "F6": (
+        "tests/adapters/test_landing.py::test_a_pull_request_is_opened_once_and_never_merged",
+        "tests/adapters/test_landing.py::test_there_is_nothing_to_land_where_nothing_was_done",
+    ),
+    "F7": (
+        "tests/adapters/test_worktrees.py::test_work_on_the_branch_is_never_overwritten",
+        "tests/adapters/test_worktrees.py::test_a_branch_with_work_that_was_delivered_nowhere_outlives_a_sweep",
     ),
     "F8": (
         "tests/runtime/test_goals_in_virtual_time.py"
@@ -111,18 +138,7 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         "tests/system/test_kill9.py::test_acknowledged_apply_suspend_and_delete_hold_after_kill9",
     ),
 }
-LATER: Mapping[str, str] = {
-    "D2": SCHEDULE,
-    "D4": LANDING,
-    "D9": LANDING,
-    "F1": LANDING,
-    "F2": LANDING,
-    "F4": LANDING,
-    "F5": f"{SCHEDULE}; {LANDING}",
-    "F6": LANDING,
-    "F7": LANDING,
-    "F19": IMPORT,
-}
+LATER: Mapping[str, str] = {"D2": ROADMAP, "F19": IMPORT}
 
 
 def test_every_observed_defect_has_a_test_or_a_date() -> None:

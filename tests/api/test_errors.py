@@ -93,6 +93,15 @@ def test_events_of_an_unknown_goal_are_404(house: House) -> None:
     problem(house.get("/v1/events?goal=@me/nothing"), status=404, kind="unknown_goal")
 
 
+def test_a_goal_with_several_hooks_is_asked_which_and_names_them(house: House) -> None:
+    hook = '[[predicate]]\nid = "{}"\nprovider = "file"\npath = "/a"\nwake = {{hook = true}}\n'
+    text = 'id = "hooked"\n' + hook.format("one") + hook.format("two")
+    assert house.call("POST", "/v1/goals", _apply(goal_file=text)).status == 201
+    said = problem(house.get("/v1/goals/@me/hooked/hook"), status=400, kind="bad_request").detail
+    assert said.endswith("say which predicate's: one, two")
+    assert house.get("/v1/goals/@me/hooked/hook?predicate=two").status == 200
+
+
 def test_an_attempt_that_never_was_is_404(house: House) -> None:
     said = problem(house.get(f"{WEB}/log?attempt=9"), status=404, kind="unknown_attempt").detail
     assert "has no attempt 9" in said

@@ -33,6 +33,7 @@ from kazid.adapters.system.doctor import SystemDoctor
 from kazid.adapters.system.household import ApiSocket, StartRecord, StateLock, make_state_dir
 from kazid.adapters.system.last_resort import force_end_after
 from kazid.adapters.system.notify import ServiceManager, activated_socket
+from kazid.adapters.system.private_folders import PrivateFolders
 from kazid.adapters.system.programs import SystemPrograms
 from kazid.adapters.system.repository import SystemRepositories
 from kazid.adapters.system.runner import SystemRunner
@@ -165,6 +166,7 @@ class _Daemon:
         self._manager = ServiceManager(os.environ)
         self._state_dir = make_state_dir(place.state_dir)
         refuse_attempts(self._state_dir)
+        self._private = PrivateFolders(self._state_dir / "goals")
         self._lock = StateLock(self._state_dir)
         self._clock = SystemClock()
         self._windows = ChangeWindows(clock=self._clock, span_of=span_of, rules=window_rules(settings))
@@ -226,7 +228,7 @@ class _Daemon:
             workspaces=workspaces,
             repositories=repositories,
             clock=self._clock,
-            private_folder=self._private_folder,
+            private_folder=self._private.of,
             scratch=self._scratch.folder,
             leases=leases,
             limits=ObserverLimits(
@@ -240,7 +242,7 @@ class _Daemon:
             leases=leases,
             harnesses=self._harnesses.profiles,
             build_prompt=build_prompt,
-            private_folder=self._private_folder,
+            private_folder=self._private.of,
             programs=SystemPrograms(),
             briefer=SystemBriefer(),
             limits=ExecutorLimits(
@@ -322,7 +324,7 @@ class _Daemon:
             for state in list(goals):
                 await parts.runner.discard(state.uid, keep=self.settings.retention.attempts_per_goal)
             before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
-            await drop_deleted(journal, parts.runner, before_wall_s=before_wall_s)
+            await drop_deleted(journal, (parts.runner, self._private), before_wall_s=before_wall_s)
             parts.runner.reap()
             await anyio.to_thread.run_sync(self._control_groups.sweep)
             await end_idle_browser()
@@ -452,12 +454,6 @@ class _Daemon:
 
     def _defaults(self) -> Defaults:
         return defaults_of(self.settings, self._harnesses.profiles)
-
-    def _private_folder(self, uid: GoalUid) -> str:
-        """Where commands of a goal without a workspace run."""
-        folder = self._state_dir / "goals" / uid
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return str(folder)
 
     def close(self) -> None:
         """Let go of socket and locks, and record how it ended: our own failures count, a kill -9 leaves no record."""

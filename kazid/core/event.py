@@ -17,7 +17,7 @@ from kazid.core.instant import Now
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
-from kazid.core.worktree import Worktree
+from kazid.core.worktree import Collision, Worktree
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
@@ -389,6 +389,8 @@ class WorktreeRemoved(_Event, frozen=True, kw_only=True, tag="worktree.removed")
 
     reason: str
     saved: str | None = None
+    collision: Collision | None = None
+    """What it held was verified and collided with edits of the workspace: it is made anew from these."""
 
 
 class WorktreeSkipped(_Event, frozen=True, kw_only=True, tag="worktree.skipped"):

@@ -382,7 +382,9 @@ def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progre
         opened_wall_s=at.wall_s,
         clock_since_s=at.boot_s if progress.may_act else None,
     )
-    progress = replace(progress, episode=episode, episodes=event.number, predicates=predicates, in_place=None)
+    progress = replace(
+        progress, episode=episode, episodes=event.number, predicates=predicates, in_place=None, collision=None
+    )
     return reddened(progress) if event.red else progress
 
 

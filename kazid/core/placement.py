@@ -6,6 +6,7 @@ green before anybody worked there is no repair: twice in a row, and what is red 
 """
 
 import enum
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -15,8 +16,11 @@ from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import Progress, RunningAct
 from kazid.core.status import Cause, GoalStatus
+from kazid.core.worktree import Collision
 
 IDLE_WORKTREES_MAX = 2
+COLLISIONS_MAX = 2
+"""How often a change that collided is made anew by its agent; as often as a merge conflict while landing is."""
 
 
 class Step(enum.Enum):
@@ -52,6 +56,16 @@ def end_of_idling(progress: Progress) -> Conclude | None:
     )
 
 
+def collided(progress: Progress, files: Sequence[str]) -> Collision | None:
+    """The next collision of this goal's change with the workspace; None where there were enough of them in a row."""
+    tree, before = progress.worktree, progress.collision
+    assert tree is not None, "what collides was in a tree"
+    times = 1 if before is None else before.times + 1
+    if times > COLLISIONS_MAX:
+        return None
+    return Collision(files=files, base=tree.base, saved=f"collided-{times}", times=times, acts=progress.acts)
+
+
 def wants_worktree(goal: Goal) -> bool:
     """Whether agents of this goal work in a tree of its own, where the workspace is a repository."""
     return goal.isolation.mode == "worktree" and goal.workspace is not None
@@ -82,16 +96,22 @@ def moved(
             kept = progress.seal if progress.worktree is None else progress.workspace_seal
             return replace(progress, worktree=event.worktree, workspace_seal=kept, seal=None)
         case WorktreeDelivered():
-            return replace(progress, worktree=None, seal=progress.workspace_seal, workspace_seal=None)
+            return replace(
+                progress, worktree=None, seal=progress.workspace_seal, workspace_seal=None, collision=None
+            )
         case WorktreeRemoved():
             tree = progress.worktree
             is_idle = tree is not None and tree.dispatches == 0
+            if event.collision is not None and progress.episode is not None:
+                # What is asked for now is another change: the attempts before it did not come to nothing.
+                progress = replace(progress, episode=replace(progress.episode, fingerprints=()))
             return replace(
                 progress,
                 worktree=None,
                 seal=progress.workspace_seal,
                 workspace_seal=None,
                 idle_worktrees=progress.idle_worktrees + is_idle,
+                collision=event.collision or progress.collision,
             )
 
 

@@ -19,7 +19,7 @@ from kazid.core.status import Cause, GoalStatus
 from kazid.core.tree_wait import TreeWait
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
-from kazid.core.worktree import Worktree
+from kazid.core.worktree import Collision, Worktree
 
 
 class Desired(enum.Enum):
@@ -260,6 +260,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The looks that wait for another goal's act in the same tree."""
     refusals_since: int = 0
     """The newest attempt when a person last resumed the goal: a login refused later counts (`core/refusal.py`)."""
+    collision: Collision | None = None
+    """The last change of this episode that could not be delivered."""
     in_place: str | None = None
     """Why agents of this episode work in the workspace although the goal means a worktree."""
     idle_worktrees: int = 0

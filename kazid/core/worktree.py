@@ -40,6 +40,20 @@ class Worktree(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Attempts of agents that ended in it."""
 
 
+class Collision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A verified change that was not delivered, because somebody edited the same lines of the workspace meanwhile."""
+
+    files: Sequence[str]
+    base: str
+    """What the change began at."""
+    saved: str
+    """The ref that keeps it."""
+    times: int = 1
+    """In a row."""
+    acts: int = 0
+    """Attempts made by then."""
+
+
 def is_beside(predicate: Predicate, worktree: Worktree | None) -> bool:
     """Whether it looks from the user's tree while the goal has another: then what it hashes is not of `seal`."""
     return worktree is not None and predicate.live

@@ -6,6 +6,7 @@ An attempt that was cut off is continued and not redone: its tree is where the n
 from kazid.core.goal import Goal
 from kazid.core.progress import ActSummary, Progress
 from kazid.core.vector import VerdictVector
+from kazid.core.worktree import Collision
 from kazid.harnesses.excerpt import plain
 from kazid.shim.redaction import redact
 
@@ -21,6 +22,8 @@ def continuation(goal: Goal, progress: Progress, vector: VerdictVector) -> str:
     last = next((a for a in reversed(acts) if a.rung.startswith("harness:") and a.ending is not None), None)
     if last is None:
         return ""
+    if progress.collision is not None and last.number <= progress.collision.acts:
+        return _collided(progress.collision)
     is_cut_off = last.ending in CUT_OFF
     if not is_cut_off and not _has_work(last):
         return ""
@@ -37,6 +40,17 @@ def continuation(goal: Goal, progress: Progress, vector: VerdictVector) -> str:
         more = f" and {len(shown) - IDS_SHOWN_MAX} more" if len(shown) > IDS_SHOWN_MAX else ""
         lines.append(f"Green already: {', '.join(shown[:IDS_SHOWN_MAX])}{more}")
     return "\n".join(lines)
+
+
+def _collided(collision: Collision) -> str:
+    """The last change held, and is not there: what it collided with is what the next one begins from."""
+    files = ", ".join(" ".join(plain(redact(name)).split()) for name in collision.files[:FILES_SHOWN_MAX])
+    return (
+        "# An earlier change that collided\n"
+        f"The attempt before you made all of it hold, and meanwhile somebody edited the same lines: {files}. This tree "
+        "has their edits and not that change. Make what is asked for hold on top of their edits, and keep these. The "
+        f"earlier change: git diff {collision.base} {collision.saved}"
+    )
 
 
 def _has_work(act: ActSummary) -> bool:

@@ -60,6 +60,8 @@ class Delivered(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[str] = ()
     saved: str = ""
     refusal: str | None = None
+    collisions: Sequence[str] = ()
+    """Files that differ from both ends of the change: why nothing was written."""
 
 
 class Worktrees(Protocol):

@@ -4,16 +4,17 @@ One per daemon. What is a rule is elsewhere: which tree counts in `core/placemen
 `core/change.py`. Each call is harmless twice, so that what a killed daemon left half done is done again.
 """
 
+import msgspec
 import structlog
 
 from kazid.core.change import TOUCHED_MAX, Change, judged, limits_changes
 from kazid.core.confinement import unenforceable
-from kazid.core.event import ActIntended, WorktreeDelivered
+from kazid.core.event import ActIntended, WorktreeDelivered, WorktreeRemoved
 from kazid.core.goal import Goal
 from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.ids import GoalUid
-from kazid.core.placement import branch_of, lands
-from kazid.core.progress import RunningAct
+from kazid.core.placement import branch_of, collided, lands
+from kazid.core.progress import Progress, RunningAct
 from kazid.core.status import Cause
 from kazid.core.worktree import Worktree
 from kazid.ports.commands import Command, CommandRunner, Ending
@@ -191,9 +192,22 @@ class Places:
         where = f"take it: {take}" if is_back else f"it lies in the workspace still ({left})"
         return Taken(change=change, cause=ruling.cause, reason=f"{ruling.reason}; {where}")
 
-    async def deliver(self, uid: GoalUid, tree: Worktree) -> WorktreeDelivered | str:
-        """Write the change into the user's tree; why nothing was written."""
+    async def deliver(
+        self, uid: GoalUid, tree: Worktree, progress: Progress
+    ) -> WorktreeDelivered | WorktreeRemoved | str:
+        """Write the change into the user's tree; why nothing was written.
+
+        Where somebody edited the same lines meanwhile the tree goes, and its agent makes the change anew on theirs.
+        """
         done = await self._worktrees.deliver(tree, uid=uid)
+        collision = collided(progress, done.collisions[:TOUCHED_MAX]) if done.collisions else None
+        if collision is not None:
+            name = collision.saved
+            if await self._worktrees.snapshot(tree, uid=uid, name=name) is not None:
+                saved = f"refs/kazi/{uid}/{name}"
+                await self._worktrees.remove(tree, uid=uid, has_landed=True)
+                collision = msgspec.structs.replace(collision, saved=saved)
+                return WorktreeRemoved(reason=done.refusal or "", saved=saved, collision=collision)
         if done.refusal is not None:
             kept = f"; it is kept on branch {tree.branch} and as {done.saved}" if done.saved else ""
             return f"the verified change cannot be applied to the workspace: {done.refusal}{kept}"

@@ -153,17 +153,20 @@ class Placing:
         if waits is not None:
             log.info("worktree.waits", goal_id=state.spec.id, waits_for=waits[0], holder=waits[1])
             return False
-        done: WorktreeDelivered | str = "it was cut off"
+        done: WorktreeDelivered | WorktreeRemoved | str = "it was cut off"
         try:
             with anyio.CancelScope(shield=True):
-                done = await self._world.places.deliver(state.uid, tree)
+                done = await self._world.places.deliver(state.uid, tree, state.progress)
         finally:
             self._world.executor.release(state.uid)
         if isinstance(done, str):
             end = Conclude(status=GoalStatus.STUCK, cause=Cause.DELIVERY_CONFLICT, reason=done)
             await self._conclude(end, decision)
             return True
-        if await state.record(done, only_if=lambda p, _: p.worktree == tree):
+        is_recorded = await state.record(done, only_if=lambda p, _: p.worktree == tree)
+        if isinstance(done, WorktreeRemoved):
+            log.info("worktree.collided", goal_id=state.spec.id, reason=done.reason)
+        elif is_recorded:
             log.info("worktree.delivered", goal_id=state.spec.id, files=done.files_total)
             await self._world.places.remove(state.uid, tree, has_landed=True)
         return True

@@ -10,6 +10,7 @@ from kazid.adapters.memory.runner import Script
 from kazid.core.confinement import Capabilities
 from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved, WorktreeSkipped
 from kazid.core.goal import Goal, Isolation, Sandbox, Scope
+from kazid.core.placement import COLLISIONS_MAX
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.commands import Command, CommandResult, Ending
@@ -166,13 +167,33 @@ async def test_work_of_the_user_in_the_same_place_is_never_overwritten(autojump_
 
     def effect(order: Any) -> None:
         house.workspaces.write(order.cwd, "a", "fixed")
-        house.workspaces.write("/w", "a", "mine")
+        house.workspaces.write("/w", "a", f"mine {house.runner.started('claude')}")
 
     house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
     view = await _end(house, _goal())
     assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.DELIVERY_CONFLICT)
     assert "kazi/web" in view.reason
-    assert house.workspaces.read("/w", "a") == "mine"
+    assert house.workspaces.read("/w", "a") == f"mine {1 + COLLISIONS_MAX}"
+    assert house.runner.started("claude") == 1 + COLLISIONS_MAX, "the agent is asked again, and not for ever"
+
+
+async def test_a_change_that_collides_with_an_edit_is_made_anew_on_top_of_it(autojump_clock):
+    house = _house()
+    edits = ["mine"]
+
+    def effect(order: Any) -> None:
+        house.workspaces.write(order.cwd, "a", "fixed")
+        house.workspaces.write(order.cwd, "b", house.workspaces.read(order.cwd, "a") or "")
+        if edits:
+            house.workspaces.write("/w", "a", edits.pop())
+
+    house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
+    view = await _end(house, _goal())
+    assert view.status is GoalStatus.CONVERGED
+    (removed,) = await _kept(house, WorktreeRemoved)
+    assert removed.collision is not None
+    assert (removed.collision.saved, removed.collision.files) == (f"refs/kazi/{view.uid}/collided-1", ["a"])
+    assert house.workspaces.read("/w", "a") == "fixed"
 
 
 async def test_red_in_the_workspace_and_green_in_every_fresh_tree_is_no_work_for_an_agent(autojump_clock):

@@ -109,8 +109,10 @@ class MemoryWorktrees:
         assert after is not None, "a memory tree can be read"
         old, new = self._commits[tree.base], self._commits[after]
         names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+        conflicts = self._conflicts(tree.repository, names, old=old, new=new)
         refusal = self._write(tree.repository, names, old=old, new=new)
-        return Delivered(files=names, saved=f"refs/kazi/{uid}/delivered", refusal=refusal)
+        saved = f"refs/kazi/{uid}/delivered"
+        return Delivered(files=names, saved=saved, refusal=refusal, collisions=conflicts)
 
     async def take_back(
         self, tree: Worktree, before: str, after: str, *, files: Collection[str]
@@ -122,7 +124,7 @@ class MemoryWorktrees:
 
     def _write(self, repository: str, names: Sequence[str], *, old: _Files, new: _Files) -> str | None:
         here = self._files(repository)
-        conflicts = [n for n in names if here.get(n) not in (old.get(n), new.get(n))]
+        conflicts = self._conflicts(repository, names, old=old, new=new)
         if conflicts:
             return f"the workspace was changed meanwhile where the change is: {', '.join(conflicts)}"
         for name in names:
@@ -131,6 +133,10 @@ class MemoryWorktrees:
             elif name in here:
                 self._workspaces.delete(repository, name)
         return None
+
+    def _conflicts(self, repository: str, names: Sequence[str], *, old: _Files, new: _Files) -> list[str]:
+        here = self._files(repository)
+        return [n for n in names if here.get(n) not in (old.get(n), new.get(n))]
 
     async def remove(self, tree: Worktree, *, uid: GoalUid, has_landed: bool) -> str | None:
         """See the port."""

@@ -31,11 +31,18 @@ class _Write(msgspec.Struct, frozen=True):
     content: bytes | None
 
 
-async def deliver(top: str, *, base: str, after: str, files: Sequence[str]) -> str | None:
+class Refused(msgspec.Struct, frozen=True):
+    """Why nothing was written, and which files collided, where that is why."""
+
+    reason: str
+    collisions: Sequence[str] = ()
+
+
+async def deliver(top: str, *, base: str, after: str, files: Sequence[str]) -> Refused | None:
     """Write these files of `after` into the tree at `top`; the reason when nothing was written."""
     then, now_wanted = await _entries(top, base, files), await _entries(top, after, files)
     if then is None or now_wanted is None:
-        return "the change cannot be read"
+        return Refused("the change cannot be read")
     writes: list[_Write] = []
     conflicts: list[str] = []
     for name in files:
@@ -46,7 +53,7 @@ async def deliver(top: str, *, base: str, after: str, files: Sequence[str]) -> s
         if here == old:
             content = None if new == _ABSENT else await _content(top, after, name)
             if new != _ABSENT and content is None:
-                return f"{name} cannot be read"
+                return Refused(f"{name} cannot be read")
             writes.append(_Write(name, new[0], content))
             continue
         merged = await _merged(top, name, base=base, after=after) if _are_files(old, new, here) else None
@@ -57,12 +64,12 @@ async def deliver(top: str, *, base: str, after: str, files: Sequence[str]) -> s
     if conflicts:
         more = len(conflicts) - CONFLICTS_NAMED_MAX
         named = ", ".join(conflicts[:CONFLICTS_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
-        return f"the workspace was changed meanwhile where the change is: {named}"
+        return Refused(f"the workspace was changed meanwhile where the change is: {named}", tuple(conflicts))
     try:
         for write in sorted(writes, key=lambda w: w.content is not None):  # what goes, goes first
             await anyio.to_thread.run_sync(_put, top, write)
     except OSError as error:
-        return f"{error.filename}: {error.strerror}"
+        return Refused(f"{error.filename}: {error.strerror}")
     return None
 
 

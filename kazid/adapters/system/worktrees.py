@@ -285,7 +285,8 @@ class SystemWorktrees:
     ) -> str | None:
         """See the port: a delivery the other way round."""
         async with self._lock(tree.repository):
-            return await deliver(tree.repository, base=after, after=before, files=sorted(files))
+            refused = await deliver(tree.repository, base=after, after=before, files=sorted(files))
+        return None if refused is None else refused.reason
 
     async def deliver(self, tree: Worktree, *, uid: GoalUid) -> Delivered:
         """See the port."""
@@ -294,13 +295,16 @@ class SystemWorktrees:
         if after is None or difference is None:
             return Delivered(refusal="what the tree holds cannot be told")
         async with self._lock(tree.repository):
-            refusal = await deliver(
+            refused = await deliver(
                 tree.repository, base=tree.base, after=after, files=sorted(difference.lines_by_file)
             )
-            if refusal is None:
+            if refused is None:
                 await self._keep(tree.repository, uid, "applied", after)
         return Delivered(
-            files=sorted(difference.lines_by_file), saved=f"refs/kazi/{uid}/delivered", refusal=refusal
+            files=sorted(difference.lines_by_file),
+            saved=f"refs/kazi/{uid}/delivered",
+            refusal=None if refused is None else refused.reason,
+            collisions=() if refused is None else refused.collisions,
         )
 
     async def remove(self, tree: Worktree, *, uid: GoalUid, has_landed: bool) -> str | None:

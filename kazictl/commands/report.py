@@ -111,6 +111,8 @@ def _cell(row: "Document", column: str) -> object:
     if column == "gaps":
         gaps: list[str] = row.get(column) or []
         value = "; ".join(gaps)
+    if isinstance(value, bool):
+        return "true" if value else "false"  # as in JSON
     if isinstance(value, str):
         value = one_line(value)
         return f"'{value}" if value[:1] in ("=", "+", "-", "@") else value

@@ -483,6 +483,8 @@ def test_a_report_as_markdown_csv_and_json(daemon: FakeDaemon, kazictl: Kazictl)
     assert lines[0].startswith("by,name,goals,statuses,age_s")
     assert lines[1].startswith("label,team=web,1,stuck=1,7200.0,3,livez,2")
     assert lines[2].startswith("goal,'=ada|web,"), "no spreadsheet takes it for a formula"
+    assert "true" in lines[1].split(","), "what is true or false is written as in JSON"
+    assert "True" not in "".join(lines)
     assert one_document(kazictl("report", "--format", "json"))["total"]["name"] == "=ada|web"
     assert one_document(kazictl("report", "--json"))["exit_code"] == 0
     assert kazictl("report", "--format", "pdf").returncode == 2

@@ -7,6 +7,7 @@ import pytest
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.change_window import WindowRule
+from kazid.core.event import ActDeferred, ActIntended, ReconcileRequested
 from kazid.core.status import GoalStatus
 from tests.builders import WALL_0
 from tests.runtime.house import House
@@ -147,5 +148,80 @@ async def test_the_wait_survives_a_restart_of_the_daemon(autojump_clock):
         await _broken(shop, daemon, rule)
     async with shop.house.daemon() as daemon:
         daemon.world.windows.take([rule])
+        await anyio.sleep(300)
+        assert (shop.restarts, daemon.service.view("ada", "web").status) == (0, GoalStatus.WAITING)
+
+
+async def test_with_nothing_red_a_closed_window_changes_nothing_and_looking_goes_on(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await daemon.apply(a_service("web"))
+        daemon.world.windows.take([_rule(is_allow=False, opens_in_s=0.0, hours=12)])
+        await anyio.sleep(60)
+        looks = daemon.world.observer.looks_total
+        await anyio.sleep(600)
+        assert daemon.world.observer.looks_total > looks
+        assert daemon.service.view("ada", "web").status is GoalStatus.HOLDING
+
+
+async def test_after_an_act_that_did_not_help_the_next_waits_for_the_window(autojump_clock):
+    shop = Shop(restart_s=40.0)
+    shop.house.scripts["restart-web"] = Script(duration_s=40.0)
+    async with shop.house.daemon() as daemon:
+        await daemon.apply(a_service("web"))
+        await anyio.sleep(60)
+        shop.falls()
+        await until(lambda: shop.restarts == 1, within_s=300)
+        daemon.world.windows.take([_rule(is_allow=False, opens_in_s=0.0, hours=2)])
+        await anyio.sleep(HOUR_S)
+        view = daemon.service.view("ada", "web")
+        assert (shop.restarts, view.status) == (1, GoalStatus.WAITING)
+        assert "freeze w" in (view.reason or "")
+        await until(lambda: shop.restarts == 2, within_s=2 * HOUR_S)
+        assert daemon.world.clock.now().wall_s >= WALL_0 + 2 * HOUR_S - 61
+
+
+async def test_when_it_opens_the_red_is_looked_at_once_more_before_it_is_acted_on(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1))
+        await until(lambda: shop.restarts == 1, within_s=3 * HOUR_S)
+        events = [record.event for record in await shop.house.events()]
+    acted = next(n for n, event in enumerate(events) if isinstance(event, ActIntended))
+    waited = max(n for n, event in enumerate(events[:acted]) if isinstance(event, ActDeferred))
+    asked = [
+        n for n, event in enumerate(events) if isinstance(event, ReconcileRequested) and waited < n < acted
+    ]
+    assert asked, "the end of the wait asks for a look, and the act comes after it"
+
+
+@pytest.mark.parametrize(
+    ("steps", "acts"),
+    [
+        pytest.param([], 0, id="closed"),
+        pytest.param([2.5 * HOUR_S], 1, id="set-ahead-into-the-window"),
+        pytest.param([2.5 * HOUR_S, -2.5 * HOUR_S], 1, id="and-back-again-after-the-act"),
+        pytest.param([-HOUR_S], 0, id="set-back-it-is-closed-still"),
+        pytest.param([4 * HOUR_S], 0, id="set-ahead-beyond-it"),
+    ],
+)
+async def test_a_clock_that_steps_is_the_clock_that_counts(autojump_clock, steps, acts):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await _broken(shop, daemon, _rule(is_allow=True, opens_in_s=2 * HOUR_S, hours=1))
+        for step in steps:
+            daemon.world.clock.step(step)
+            await anyio.sleep(300)
+        assert shop.restarts == acts
+
+
+async def test_a_clock_set_back_out_of_an_open_window_holds_the_next_act(autojump_clock):
+    shop = Shop()
+    async with shop.house.daemon() as daemon:
+        await daemon.apply(a_service("web"))
+        daemon.world.windows.take([_rule(is_allow=True, opens_in_s=0.0, hours=12)])
+        await anyio.sleep(60)
+        daemon.world.clock.step(-2 * HOUR_S)
+        shop.falls()
         await anyio.sleep(300)
         assert (shop.restarts, daemon.service.view("ada", "web").status) == (0, GoalStatus.WAITING)

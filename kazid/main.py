@@ -22,6 +22,7 @@ from anyio.abc import TaskStatus
 from kazid.adapters.memory.lease import MemoryLeases
 from kazid.adapters.sqlite.journal import SqliteJournal
 from kazid.adapters.system.ancestry import Ancestry, refuse_attempts
+from kazid.adapters.system.audit_exports import FolderExports
 from kazid.adapters.system.briefer import SystemBriefer
 from kazid.adapters.system.calendar import span_of
 from kazid.adapters.system.child_watching import use_pidfd_watcher
@@ -67,6 +68,7 @@ from kazid.registry import (
 )
 from kazid.runtime.acknowledging import Acknowledging
 from kazid.runtime.audit_head import AuditHead
+from kazid.runtime.audit_retention import AuditRetention
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor, ExecutorLimits
@@ -301,6 +303,13 @@ class _Daemon:
         """The supervision tree, in starting order."""
         goals = parts.goals
         audit_head = AuditHead(journal, self._clock)
+        audit_retention = AuditRetention(
+            journal,
+            parts.world.fleet,
+            self._clock,
+            FolderExports(self._state_dir / "audit"),
+            days=lambda: self.settings.retention.audit_days,
+        )
         notifications = Notifications(
             self.settings,
             store=journal,
@@ -328,6 +337,7 @@ class _Daemon:
             parts.runner.reap()
             await anyio.to_thread.run_sync(self._control_groups.sweep)
             await end_idle_browser()
+            await audit_retention.keep()
             await audit_head.say()
 
         pulse = Pulse(

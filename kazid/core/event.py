@@ -127,6 +127,20 @@ class SpendingCarried(FleetEvent, frozen=True, kw_only=True, tag="spending.carri
     spent: Sequence[Spending]
 
 
+class AuditPruned(FleetEvent, frozen=True, kw_only=True, tag="audit.pruned"):
+    """The audit trail up to `through`, which ended with `hash`, was exported and is about to be dropped (in the fleet's
+    stream). The record of this event is what a walk along the rest begins with.
+    """
+
+    through: int
+    hash: str
+    records: int
+    rule: str
+    """Who said so: the setting."""
+    export: str
+    export_sha256: str
+
+
 class GoalFrozen(_Event, frozen=True, kw_only=True, tag="goal.frozen"):
     """The freeze `number` of all goals reached this one. The epoch rose: executors of an older one are fenced."""
 
@@ -418,6 +432,7 @@ Event: TypeAlias = Union[
     IncidentReleased,
     IncidentClosed,
     SpendingCarried,
+    AuditPruned,
     GoalFrozen,
     GoalThawed,
     GoalStopped,

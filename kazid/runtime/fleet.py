@@ -15,6 +15,7 @@ from kazid.core.common_incident import OpenIncident, incident_after
 from kazid.core.errors import Conflict, JournalUnavailable
 from kazid.core.event import (
     BY_EXPIRY,
+    AuditPruned,
     Event,
     FleetFrozen,
     FleetThawed,
@@ -135,6 +136,10 @@ class Fleet:
         kept = SpendingCarried(uid=uid, owner=goal.owner, spent=spent)
         if spent:
             await self._record(lambda: () if uid in self.kept_spending else (kept,))
+
+    async def record_pruned(self, event: AuditPruned) -> None:
+        """Record that the audit trail is about to lose its beginning. Raises JournalUnavailable."""
+        await self._record(lambda: (event,))
 
     async def _record(
         self,

@@ -1,10 +1,11 @@
 """The audit chain finds a byte changed, a record removed, two swapped: each at its place, whatever else is damaged."""
 
+import json
 from collections.abc import Callable
 
 import pytest
 
-from kazid.wire.chain import GENESIS, ChainCheck, exported_line, link, parse_line
+from kazid.wire.chain import GENESIS, MISSING_MAX, ChainCheck, exported_line, link, parse_line
 
 Row = tuple[int, bytes, bytes]
 
@@ -98,3 +99,72 @@ def test_an_export_is_checked_by_its_bytes() -> None:
     check = ChainCheck()
     check.add_lines(iter([lines[0], b"what is this\n", lines[1].replace(b"ada", b"eve"), *lines[2:]]))
     assert [number for number, _ in check.problems] == [2, 2]
+
+
+def _pruned_rows(through: int, count: int, *, says: dict[str, object] | None = None) -> list[Row]:
+    """A trail whose last record says that it was pruned up to there, before anything of it is dropped."""
+    rows = _rows(count)
+    event = says or {"through": through, "hash": rows[through - 1][2].hex(), "records": through}
+    record = b'{"number":%d,"event":%b,"type":"audit.pruned"}' % (count + 1, json.dumps(event).encode())
+    return [*rows, (count + 1, record, link(rows[-1][2], record))]
+
+
+@pytest.mark.parametrize(
+    ("dropped", "says", "at"),
+    [
+        pytest.param(0, None, [], id="said-and-not-dropped-yet"),
+        pytest.param(20, None, [], id="dropped-as-said"),
+        pytest.param(19, None, list(range(1, 20)), id="fewer-than-said"),
+        pytest.param(21, None, list(range(1, 22)), id="more-than-said"),
+        pytest.param(20, {"through": 20, "hash": "ab" * 32}, list(range(1, 21)), id="another-hash-than-it-ended-with"),
+        pytest.param(20, {"through": 20}, list(range(1, 21)), id="no-hash"),
+        pytest.param(20, {"through": "all", "hash": "zz"}, list(range(1, 21)), id="nonsense"),
+    ],
+)  # fmt: skip
+def test_a_beginning_may_be_gone_only_where_the_trail_says_so(dropped, says, at) -> None:
+    rows = _pruned_rows(20, 50, says=says)
+    check = _check(rows[dropped:], last=51)
+    assert [number for number, _ in check.problems] == at
+
+
+def test_what_is_left_of_a_pruned_trail_is_checked_like_any_other() -> None:
+    rows = _pruned_rows(20, 50)[20:]
+    _changed(rows, 9)
+    del rows[15]
+    assert [number for number, _ in _check(rows, last=51).problems] == [30, 36]
+
+
+def test_a_checkpoint_that_was_forged_in_place_is_no_checkpoint() -> None:
+    rows = _pruned_rows(20, 50)[20:]
+    number, record, digest = rows[-1]
+    rows[-1] = (number, record.replace(b'"records": 20', b'"records": 99'), digest)
+    assert [number for number, _ in _check(rows, last=51).problems] == [*range(1, 21), 51]
+
+
+def test_heads_that_were_written_down_are_compared_as_far_as_the_trail_goes_back() -> None:
+    rows = _pruned_rows(20, 50)
+    known = {20: rows[19][2], 30: rows[29][2]}
+    assert _check(rows[20:], last=51, known=known).problems == []
+    assert [n for n, _ in _check(rows[20:], last=51, known={20: b"x" * 32}).problems] == [20]
+    assert _check(rows[20:], last=51, known={10: rows[9][2]}).problems == [
+        (10, "was pruned: verify what was exported then")
+    ]
+
+
+def test_an_exported_piece_is_sound_behind_the_head_it_follows_and_after_the_piece_before_it() -> None:
+    rows = _rows(50)
+    lines = [exported_line(record, digest) for _, record, digest in rows]
+    alone, anchored, both = ChainCheck(), ChainCheck(known={20: rows[19][2]}), ChainCheck()
+    for check, part in ((alone, lines[20:]), (anchored, lines[20:]), (both, lines[:20]), (both, lines[20:])):
+        check.add_lines(iter(part))
+    for check in (alone, anchored, both):
+        check.end(last=check.number)
+    assert [number for number, _ in alone.problems] == list(range(1, 21))
+    assert (anchored.problems, both.problems) == ([], [])
+
+
+def test_of_a_long_beginning_that_is_missing_not_every_number_is_listed() -> None:
+    rows = _rows(MISSING_MAX + 50)[MISSING_MAX + 20 :]
+    problems = _check(rows, last=MISSING_MAX + 50).problems
+    assert len(problems) == MISSING_MAX + 1
+    assert problems[-1] == (MISSING_MAX + 20, f"is missing, and all from {MISSING_MAX + 1} to it")

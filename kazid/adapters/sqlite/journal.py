@@ -16,6 +16,7 @@ from anyio.abc import TaskStatus
 
 from kazid.adapters.sqlite import history, outbox
 from kazid.adapters.sqlite.appends import Append
+from kazid.adapters.sqlite.audit_pruning import prune_audit
 from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
 from kazid.adapters.sqlite.group_commit import GroupCommit
 from kazid.core.audit import audited
@@ -210,6 +211,10 @@ class SqliteJournal:
     async def audit_last(self) -> int:
         """See ports/audit.py."""
         return await self._read(_read_audit_last)
+
+    async def audit_prune(self, *, through: int) -> int:
+        """See ports/audit.py."""
+        return await self._write(partial(prune_audit, through))
 
     async def notices(self, *, after: int, limit: int = NOTICES_PER_PAGE_MAX) -> Sequence[Noticed]:
         """See ports/notifying.py."""

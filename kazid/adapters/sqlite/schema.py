@@ -16,6 +16,11 @@ from kazid.core.errors import JournalUnusable
 APPLICATION_ID = 0x6B617A69
 """`kazi` in ASCII: tells a journal from any other SQLite file."""
 
+AUDIT_NEVER_SHRINKS = """
+    CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
+"""
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     (
         """
@@ -69,10 +74,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         CREATE TRIGGER audit_never_changes BEFORE UPDATE ON audit
         BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
         """,
-        """
-        CREATE TRIGGER audit_never_shrinks BEFORE DELETE ON audit
-        BEGIN SELECT RAISE(ABORT, 'the audit trail is append-only'); END
-        """,
+        AUDIT_NEVER_SHRINKS,
     ),
     (
         # One row for each event that people may want to know of, in its transaction, until every receiver has taken it.

@@ -29,9 +29,13 @@ args = ["-q", "a + b", "calc.py"]
 [harness]
 id = "command"
 command = "{agent}"
+[workspace]
+mode = "{mode}"
 [budget]
 max_dispatches = 1
 """
+MODES = ("worktree", "in_place")
+"""The default, and in the workspace itself."""
 
 
 def run(options: Options) -> Report:
@@ -40,32 +44,34 @@ def run(options: Options) -> Report:
     agent = options.folder / "agent"
     agent.write_text(AGENT)
     agent.chmod(agent.stat().st_mode | stat.S_IXUSR)
-    walls_s, cpus_s, bare_walls_s, bare_cpus_s = [], [], [], []
+    walls_s: dict[str, list[float]] = {mode: [] for mode in MODES}
+    cpus_s: dict[str, list[float]] = {mode: [] for mode in MODES}
+    bare_walls_s: list[float] = []
+    bare_cpus_s: list[float] = []
     with Daemon(options.folder / "dispatch") as daemon:
         for number in range(QUICK_ROUNDS if options.quick else ROUNDS):
-            workspace = _repository(options.folder / f"tree-{number}")
-            name = f"goal-{number}"
-            path = options.folder / f"{name}.toml"
-            path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=agent))
-            cpu_s, began_s = daemon.cpu_s(), time.monotonic()
-            daemon.kazictl("apply", str(path))
-            walls_s.append(time.monotonic() - began_s)
-            cpus_s.append(daemon.cpu_s() - cpu_s)
-            if "a + b" not in (workspace / "calc.py").read_text():
-                raise BenchFailed(f"{name} converged on a file that nobody mended")
-            wall_s, spent_s = _bare(agent, workspace)
+            for mode in MODES:
+                name = f"goal-{mode.replace('_', '-')}-{number}"
+                workspace = _repository(options.folder / name)
+                path = options.folder / f"{name}.toml"
+                path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=agent, mode=mode))
+                cpu_s, began_s = daemon.cpu_s(), time.monotonic()
+                daemon.kazictl("apply", str(path))
+                walls_s[mode].append(time.monotonic() - began_s)
+                cpus_s[mode].append(daemon.cpu_s() - cpu_s)
+                if "a + b" not in (workspace / "calc.py").read_text():
+                    raise BenchFailed(f"{name} converged on a file that nobody mended")
+            wall_s, spent_s = _bare(agent, _repository(options.folder / f"bare-{number}"))
             bare_walls_s.append(wall_s)
             bare_cpus_s.append(spent_s)
     bare = Beside("the same script by hand", median(bare_walls_s) * 1000)
-    report.add("apply to converged, one dispatch", median(walls_s) * 1000, "ms", bare)
-    over_s = median(walls_s) - median(bare_walls_s)
-    report.add("overhead of a dispatch", over_s * 1000, "ms")
-    report.add(
-        "CPU of the daemon per dispatched goal",
-        median(cpus_s) * 1000,
-        "ms",
-        Beside("CPU of the script by hand", median(bare_cpus_s) * 1000),
-    )
+    bare_cpu = Beside("CPU of the script by hand", median(bare_cpus_s) * 1000)
+    for mode in MODES:
+        report.add(f"apply to converged, one dispatch, {mode}", median(walls_s[mode]) * 1000, "ms", bare)
+        over_s = median(walls_s[mode]) - median(bare_walls_s)
+        report.add(f"overhead of a dispatch, {mode}", over_s * 1000, "ms")
+        cpu_s = median(cpus_s[mode]) * 1000
+        report.add(f"CPU of the daemon per dispatched goal, {mode}", cpu_s, "ms", bare_cpu)
     report.notes.append(
         "kazictl's start, two looks, the journal, the tree's hashes and the shim are in the overhead"
     )

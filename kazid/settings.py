@@ -28,6 +28,12 @@ from kazid.core.status import Cause
 WINDOW_S_MIN, WINDOW_S_MAX = 60.0, 31 * 86_400.0
 HEARTBEAT_S_MIN = 1.0
 SYSTEM_SETTINGS = "/etc/kazi/kazid.toml"
+PLAIN_WORDS = {
+    "missing": "missing",
+    "extra_forbidden": "there is no such key",
+    "list_type": "must be a list; of tables each is written [[NAME]]",
+}
+"""For pydantic's own, where those speak of fields and inputs."""
 
 
 class _Table(BaseModel):
@@ -412,8 +418,16 @@ def load_settings(path: str | None) -> Settings:
     try:
         return Settings.model_validate(table)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        problems = "; ".join(
+            f"{_place(e['loc'])}: {PLAIN_WORDS.get(e['type'], e['msg'])}" for e in error.errors()
+        )
         raise StartRefused(f"settings {path}: {problems}") from error
+
+
+def _place(path: Sequence[str | int]) -> str:
+    """`notify[1].kind`, counted from 1 as in a goal-file's problems."""
+    parts = [f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in path]
+    return "".join(parts).removeprefix(".")
 
 
 def _part_harnesses(table: dict[str, Any]) -> None:

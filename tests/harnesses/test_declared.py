@@ -96,7 +96,10 @@ def test_an_agent_with_a_base_speaks_as_that_one_does(tmp_path: Path) -> None:
         pytest.param('id = "a"\ncommand = "x"\nmodel_args = ["-m"]', "names no {model}", id="no-model"),
         pytest.param('id = "a"\ncommand = "x"\nprompt = "file"', "names no {prompt_file}", id="no-file"),
         pytest.param('id = "a"\ncommand = "x"\nreport = {text = "a"}', "no effect on text", id="text-report"),
-        pytest.param('id = "a"', "command: Field required", id="no-command"),
+        pytest.param('id = "a"', "harnesses[1].command: missing", id="no-command"),
+        pytest.param(
+            'id = "a"\ncommand = "x"\nbla = 1', "harnesses[1].bla: there is no such key", id="unknown-key"
+        ),
         pytest.param('id = "A b"\ncommand = "x"', "id: String should match", id="no-name"),
     ],
 )

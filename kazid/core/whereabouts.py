@@ -15,11 +15,17 @@ from kazid.core.status import STOPPED_ACTING
 
 def where_work_is(goal: Goal, progress: Progress, uid: GoalUid) -> list[str]:
     """What a person has to know of it, besides the status."""
-    tree = progress.worktree
-    if tree is None:
-        why = progress.in_place
-        return [] if why is None else [f"agents work in the workspace itself: {why}"]
+    tree, collision = progress.worktree, progress.collision
     said: list[str] = []
+    if collision is not None and progress.status in STOPPED_ACTING:
+        said.append(
+            f"a change that held collided with edits of {', '.join(collision.files)}; it is kept: "
+            f"git diff {collision.base} {collision.saved}"
+        )
+    if tree is None and progress.in_place is not None:
+        said.append(f"agents work in the workspace itself: {progress.in_place}")
+    if tree is None:
+        return said
     if tree.absent and not goal.isolation.setup:
         said.append(
             f"the agents' worktree has no {', '.join(tree.absent)}, which the repository ignores: "

@@ -175,6 +175,7 @@ async def test_work_of_the_user_in_the_same_place_is_never_overwritten(autojump_
     assert "kazi/web" in view.reason
     assert house.workspaces.read("/w", "a") == f"mine {1 + COLLISIONS_MAX}"
     assert house.runner.started("claude") == 1 + COLLISIONS_MAX, "the agent is asked again, and not for ever"
+    assert any(f"refs/kazi/{view.uid}/collided-{COLLISIONS_MAX}" in notice for notice in view.notices)
 
 
 async def test_a_change_that_collides_with_an_edit_is_made_anew_on_top_of_it(autojump_clock):

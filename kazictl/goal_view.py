@@ -184,7 +184,7 @@ def watch_lines(document: "Document", terminal: Terminal, wall_s: float) -> list
             last = f" (woken {item.get('pushes', 0)} times, last {ago} by {what})"
         told.add(predicate)
         lines.append(f"  {predicate}: {one_line(item.get('source', '?'))}{problem}{last}")
-    return [terminal.paint("Watched", "bold"), *lines] if lines else []
+    return ["", terminal.paint("Watched", "bold"), *lines] if lines else []
 
 
 def _age(predicate: "Document", wall_s: float) -> str:

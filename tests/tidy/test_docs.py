@@ -67,6 +67,11 @@ def test_files_that_documents_name_exist() -> None:
     assert missing == []
 
 
+def test_every_document_is_reached_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text()))
+    assert linked == {f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")}
+
+
 def test_architecture_fits_on_its_page() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text().splitlines()) <= 80
 

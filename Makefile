@@ -54,7 +54,7 @@ sim: setup ## tell SEEDS seeded stories of a hostile world (default 500), and pr
 bench: setup ## run the benchmarks
 	@$(PY) bench/run.py $(ARGS)
 
-mutants: setup ## plant faults in kazid/core and count which the tests notice (some 15 minutes; not in CI)
+mutants: setup ## plant faults in kazid/core and count which the tests notice (some 7 minutes of CPU for 100; not in CI)
 	@$(PY) scripts/mutants.py $(ARGS)
 
 format: setup ## format the code, and apply the safe fixes

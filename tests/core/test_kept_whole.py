@@ -22,6 +22,8 @@ from kazid.core.event import (
     IncidentOpened,
     ReconcileRequested,
     StatusChanged,
+    SteadyObserved,
+    SteadyTick,
     Usage,
 )
 from kazid.core.fold import Folded
@@ -42,6 +44,7 @@ from tests.builders import (
     a_goal,
     a_harness,
     a_predicate,
+    a_remedy,
     a_state,
     act_ended,
     act_intended,
@@ -352,3 +355,24 @@ def test_a_long_reason_is_cut_and_one_at_the_bound_is_not() -> None:
 
     assert reason(REASON_CHARS_MAX) == "x" * REASON_CHARS_MAX
     assert reason(REASON_CHARS_MAX + 1) == "x" * (REASON_CHARS_MAX - 1) + "…"
+
+
+def test_looks_that_repeat_themselves_are_looks_at_the_same_tree() -> None:
+    played = Played(a_goal(a_predicate("tests"), standing=True)).look("tests", PASS, tree="t1")
+    event = SteadyObserved(base_s=50.0, ticks=(SteadyTick(0, 2_000_000, 500_000),), generation=Generation(1))
+    state = played.record(event).state("tests")
+    assert (state.tree, state.looks, state.started_s, state.ended_s) == ("t1", 2, 52.0, 52.5)
+    played.record(replace(event, ticks=(SteadyTick(7, 0, 0),)))
+    assert played.state("tests") == state, "a predicate that is not there any more"
+
+
+def test_an_act_counts_for_what_it_served_and_nothing_else() -> None:
+    goal = a_goal(
+        *(a_predicate(name, live=True) for name in ("a", "b")), remedies=[a_remedy("a")], standing=True
+    )
+    played = Played(goal).look("b", PASS).looks(FAIL, FAIL, of="a")
+    played.acted(after=3.0)
+    served, other = played.state("a"), played.state("b")
+    assert (served.acts, served.backoff_n, served.is_unverified) == (1, 1, True)
+    assert (served.fails, served.passes, served.last_act_ended_s) == (0, 0, played.now.boot_s)
+    assert (other.acts, other.backoff_n, other.is_unverified, other.last_act_ended_s) == (0, 0, False, None)

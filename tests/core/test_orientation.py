@@ -76,6 +76,12 @@ def test_the_pack_names_symbols_and_callers_near_the_failure() -> None:
     ]
 
 
+def test_a_name_that_is_defined_twice_is_named_at_both_places() -> None:
+    sources = {"a.py": "def f():\n    return 1\n", "b.py": "def f():\n    return 2\n"}
+    text = orientation([Place("a.py", 2)], sources)
+    assert text.splitlines()[-1] == "  f: defined at a.py:1, b.py:1; called at nowhere"
+
+
 def test_the_same_failure_in_the_same_tree_gives_the_same_text() -> None:
     places = [Place("calc.py", 3), Place("test_calc.py", 2)]
     assert orientation(places, SOURCES) == orientation(places, dict(reversed(SOURCES.items())))

@@ -239,6 +239,7 @@ def test_beyond_the_rate_messages_are_gathered_into_one_and_the_last_before_says
     assert sizes[:3] == [1, 1, 1]
     assert (len(sizes), sum(sizes)) == (4, 60), "the rest is one summary, and nothing is lost"
     assert [m.quiet_until_wall_s is not None for m in play.messages[:3]] == [False, False, True]
+    assert play.messages[2].quiet_until_wall_s == play.messages[0].at_wall_s + HOUR_S
     assert play.messages[3].at_wall_s >= play.messages[0].at_wall_s + HOUR_S
 
 

@@ -82,6 +82,7 @@ def test_a_label_is_all_its_goals_and_its_age_is_the_oldest_gaps() -> None:
         1.25,
     )
     assert list(web.gaps) == ["ada/two: livez", "ada/three: livez"]
+    assert found.total.name == "all"
     assert (found.total.goals, found.total.cost_usd) == (3, 1.25), (
         "each goal once, however many labels it has"
     )

@@ -280,3 +280,13 @@ def test_a_look_that_found_the_seal_whole_counts_from_the_end_of_the_last_act(
     assert again.seal.acts == acts
     running = looked(replace(first, acts=5, act=a_running_act()), look)
     assert running.seal == first.seal
+
+
+def test_a_last_look_at_everything_decides() -> None:
+    play = Played(a_goal(a_predicate("a", live=True), a_predicate("b", live=True), standing=True))
+    hold = play.looks(FAIL, FAIL, of="a").held()
+    assert [(g.name, g.reason, g.predicates) for g in hold.guards] == [
+        ("observe", "a last look at everything decides", ("b",)),
+        ("observe", "no verdict: pending", ("b",)),
+    ]
+    assert hold.reason == "b: a last look at everything decides; b: no verdict: pending"

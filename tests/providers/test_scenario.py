@@ -150,6 +150,11 @@ JSON = st.recursive(
 )
 
 
+def test_a_placeholder_without_a_value_stays_as_it_is() -> None:
+    trace: Json = {"url": "/{{who}}/{{what}}", "steps": ["{{what}}", 3, None]}
+    assert pin.filled_in(trace, {"who": "ada"}) == {"url": "/ada/{{what}}", "steps": ["{{what}}", 3, None]}
+
+
 @given(st.sampled_from(sorted(a_pin())), JSON)
 def test_no_pin_breaks_its_reader(key: str, value: Json) -> None:
     pin.problems_of({**a_pin(), key: value}, STEPS)

@@ -8,7 +8,7 @@ from kazictl.arguments import usage_error
 from kazictl.failure import Failure
 from kazictl.goal_view import status_text
 from kazictl.session import Session, exit_code_of_change
-from kazictl.targets import all_goals, goal_target, target_of
+from kazictl.targets import all_goals, goal_target, target_of, untyped
 from kazictl.terminal import one_line
 from kazid.wire import exit_codes
 from kazid.wire.names import SCHEMA_VERSION
@@ -34,6 +34,17 @@ def steer(session: Session, action: str, body: "Document | None" = None, *, done
         return session.emit_reply(reply, exit_code=code)
     session.show([change_line(session, reply.document, done=done)])
     return code
+
+
+def answer(session: Session, action: str, body: "Document", *, done: str) -> None:
+    """Say yes or no to what one goal waits for. Raises Failure for a word that does not count."""
+    reference = untyped(session.arguments.words[0])
+    reply = session.client().change("POST", goal_target(reference, f"/{action}"), body)
+    if session.wants_json:
+        session.emit_reply(reply, exit_code=exit_codes.OK)
+        return
+    name = one_line(reply.document.get("ref") or reference)
+    session.show([f"{name}: {done}; now {one_line(reply.document.get('status') or '?')}"])
 
 
 def _steer_selected(session: Session, action: str, body: "Document | None", *, done: str) -> int:

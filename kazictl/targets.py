@@ -23,6 +23,16 @@ def split_reference(reference: str) -> tuple[str, str]:
     return owner, goal_id
 
 
+def untyped(reference: str) -> str:
+    """The REF in a typed one: `goal:OWNER/ID`, or plain. Raises Failure (exit 2) for what is not built yet."""
+    kind, colon, rest = reference.partition(":")
+    if not colon:
+        return reference
+    if kind != "goal":
+        raise usage_error(f"{reference!r}: only goals wait for approvals yet", hint="write goal:OWNER/ID")
+    return rest
+
+
 def goal_target(reference: str, suffix: str = "") -> str:
     """The path of a goal in the API, with `suffix` behind it (`/explain`, …)."""
     owner, goal_id = split_reference(reference)

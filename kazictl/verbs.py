@@ -278,6 +278,27 @@ VERBS = (
         options=(Option("--reason", "what is being done about it", kind=TEXT, value="TEXT"),),
         details="The goal stays as it is: `resume` has it act again.",
     ),
+    Verb("approvals", "what waits for a person's yes, with the plan and its hash"),
+    Verb(
+        "approve",
+        "say yes to exactly one plan that a goal waits with",
+        words=(_REF,),
+        options=(
+            Option(
+                "--plan", "its hash, as `kazictl approvals` shows it", kind=TEXT, value="HASH", required=True
+            ),
+        ),
+        details="Never by its submitter, by the user it runs as, or by an agent. Exit 1 when it does not count.",
+    ),
+    Verb(
+        "reject",
+        "say no: the goal stops waiting and ends as stuck: rejected",
+        words=(_REF,),
+        options=(
+            Option("--reason", "why, for whoever asks later", kind=TEXT, value="TEXT", required=True),
+            Option("--plan", "which request, where more than one stands", kind=TEXT, value="HASH"),
+        ),
+    ),
     Verb(
         "freeze",
         "stop acting on every goal; observing goes on",

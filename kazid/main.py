@@ -48,6 +48,7 @@ from kazid.adapters.system.watcher import SystemWatcher
 from kazid.adapters.system.workspace import SystemWorkspaces
 from kazid.adapters.system.worktrees import SystemWorktrees
 from kazid.api.app import ApiContext, build_app
+from kazid.api.approvers import Roles
 from kazid.api.hook_app import build_hook_app
 from kazid.api.server import serve
 from kazid.command_line import Place, parsed, place_of
@@ -67,6 +68,8 @@ from kazid.registry import (
     installed_plugins,
 )
 from kazid.runtime.acknowledging import Acknowledging
+from kazid.runtime.approvers import Approvers
+from kazid.runtime.approving import Approving
 from kazid.runtime.audit_head import AuditHead
 from kazid.runtime.audit_retention import AuditRetention
 from kazid.runtime.broadcast import Broadcaster
@@ -271,6 +274,9 @@ class _Daemon:
             windows=self._windows,
             watcher=watcher,
             hooks=hooks,
+            approvers=Approvers(
+                executor_uid=os.geteuid(), grants_of=Roles(lambda: given_roles(self.settings)).of
+            ),
         )
         goals = Goals(journal=journal, clock=self._clock, health=health, world=world, broadcaster=broadcaster)
         service = Service(
@@ -393,6 +399,7 @@ class _Daemon:
             audit=journal,
             history=journal,
             acknowledge=Acknowledging(parts.goals, journal).acknowledge,
+            approving=Approving(parts.goals, journal, self._clock),
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,

@@ -11,10 +11,13 @@ import msgspec
 from msgspec.structs import replace
 
 from kazid.core.admission import spec_sha256
+from kazid.core.approval import asked_for, is_met
+from kazid.core.approval_event import ApprovalGranted
 from kazid.core.cadence import schedule
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
+    Ask,
     Cancel,
     CloseEpisode,
     Conclude,
@@ -25,6 +28,7 @@ from kazid.core.decision import (
     OpenEpisode,
     Resume,
     StepUp,
+    Void,
 )
 from kazid.core.event import (
     ActDeferred,
@@ -51,6 +55,7 @@ from kazid.core.fold import Folded, fold
 from kazid.core.goal import Budget, Cadence, Goal, HarnessChoice, Mode, Predicate, Remedy
 from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, Offset, Owner, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
+from kazid.core.plan import Asked, Yes
 from kazid.core.progress import Episode, PredicateState, Progress, RunningAct
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.steps import event_of
@@ -233,6 +238,7 @@ def goal_applied(goal: Goal, **fields: Any) -> GoalApplied:
             "spec_sha256": spec_sha256(goal),
             "fresh": True,
             "by": "ada",
+            "executor_uid": 990,
             **fields,
         }
     )
@@ -430,7 +436,30 @@ class Played:
         if boot_s is not None:
             shift_s = boot_s - self.now.boot_s
             self.now = replace(self.now, boot_s=boot_s, boot_id=self.now.boot_id + "'")
-        return self.record(TaskRecovered(shift_s=shift_s, down_s=down_s))
+        return self.record(TaskRecovered(shift_s=shift_s, down_s=down_s, executor_uid=990))
+
+    # --- what people say ---
+
+    def asked(self) -> Asked:
+        """The request that still needs somebody."""
+        return next(a for a in self.progress.approvals.values() if not is_met(self.goal, a))
+
+    def approve(self, by: str = "pia", *, uid: int = 2001, plan: str | None = None) -> "Played":
+        """A yes, recorded as the verb records it; who may is its own test."""
+        name = self.asked().sha256 if plan is None else plan
+        asked = asked_for(self.progress, name)
+        assert asked is not None, "a request stands"
+        with_this = replace(asked, given=(*asked.given, Yes(by=by, uid=uid)))
+        self.advance(0.5)
+        return self.record(
+            ApprovalGranted(
+                gate=asked.plan.gate,
+                plan_sha256=name,
+                by=by,
+                by_uid=uid,
+                is_enough=is_met(self.goal, with_this),
+            )
+        )
 
     # --- deciding and acting ---
 
@@ -456,7 +485,7 @@ class Played:
                     )
                 case Resume():
                     self.record(GoalResumed(reason=decision.reason, by=decision.by))
-                case StepUp():
+                case StepUp() | Ask() | Void():
                     self.record(event_of(decision, self.progress))
                 case Hold():
                     self._show(decision)
@@ -488,6 +517,8 @@ class Played:
                 title=decision.title,
                 half_open=decision.half_open,
                 assignment=decision.assignment,
+                plans=decision.plans,
+                approved_by=decision.approved_by,
                 tokens_reserved=tokens_reserved,
             )
         )

@@ -21,6 +21,7 @@ from kazid.ports.harness import ListedHarness
 from kazid.ports.history import History
 from kazid.ports.sandbox import Sandbox
 from kazid.ports.trial import Trials
+from kazid.runtime.approving import Approving
 from kazid.runtime.executor import PromptBuilder
 from kazid.runtime.hooks import Hooks
 from kazid.runtime.service import Service
@@ -66,6 +67,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     own_uid: int
     read_text: Callable[[str], str]
     acknowledge: "Acknowledge"
+    approving: Approving
     try_out: Callable[[Goal, Sequence[Predicate]], Awaitable[Sequence[Tried]]]
     """Looks at these predicates of a goal once."""
     audit: AuditTrail

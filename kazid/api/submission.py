@@ -9,9 +9,12 @@ from functools import partial
 import anyio
 from msgspec.structs import replace
 
+from kazid.api.context import MODE_USER
 from kazid.api.endpoint import Call
 from kazid.api.problem import bad_request
+from kazid.core.approval import unmeetable
 from kazid.core.errors import AdmissionRefused, Problem
+from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
 from kazid.goalfile.lint import LintFinding, cannot_be_red
 from kazid.goalfile.load import Loaded, Source, load
@@ -51,6 +54,13 @@ async def load_to_drive(call: Call, request: ApplyRequest) -> Loaded:
         raise AdmissionRefused([_vacuous(f) for f in vacuous])
     allowed = tuple(dict.fromkeys(PredicateId(f.predicate) for f in vacuous if f.predicate is not None))
     return replace(loaded, goal=replace(loaded.goal, vacuous_allowed=allowed)) if allowed else loaded
+
+
+def unapprovable(call: Call, goal: Goal) -> list[Problem]:
+    """Approvals that the goal needs and nobody here can ever give: refused, rather than waited for."""
+    context = call.context
+    why = unmeetable(goal, is_one_uid=context.place_mode == MODE_USER, given=context.roles())
+    return [Problem(message=sentence, key="approval") for sentence in why]
 
 
 def _vacuous(finding: LintFinding) -> Problem:

@@ -6,6 +6,7 @@ from kazid.api.endpoint import Endpoint
 from kazid.api.routes import (
     acknowledging,
     apply,
+    approving,
     audit,
     bundle,
     doctor,
@@ -37,6 +38,7 @@ ENDPOINTS: Sequence[Endpoint] = (
     *apply.ENDPOINTS,
     *steering.ENDPOINTS,
     *acknowledging.ENDPOINTS,
+    *approving.ENDPOINTS,
     *fleet.ENDPOINTS,
     *explain.ENDPOINTS,
     *bundle.ENDPOINTS,

@@ -58,6 +58,11 @@ _STEPS: dict[Cause, tuple[str, ...]] = {
     Cause.CONTESTED: ("find out who puts it back at the times above, and agree on one state", _RESUME),
     Cause.NO_EXECUTOR: ("add a [[remedy]] that covers it, or name it in [harness] for; or mend it by hand",),
     Cause.OBSERVE_ONLY: ("mend it by hand, or let the goal do it: [autonomy] level in its goal-file",),
+    Cause.PROPOSED: (
+        "look at what is proposed; do it by hand, or let the goal do it: [autonomy] in its goal-file",
+        _RESUME,
+    ),
+    Cause.REJECTED: ("do what the rejection asks for", _RESUME),
     Cause.ERROR_WEDGED: (
         "make it possible to look: see the reason and the evidence of each predicate",
         _RESUME,

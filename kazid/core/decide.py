@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from kazid.core import (
+    approval,
     autonomy,
     backoff,
     budget,
@@ -19,6 +20,7 @@ from kazid.core import (
     ladder,
     oscillation,
     patience,
+    placement,
     quota,
     seal,
     stuck,
@@ -84,7 +86,7 @@ def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> D
     if broken is not None and progress.status is not GoalStatus.TAMPERED:
         return Conclude(status=GoalStatus.TAMPERED, cause=broken.cause, reason=broken.reason)
     if vector.is_satisfied and (progress.status not in STOPPED_ACTING or progress.status in LEFT_BY_GREEN):
-        return _satisfied(goal, progress, vector)
+        return _satisfied(goal, progress, vector, now)
     if progress.status in STOPPED_ACTING:
         return _while_stopped(goal, progress, vector, now)
     return _unsatisfied(goal, progress, vector, now)
@@ -143,8 +145,12 @@ def _stay(progress: Progress) -> Hold:
     return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=guards)
 
 
-def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector) -> Decision:
+def _satisfied(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> Decision:
     """All green, fresh and causal, but for what is waived: the only way to converge."""
+    if placement.is_undelivered(goal, progress):
+        asked = approval.before_delivery(goal, progress, now)
+        if not isinstance(asked, approval.Cleared):
+            return asked
     proof = {r.predicate_id: "waived" if r.is_waived else "pass" for r in vector.readings}
     reason = waiver.beside("all predicates hold", waived=len(vector.waived))
     if goal.standing:
@@ -343,7 +349,7 @@ def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choic
         status = tree_wait.status_of(progress.tree_wait, old, _status_of_trouble(progress))
         hold = Hold(status=status, cause=progress.cause, reason=reason, guards=_looks_held(progress, guard))
         return Look(predicates=old, reason=reason, hold=hold)
-    return Act(
+    act = Act(
         rung=choice.rung,
         predicates=choice.predicates,
         title=choice.title,
@@ -351,6 +357,7 @@ def _act_on(goal: Goal, progress: Progress, vector: VerdictVector, choice: Choic
         half_open=choice.half_open,
         assignment=choice.assignment,
     )
+    return approval.before(goal, progress, act, now)
 
 
 def _waited_since(

@@ -11,6 +11,8 @@ import msgspec
 
 from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, PredicateId
+from kazid.core.level import Gate
+from kazid.core.plan import Plan
 from kazid.core.status import Cause, GoalStatus
 
 
@@ -53,6 +55,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     half_open: bool = False
     assignment: Assignment | None = None
     """Of an agent: which one, and what chose it."""
+    plans: Sequence[str] = ()
+    """Hashes of the plans that people said yes to, and who that was (`core/approval.py`)."""
+    approved_by: Sequence[str] = ()
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +94,20 @@ class StepUp(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Ask(msgspec.Struct, frozen=True, kw_only=True):
+    """A person has to say yes to this first."""
+
+    plan: Plan
+
+
+class Void(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for is not what would be done now: whatever was said to it counts no more."""
+
+    gate: Gate
+    plan_sha256: str
+    reason: str
+
+
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """A stop ran out by itself: a suspension expired, or a window budget renewed."""
 
@@ -96,4 +115,6 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
     by: str
 
 
-Decision: TypeAlias = Union[Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, StepUp, Resume]
+Decision: TypeAlias = Union[
+    Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, StepUp, Ask, Void, Resume
+]

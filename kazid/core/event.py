@@ -9,8 +9,10 @@ from typing import TypeAlias, Union
 
 import msgspec
 
+from kazid.core.approval_event import ApprovalGranted, ApprovalRejected, ApprovalRequested, ApprovalVoided
 from kazid.core.bundle import Bundle
 from kazid.core.change import Change
+from kazid.core.event_base import BaseEvent as _Event
 from kazid.core.goal import Assignment, Goal
 from kazid.core.ids import AttemptId, Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
@@ -18,10 +20,6 @@ from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
 from kazid.core.window import Spending
 from kazid.core.worktree import Collision, Worktree
-
-
-class _Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
-    """Base of all events: frozen, written without defaults so that old readers of new journals see less noise."""
 
 
 class FleetEvent(_Event, frozen=True, kw_only=True):
@@ -37,6 +35,8 @@ class GoalApplied(_Event, frozen=True, kw_only=True, tag="goal.applied"):
     spec_sha256: str
     fresh: bool
     by: str
+    executor_uid: int | None = None
+    """Whom its acts run as; None: written before this was kept."""
 
 
 class GoalSuspended(_Event, frozen=True, kw_only=True, tag="goal.suspended"):
@@ -201,6 +201,8 @@ class TaskRecovered(_Event, frozen=True, kw_only=True, tag="task.recovered"):
     down_s: float
     taken_over_s: float | None = None
     """When, in boot seconds: a disk that is full records it later. None: when it was recorded."""
+    executor_uid: int | None = None
+    """Whom its acts run as from here on."""
 
 
 class ClockStepped(_Event, frozen=True, kw_only=True, tag="clock.stepped"):
@@ -275,6 +277,9 @@ class ActIntended(_Event, frozen=True, kw_only=True, tag="act.intended"):
     cost_usd_reserved: float | None = None
     assignment: Assignment | None = None
     """Of an agent: which one with which model, and what chose it. None: the goal's own, as before routes."""
+    plans: Sequence[str] = ()
+    """Hashes of the plans that people said yes to, and who that was."""
+    approved_by: Sequence[str] = ()
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -396,6 +401,9 @@ class WorktreeDelivered(_Event, frozen=True, kw_only=True, tag="worktree.deliver
     files: Sequence[str]
     files_total: int
     saved: str
+    plans: Sequence[str] = ()
+    """As of an act."""
+    approved_by: Sequence[str] = ()
 
 
 class WorktreeRemoved(_Event, frozen=True, kw_only=True, tag="worktree.removed"):
@@ -449,6 +457,10 @@ Event: TypeAlias = Union[
     ActIntended,
     ActEnded,
     ActDeferred,
+    ApprovalRequested,
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalVoided,
     DispatchPrepared,
     LadderClimbed,
     LookDeferred,

@@ -16,6 +16,7 @@ from kazid.core import (
     flake,
     ladder,
     landing,
+    petition,
     placement,
     quota,
     regression,
@@ -24,6 +25,7 @@ from kazid.core import (
     tree_wait,
     window,
 )
+from kazid.core.approval_event import ApprovalEvent
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -161,6 +163,8 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             )
         case AlertAcknowledged():
             return progress
+        case ApprovalEvent():
+            return petition.told(progress, event, at)
         case ReconcileRequested():
             return replace(progress, asked_s=at.boot_s, deferred=None)
         case TaskRecovered():
@@ -199,6 +203,7 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
         generation=event.generation,
         epoch=event.epoch,
         spec_sha256=event.spec_sha256,
+        executor_uid=event.executor_uid,
         predicates={k: v for k, v in progress.predicates.items() if k in known},
         asked_s=at.boot_s,
     )
@@ -265,6 +270,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         greens=regression.greens_of(progress),
         reds=regression.reds_of(progress),
         assignment=event.assignment,
+        plans=event.plans,
     )
     attempts = dict(episode.attempts)
     if not is_dispatch and not event.half_open:
@@ -302,7 +308,8 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         cost_usd_reserved=event.cost_usd_reserved,
         assignment=event.assignment,
     )
-    return replace(progress, episode=episode, act=act, acts=event.number, deferred=None, spent=spent)
+    progress = replace(progress, episode=episode, act=act, acts=event.number, deferred=None, spent=spent)
+    return replace(progress, approvals={})
 
 
 def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
@@ -390,7 +397,8 @@ def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progre
 
 def _episode_left(progress: Progress, now_s: float) -> Progress:
     progress = _clock_stopped(progress, now_s)
-    return replace(progress, episode=None, last_episode=progress.episode or progress.last_episode)
+    last = progress.episode or progress.last_episode
+    return replace(progress, episode=None, last_episode=last, approvals={})
 
 
 def _status_changed(goal: Goal, progress: Progress, event: StatusChanged, at: Now) -> Progress:
@@ -463,7 +471,7 @@ def _thawed(progress: Progress, at: Now) -> Progress:
 def _recovered(progress: Progress, event: TaskRecovered, at: Now) -> Progress:
     now_s = at.boot_s if event.taken_over_s is None else event.taken_over_s
     progress = _all_stale(reanchored(progress, event.shift_s))
-    progress = replace(progress, act_floor_s=now_s)
+    progress = replace(progress, act_floor_s=now_s, executor_uid=event.executor_uid)
     act, episode = progress.act, progress.episode
     if act is not None and event.shift_s == 0.0:
         # It may have run all the while. Its end says when; `_without_idle` gives back the rest.

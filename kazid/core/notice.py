@@ -8,10 +8,10 @@ import enum
 
 import msgspec
 
+from kazid.core.approval_event import ApprovalGranted, ApprovalRequested
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
-    ActDeferred,
     AlertAcknowledged,
     Event,
     GoalDeleted,
@@ -91,8 +91,11 @@ def noticed(event: Event) -> Notice | None:
             return Notice(
                 kind=NoticeKind.PROBLEM, status="parked", cause="crashed", reason=_short(event.reason)
             )
-        case ActDeferred(waits_for="approval"):
-            return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=_short(event.holder))
+        case ApprovalRequested(plan=plan):
+            asks = f"{plan.gate.value}: {plan.title}; kazictl approve REF --plan {event.plan_sha256}"
+            return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=_short(asks))
+        case ApprovalGranted(is_enough=True):
+            return Notice(kind=NoticeKind.TAKEN, status=RESUMED, by=event.by)
         case IncidentOpened():
             reason = f"{len(event.red)} of {event.active} goals turned red together; one of them tries a repair first"
             return Notice(kind=NoticeKind.PROBLEM, status=INCIDENT, cause="common_cause", reason=reason)

@@ -44,6 +44,11 @@ def step_before(goal: Goal, progress: Progress, decision: Decision) -> Step | No
             return None
 
 
+def is_undelivered(goal: Goal, progress: Progress) -> bool:
+    """Whether what agents made in the goal's tree is still to be applied to the user's."""
+    return progress.worktree is not None and progress.worktree.dispatches > 0 and not lands(goal)
+
+
 def end_of_idling(progress: Progress) -> Conclude | None:
     """The end of a goal red where the user works and green in every fresh tree; None while that may be chance."""
     if progress.idle_worktrees + 1 < IDLE_WORKTREES_MAX:
@@ -97,7 +102,12 @@ def moved(
             return replace(progress, worktree=event.worktree, workspace_seal=kept, seal=None)
         case WorktreeDelivered():
             return replace(
-                progress, worktree=None, seal=progress.workspace_seal, workspace_seal=None, collision=None
+                progress,
+                worktree=None,
+                seal=progress.workspace_seal,
+                workspace_seal=None,
+                collision=None,
+                approvals={},
             )
         case WorktreeRemoved():
             tree = progress.worktree

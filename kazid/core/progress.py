@@ -15,6 +15,7 @@ from kazid.core.change import Change
 from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.json import Json
+from kazid.core.plan import Asked
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.tree_wait import TreeWait
 from kazid.core.verdict import Verdict
@@ -116,6 +117,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What it changed, as git tells it."""
     assignment: Assignment | None = None
     """Of an agent: which one, and what chose it."""
+    plans: Sequence[str] = ()
+    """Approved plans that it was the act of."""
 
 
 class LadderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -266,6 +269,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why agents of this episode work in the workspace although the goal means a worktree."""
     idle_worktrees: int = 0
     """Trees in which all was green before any agent worked there, since an act last ended."""
+    executor_uid: int | None = None
+    """Whom acts run as."""
+    approvals: Mapping[str, Asked] = {}
+    """By gate: what people were asked to say yes to, for the next act."""
 
     @property
     def may_act(self) -> bool:

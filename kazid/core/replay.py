@@ -10,8 +10,21 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
 from kazid.core.decide import decide
-from kazid.core.decision import Act, CloseEpisode, Conclude, Decision, Hold, Look, OpenEpisode, Resume, StepUp
+from kazid.core.decision import (
+    Act,
+    Ask,
+    CloseEpisode,
+    Conclude,
+    Decision,
+    Hold,
+    Look,
+    OpenEpisode,
+    Resume,
+    StepUp,
+    Void,
+)
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -107,8 +120,11 @@ def is_decided(event: Event) -> bool:
             | EpisodeClosed()
             | StatusChanged()
             | LadderClimbed()
+            | ApprovalRequested()
         ):
             return True
+        case ApprovalVoided():
+            return not event.lost
         case GoalResumed():
             return event.by in (BY_EXPIRY, BY_WINDOW)
         case _:
@@ -129,6 +145,10 @@ def _is_same(event: Event, decision: Decision) -> bool:
         case LadderClimbed():
             step = (event.step, event.model)
             return isinstance(decision, StepUp) and step == (decision.step, decision.model)
+        case ApprovalRequested():
+            return isinstance(decision, Ask) and event.plan == decision.plan
+        case ApprovalVoided():
+            return isinstance(decision, Void) and event.plan_sha256 == decision.plan_sha256
         case GoalResumed():
             return isinstance(decision, Resume) and event.by == decision.by
         case StatusChanged():
@@ -155,11 +175,11 @@ def _is_same_standing(event: StatusChanged, decision: Decision) -> bool:
 
 
 def _intent(event: ActIntended) -> object:
-    return (event.rung, list(event.predicates), event.fingerprint, event.half_open)
+    return (event.rung, list(event.predicates), event.fingerprint, event.half_open, list(event.plans))
 
 
 def _choice(act: Act) -> object:
-    return (act.rung, list(act.predicates), act.fingerprint, act.half_open)
+    return (act.rung, list(act.predicates), act.fingerprint, act.half_open, list(act.plans))
 
 
 def sentence_of(decision: Decision) -> str:
@@ -177,6 +197,10 @@ def sentence_of(decision: Decision) -> str:
             return f"OpenEpisode for {', '.join(decision.red) or 'nothing red'}"
         case Resume():
             return f"Resume by {decision.by}"
+        case Ask():
+            return f"Ask for approval at {decision.plan.gate.value}: {decision.plan.title}"
+        case Void():
+            return f"Void {decision.plan_sha256[:12]}: {decision.reason}"
         case StepUp():
             return f"StepUp to {decision.model}: {decision.reason}"
         case _:
@@ -195,6 +219,10 @@ def _sentence_of_event(event: Event) -> str:
             return f"waits for {event.waits_for}: {event.holder}"
         case GoalResumed():
             return f"by {event.by}"
+        case ApprovalRequested():
+            return f"at {event.plan.gate.value}: {event.plan.title}"
+        case ApprovalVoided():
+            return f"{event.plan_sha256[:12]}: {event.reason}"
         case LadderClimbed():
             return f"to {event.model}: {event.reason}"
         case _:

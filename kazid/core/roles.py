@@ -58,6 +58,8 @@ ROLE_FOR: Mapping[Need, Role] = {
     Need.APPROVE: Role.APPROVER,
     Need.ADMIN: Role.ADMIN,
 }
+ALSO_FOR: Mapping[Need, AbstractSet[Role]] = {Need.APPROVE: {Role.OPERATOR}}
+"""Who may ask, too: whether an operator's word counts is the goal's to say (`[[approval]] from`)."""
 OWNER_MAY: AbstractSet[Need] = {Need.PRESENCE, Need.READ, Need.EVIDENCE, Need.STEER}
 """Without any role. Submitting is acting, so it takes one."""
 FOR_ALL_GOALS: AbstractSet[Need] = {Need.FLEET, Need.ADMIN}
@@ -120,7 +122,8 @@ def missing(need: Need, target: Target | None, grants: Sequence[Grant], *, login
     if need is Need.EVIDENCE:
         return None if target is None else f"to be {target.owner}: evidence and logs are their owner's alone"
     role = ROLE_FOR[need]
-    having = [grant for grant in grants if role in INCLUDED[grant.role]]
+    enough = {role, *ALSO_FOR.get(need, ())}
+    having = [grant for grant in grants if not INCLUDED[grant.role].isdisjoint(enough)]
     if need in FOR_ALL_GOALS:
         having = [grant for grant in having if grant.is_for_all]
         return None if having else f"the role {role.value} for all goals"

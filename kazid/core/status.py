@@ -82,3 +82,5 @@ class Cause(enum.Enum):
     DELIVERY_CONFLICT = "delivery_conflict"
     CHANGE_HELD = "change_held"
     OBSERVE_ONLY = "observe_only"
+    PROPOSED = "proposed"
+    REJECTED = "rejected"

@@ -23,7 +23,8 @@ from kazid.core.goal import (
 )
 from kazid.core.ids import GoalId, Owner, PredicateId
 from kazid.core.json import Json
-from kazid.goalfile.autonomy import read_autonomy
+from kazid.core.level import ApprovalRule
+from kazid.goalfile.autonomy import kept_back, read_approvals, read_autonomy
 from kazid.goalfile.delivering import Delivery, own_ids, read_delivery
 from kazid.goalfile.document import Document, to_json
 from kazid.goalfile.executors import Wanted, choose_harness, read_remedies
@@ -71,6 +72,7 @@ class _Parts(msgspec.Struct, frozen=True, kw_only=True):
     escalation: Escalation | None
     sandbox: Sandbox
     limits: Limits
+    approvals: Sequence[ApprovalRule]
     predicates: Sequence[Predicate]
     delivery: Delivery
     mode: Mode
@@ -86,6 +88,9 @@ def read_goal(
     if problems.count > before:
         return None
     goal = _routed(_assembled(parts, values, document, request), parts, request)
+    goal = kept_back(goal, parts.sections.tables["workspace"], problems)
+    if problems.count > before:
+        return None
     lines = {r.predicate.id: document.positions.line_of(r.path) for r in parts.read}
     return Loaded(
         goal=goal,
@@ -161,6 +166,7 @@ def _read(values: Mapping[str, object], problems: Problems, request: Request, *,
         escalation=read_escalation(sections.tables["escalation"], harness, problems),
         sandbox=read_sandbox(sections.tables["sandbox"], problems),
         limits=read_limits(sections.tables["limits"], problems),
+        approvals=read_approvals(sections.approvals, problems),
         predicates=predicates,
         delivery=delivery,
         mode=mode,
@@ -292,6 +298,7 @@ def _assembled(parts: _Parts, values: Mapping[str, object], document: Document, 
         sandbox=parts.sandbox,
         limits=parts.limits,
         autonomy=read_autonomy(parts.sections.tables["autonomy"]),
+        approvals=parts.approvals,
     )
 
 

@@ -33,6 +33,7 @@ class Sections(msgspec.Struct, frozen=True, kw_only=True):
     remedies: Sequence[Table]
     routes: Sequence[Table]
     captures: Sequence[Table]
+    approvals: Sequence[Table]
     guards: Sequence[Table]
     window: Table
     groups: Groups
@@ -46,9 +47,9 @@ def read_sections(values: Mapping[str, object], problems: Problems, *, base: Pat
         name: _read_plain(name, fields, values, problems, base=base)
         for name, fields in vocabulary.TABLES.items()
     }
-    remedies, routes, captures = (
+    remedies, routes, captures, approvals = (
         read_tables(values.get(name), vocabulary.ARRAYS[name], problems, path=(*base, name), name=name)
-        for name in ("remedy", "route", "capture")
+        for name in ("remedy", "route", "capture", "approval")
     )
     sections = Sections(
         top=top,
@@ -56,6 +57,7 @@ def read_sections(values: Mapping[str, object], problems: Problems, *, base: Pat
         remedies=remedies,
         routes=routes,
         captures=captures,
+        approvals=approvals,
         guards=_read_guards(values.get("enforcement"), problems, path=(*base, "enforcement")),
         window=_read_window(values.get("budget"), problems, path=(*base, "budget", "window")),
         groups=read_groups(values.get("group"), problems, path=(*base, "group")),

@@ -14,10 +14,8 @@ from kazid.goalfile.positions import Path
 from kazid.goalfile.predicates import LIVE_ONLY_KEYS, Read
 from kazid.goalfile.problems import Problems
 from kazid.goalfile.sections import Sections
-from kazid.goalfile.vocabulary import RISKS
 
 NOT_BUILT = "not built yet"
-UNBUILT_LEVELS = ("propose", "approve")
 REF_KINDS = ("ratchet", "static", "coverage")
 """Kinds that can be compared with what a commit measures."""
 INERT = (("economy", "nobody is asked for a debrief yet"), ("memory", "no corpus is offered to agents yet"))
@@ -56,10 +54,6 @@ def notices_of(goal: Goal, sections: Sections, read: Sequence[Read]) -> Iterator
 def _in_tables(sections: Sections) -> Iterator[tuple[Path, str]]:
     if sections.captures:
         yield sections.captures[0].path, "[[capture]]"
-    for key in ("level", *RISKS):
-        level = sections.tables["autonomy"].text(key)
-        if level in UNBUILT_LEVELS:
-            yield ("autonomy", key), f'[autonomy] {key} = "{level}"'
     for group in sections.groups.groups:
         table = sections.groups.tables.get(group.id)
         if table is not None and table.has("budget"):
@@ -70,11 +64,6 @@ def _in_predicates(read: Sequence[Read]) -> Iterator[tuple[Path, str]]:
     kinds_named: set[str] = set()
     for each in read:
         predicate, kind = each.predicate, each.kind
-        if predicate.autonomy.value in UNBUILT_LEVELS:
-            yield (
-                (*each.path, "autonomy"),
-                f'predicate "{predicate.id}": autonomy "{predicate.autonomy.value}"',
-            )
         if not kind.built and kind.name not in kinds_named:
             kinds_named.add(kind.name)
             yield (*each.path, "provider"), f'predicate "{predicate.id}": provider "{kind.name}"'

@@ -20,6 +20,8 @@ HARNESS_IDS = (
 )  # fmt: skip
 """Agents a goal-file may name, besides those that the settings and plugins declare."""
 LEVELS = ("observe", "propose", "approve", "act")
+GATES = ("detection", "execution", "landing", "deploy")
+ROLES = ("operator", "approver", "admin")
 RISKS = ("restart", "config", "code", "deploy", "data")
 INTEGRATION_MODES = ("none", "commit", "branch", "pr", "merge")
 ESCALATION_LADDER = ("claude-haiku-4-5", "claude-sonnet-5", "claude-opus-4-8")
@@ -339,6 +341,18 @@ AUTONOMY: Fields = {
     },
 }
 
+APPROVAL: Fields = {
+    "gate": KeySpec(
+        type=KeyType.STRING,
+        choices=GATES,
+        required=True,
+        help="before an agent is sent, before what is run, before work leaves the goal's tree, before a deploy",
+    ),
+    "from": KeySpec(type=KeyType.STRING_LIST, help=f"roles that may say yes: {', '.join(ROLES)}; approver"),
+    "count": KeySpec(type=KeyType.POSITIVE_INTEGER, default=1, help="how many of them have to"),
+    "expires": KeySpec(type=KeyType.DURATION, default="24h", help="then it is asked for anew"),
+}
+
 CONVENTIONS: Fields = {
     "process_contract": KeySpec(
         type=KeyType.BOOLEAN, default=True, help="append the fixed rules to every prompt"
@@ -376,7 +390,13 @@ TABLES: Mapping[str, Fields] = {
 }
 """The plain tables. `[enforcement]` has `guard` and `roles` besides, `[budget]` `window`, `[deploy]` `env`, `layer`."""
 
-ARRAYS: Mapping[str, Fields] = {"remedy": REMEDY, "route": ROUTE, "group": GROUP, "capture": CAPTURE}
+ARRAYS: Mapping[str, Fields] = {
+    "remedy": REMEDY,
+    "route": ROUTE,
+    "approval": APPROVAL,
+    "group": GROUP,
+    "capture": CAPTURE,
+}
 """The arrays of tables, `[[predicate]]` apart: its keys depend on its kind."""
 
 PREDICATE: Fields = {

@@ -214,7 +214,10 @@ class Goals:
     async def _recovered(self, state: GoalState, last: Now) -> None:
         now = self._clock.now()
         event = TaskRecovered(
-            shift_s=shift_s(last, now), down_s=max(0.0, now.wall_s - last.wall_s), taken_over_s=now.boot_s
+            shift_s=shift_s(last, now),
+            down_s=max(0.0, now.wall_s - last.wall_s),
+            taken_over_s=now.boot_s,
+            executor_uid=self._world.approvers.executor_uid,
         )
         try:
             await state.record(event)

@@ -10,10 +10,19 @@ from collections.abc import Awaitable, Callable, Collection
 import anyio
 import structlog
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
+from kazid.core import approval
 from kazid.core.decision import Conclude, Decision
 from kazid.core.errors import JournalUnavailable
-from kazid.core.event import ActDeferred, WorktreeCreated, WorktreeDelivered, WorktreeRemoved, WorktreeSkipped
+from kazid.core.event import (
+    ActDeferred,
+    ReconcileRequested,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
+    WorktreeSkipped,
+)
 from kazid.core.ids import PredicateId
 from kazid.core.placement import Step, end_of_idling, step_before
 from kazid.core.progress import Progress
@@ -124,6 +133,13 @@ class Placing:
             took_s = round(anyio.current_time() - began_s, 3)
         finally:
             self._world.executor.release(state.uid)
+        if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(goal):
+            reason = (
+                f"[autonomy] keeps agents' work back, and there is no repository to keep it in: {made.reason}"
+            )
+            end = Conclude(status=GoalStatus.STUCK, cause=Cause.WORKTREE_FAILED, reason=reason)
+            await self._conclude(end, decision)
+            return True
 
         def still(now: Progress, _: object) -> bool:
             is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
@@ -149,6 +165,13 @@ class Placing:
         if refusal is not None:
             await self._conclude(refusal, decision)
             return True
+        cleared = approval.before_delivery(state.spec, state.progress, self._world.clock.now())
+        if not isinstance(cleared, approval.Cleared):
+            return False
+        if await self._world.approvers.voids(state, cleared.plans):
+            return True
+        if cleared.plans and not await self._is_as_approved(cleared):
+            return False
         waits = self._world.executor.reserve(state.uid, state.spec, DELIVER)
         if waits is not None:
             log.info("worktree.waits", goal_id=state.spec.id, waits_for=waits[0], holder=waits[1])
@@ -163,6 +186,8 @@ class Placing:
             end = Conclude(status=GoalStatus.STUCK, cause=Cause.DELIVERY_CONFLICT, reason=done)
             await self._conclude(end, decision)
             return True
+        if isinstance(done, WorktreeDelivered):
+            done = replace(done, plans=cleared.plans, approved_by=cleared.by)
         is_recorded = await state.record(done, only_if=lambda p, _: p.worktree == tree)
         if isinstance(done, WorktreeRemoved):
             log.info("worktree.collided", goal_id=state.spec.id, reason=done.reason)
@@ -170,6 +195,16 @@ class Placing:
             log.info("worktree.delivered", goal_id=state.spec.id, files=done.files_total)
             await self._world.places.remove(state.uid, tree, has_landed=True)
         return True
+
+    async def _is_as_approved(self, cleared: approval.Cleared) -> bool:
+        """Whether the goal's tree is the patch that people said yes to; else it is looked at, and asked for anew."""
+        state = self._state
+        tree = await self._world.observer.tree_hash(state.placed)
+        asked = [approval.asked_for(state.progress, sha256) for sha256 in cleared.plans]
+        if all(a is not None and list(a.plan.trees) == [tree] for a in asked):
+            return True
+        await state.record(ReconcileRequested(by=approval.GUARD))
+        return False
 
     async def _drop(self, decision: Decision) -> bool:
         state, tree = self._state, self._state.progress.worktree

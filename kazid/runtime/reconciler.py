@@ -18,6 +18,7 @@ from kazid.core.bundling import events_of
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
+    Ask,
     Cancel,
     CloseEpisode,
     Conclude,
@@ -27,6 +28,7 @@ from kazid.core.decision import (
     OpenEpisode,
     Resume,
     StepUp,
+    Void,
 )
 from kazid.core.errors import JournalUnavailable
 from kazid.core.event import (
@@ -192,7 +194,7 @@ class Reconciler:
                 case Cancel():
                     self._cancel(decision)
                     return None
-                case OpenEpisode() | StepUp() | Resume():
+                case OpenEpisode() | StepUp() | Resume() | Ask() | Void():
                     event = event_of(decision, self._state.progress)
                     await self._state.record(event, only_if=self._stands(decision))
                 case CloseEpisode():
@@ -303,6 +305,8 @@ class Reconciler:
             return True
         if not await self._tree.is_as_judged(decision):
             return False
+        if await self._world.approvers.voids(state, decision.plans):
+            return True
         progress = state.progress
         if progress.episode is None:
             return True
@@ -327,6 +331,8 @@ class Reconciler:
             title=decision.title,
             half_open=decision.half_open,
             assignment=decision.assignment,
+            plans=decision.plans,
+            approved_by=decision.approved_by,
             tokens_reserved=reserved.tokens,
             cost_usd_reserved=reserved.cost_usd,
             trees=trees_of(acting),

@@ -143,6 +143,7 @@ class Service:
             spec_sha256=spec_sha256(goal),
             fresh=True,
             by=caller.login,
+            executor_uid=self._world.approvers.executor_uid,
         )
         await state.record(applied, header=header, idempotency_key=idempotency_key)
         await fault_point("goal.created")
@@ -170,6 +171,7 @@ class Service:
                 spec_sha256=spec_sha256(goal),
                 fresh=outcome in (Change.REVIVED, Change.REOPENED),
                 by=caller.login,
+                executor_uid=self._world.approvers.executor_uid,
             )
 
         def still(now: Progress, _: Now) -> bool:

@@ -6,8 +6,10 @@ So the question that was decided is asked again under the state's lock: nothing 
 
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from kazid.core.decide import decide
-from kazid.core.decision import Decision, Hold, Look
+from kazid.core.decision import Ask, Decision, Hold, Look
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.vector import assess
@@ -31,5 +33,7 @@ def _essence(decision: Decision) -> object:
             return (decision.status, decision.cause)
         case Look():
             return (decision.hold.status, decision.hold.cause)
+        case Ask():
+            return replace(decision.plan, until_wall_s=0.0)
         case _:
             return decision

@@ -7,6 +7,7 @@ from kazid.core.ids import AttemptId
 from kazid.ports.clock import Clock
 from kazid.ports.watcher import Watcher
 from kazid.ports.workspace import Workspaces
+from kazid.runtime.approvers import Approvers
 from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor
 from kazid.runtime.fleet import Fleet
@@ -37,6 +38,7 @@ class World:
         windows: ChangeWindows,
         watcher: Watcher,
         hooks: Hooks,
+        approvers: Approvers | None = None,
     ) -> None:
         self.clock = clock
         self.health = health
@@ -51,6 +53,7 @@ class World:
         self.places = places
         self.watcher = watcher
         self.hooks = hooks
+        self.approvers = approvers or Approvers()
         self.ends_attempts = True
         self.push_counts = PushCounts()
         self.turns_total = 0

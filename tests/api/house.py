@@ -19,6 +19,7 @@ from kazid.adapters.memory.briefer import MemoryBriefer
 from kazid.api.app import ApiContext, build_app
 from kazid.api.peer import login_of
 from kazid.api.server import serve
+from kazid.core.approval import Refused
 from kazid.core.goal import Goal
 from kazid.core.ids import Owner
 from kazid.goalfile.load import Defaults
@@ -97,6 +98,7 @@ class House:
         self.service = FakeService()
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
+        self.approving = FakeApproving(self.service)
         self.context = ApiContext(
             **{
                 "harnesses": lambda: listed(BUILTIN.values(), default="claude"),
@@ -118,6 +120,7 @@ class House:
                 "read_text": _no_files,
                 "try_out": _no_looks,
                 "acknowledge": self.service.acknowledge,
+                "approving": self.approving,
                 "hooks": Hooks(b"k" * 32),
                 **context,
             },
@@ -186,6 +189,25 @@ def mine(goal: Goal) -> Goal:
 
 def _no_files(path: str) -> str:
     raise FileNotFoundError(2, "no such file", path)
+
+
+class FakeApproving:
+    """Nothing waits for anybody; what it is told is heard."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self.refused: Refused | None = None
+
+    def pending(self, sees: Any) -> list[Any]:
+        return []
+
+    async def approve(self, owner: str, goal_id: str, **what: Any) -> Refused | None:
+        self._service._steer("approve", owner, goal_id, None, **what)
+        return self.refused
+
+    async def reject(self, owner: str, goal_id: str, **what: Any) -> Refused | None:
+        self._service._steer("reject", owner, goal_id, None, **what)
+        return self.refused
 
 
 async def _no_looks(*_: Any) -> list[Any]:

@@ -66,11 +66,14 @@ PRESENT = {
     "openapi",
     "audit_verify",
     "harnesses",
+    "approvals",
 }
 READS = {"status", "explain", "follow", "wait"}
 STEERS = {"ack", "suspend", "resume", "stop", "delete", "reconcile"}
 OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "export_traces", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
+APPROVES = {"approve", "reject"}
+"""Whether it counts is the rule's to say (tests/core/test_approval.py); this is who may ask."""
 FLEET = {"freeze", "thaw"}
 ADMIN = {"restart", "audit"}
 
@@ -82,6 +85,9 @@ def _allowed(operation: str, goal: str) -> set[str]:
         return {"own": EVERYBODY, "web": READERS | {"web-viewer", "web-operator"}, "others": READERS}[goal]
     if operation in STEERS:
         return {"own": EVERYBODY, "web": FOR_ALL | {"web-operator"}, "others": FOR_ALL}[goal]
+    if operation in APPROVES:
+        own = {"own": {"own-operator"}, "web": {"web-operator"}, "others": set[str]()}[goal]
+        return FOR_ALL | {"approver"} | own
     if operation in OF_THE_OWNER:
         return EVERYBODY if goal == "own" else set()
     if operation in {"lint", "try"}:

@@ -5,6 +5,12 @@ from typing import get_args
 import msgspec
 import pytest
 
+from kazid.core.approval_event import (
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalRequested,
+    ApprovalVoided,
+)
 from kazid.core.bundle import Bundle, BundledAttempt, BundledPredicate
 from kazid.core.event import (
     ActDeferred,
@@ -54,12 +60,31 @@ from kazid.core.event import (
 from kazid.core.goal import Budget, Group, Scope
 from kazid.core.ids import Epoch, Generation, Offset, PredicateId, Seq, TreeHash
 from kazid.core.instant import Now
+from kazid.core.level import Gate
+from kazid.core.plan import Plan
+from kazid.core.roles import Role
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Direction, Finding, Status, Verdict
 from kazid.core.window import Spending
 from kazid.core.worktree import Worktree
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy, act_intended, as_json, goal_applied
 
+PLAN = Plan(
+    gate=Gate.DEPLOY,
+    act="deploy",
+    title="ship",
+    predicates=(PredicateId("deployed"),),
+    evidence="e",
+    argv=("ship",),
+    spec_sha256="s",
+    generation=Generation(1),
+    epoch=Epoch(1),
+    episode=1,
+    attempt=1,
+    roles=(Role.APPROVER,),
+    count=1,
+    until_wall_s=9.0,
+)
 GOAL = a_goal(
     a_predicate("livez", live=True, group="g"),
     a_predicate("tests", acceptance=True),
@@ -160,6 +185,10 @@ EVENTS: dict[type, Event] = {
             survivors=(12, 13),
         ),
         ActDeferred(waits_for="lease", holder="bob/site"),
+        ApprovalRequested(plan=PLAN, plan_sha256=PLAN.sha256),
+        ApprovalGranted(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, by="pia", by_uid=7, is_enough=True),
+        ApprovalRejected(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, by="pia", by_uid=7, reason="no"),
+        ApprovalVoided(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, reason="changed: argv", lost="pia"),
         DispatchPrepared(
             attempt_id=act_intended().attempt_id,
             program="claude",

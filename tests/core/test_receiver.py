@@ -117,7 +117,6 @@ def a_receiver(**fields: object) -> Receiver:
         pytest.param(AlertAcknowledged(by="ada"), NoticeKind.TAKEN, "", id="ack"),
         pytest.param(GoalResumed(reason="r", by="ada"), NoticeKind.TAKEN, "resumed", id="a-person-resumed"),
         pytest.param(GoalResumed(reason="r", by=BY_EXPIRY), None, "", id="nobody-resumed"),
-        pytest.param(ActDeferred(waits_for="approval", holder="2 of 2"), NoticeKind.PROBLEM, "approval", id="approval"),
         pytest.param(ActDeferred(waits_for="lease", holder="x"), None, "", id="a-lease-is-nobodys-business"),
         pytest.param(
             IncidentOpened(red=["a", "b"], acting=[], active=9), NoticeKind.PROBLEM, "incident", id="common-cause"

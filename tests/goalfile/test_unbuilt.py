@@ -15,10 +15,6 @@ from tests.goalfile.loading import PREDICATE, PROBE, loaded
             "[[capture]]",
             id="capture",
         ),
-        pytest.param("[autonomy]\ncode = 'propose'\n", 7, "autonomy.code", 'code = "propose"', id="propose"),
-        pytest.param(
-            "autonomy = 'approve'\n", 6, "predicate[1].autonomy", 'predicate "p": autonomy', id="approve"
-        ),
         pytest.param(
             "[[group]]\nid = 'a'\nbudget = 3\n", 8, "group[1].budget", 'group "a": budget', id="group-budget"
         ),
@@ -52,6 +48,10 @@ def test_what_is_not_built_is_named_with_its_place(text: str, line: int, key: st
             "[[group]]\nid = 'a'\n[[group]]\nid = 'b'\nparent = 'a'\nneeds = []\n", id="groups-that-only-sort"
         ),
         pytest.param("autonomy = 'observe'\n[autonomy]\nlevel = 'act'\ndeploy = 'observe'\n", id="autonomy"),
+        pytest.param(
+            "[autonomy]\ncode = 'approve'\n[[approval]]\ngate = 'deploy'\nfrom = ['approver']\ncount = 2\n",
+            id="approvals",
+        ),
         pytest.param("[conventions]\nextra_rules = ['x']\n", id="conventions"),
         pytest.param("[labels]\na = 'b'\n[metadata]\nc = 1\n", id="labels-and-metadata"),
         pytest.param("[budget]\nmax_cost_usd = 1\n", id="cost"),

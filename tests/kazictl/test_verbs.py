@@ -517,3 +517,55 @@ def test_doctor_names_program_credential_and_config_home_of_each_agent(
     assert "credential KEY; config home /home/u/.agent" in told[0]["found"]
     assert "log in" in told[1]["todo"]
     assert "no-such-agent is not on your PATH" in kazictl("doctor").stdout
+
+
+HASH = "ab" * 32
+WAITING = {
+    "approvals": [
+        {
+            "ref": "ops/web", "owner": "ops", "goal_id": "web", "plan_sha256": HASH, "since": 1.0, "given": ["kim"],
+            "is_met": False,
+            "plan": {
+                "gate": "deploy", "title": "deploy: ship", "argv": ["ship", "now"], "roles": ["approver"], "count": 2,
+                "until": 0.0,
+            },
+        },
+        {"ref": "ops/web", "is_met": True, "plan": {}},
+    ],
+    "schema_version": 1,
+    "exit_code": 0,
+}  # fmt: skip
+
+
+def test_approvals_shows_what_waits_with_the_words_to_say_yes(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("GET", "/v1/approvals", Answer(body=msgspec.json.encode(WAITING)))
+    lines = kazictl("approvals").stdout.splitlines()
+    assert lines[0] == "ops/web: deploy: deploy: ship"
+    assert "needs 2 of approver, not ops; said yes: kim" in lines[1]
+    assert lines[2:] == ["  runs: ship now", f"  kazictl approve ops/web --plan {HASH}"]
+    assert one_document(kazictl("approvals", "--json"))["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "path", "body", "said"),
+    [
+        pytest.param(["approve", "web", "--plan", HASH], "approve", {"plan": HASH}, "approved", id="yes"),
+        pytest.param(
+            ["approve", "goal:web", "--plan", HASH], "approve", {"plan": HASH}, "approved", id="typed"
+        ),
+        pytest.param(["reject", "web", "--reason", "no"], "reject", {"reason": "no"}, "rejected", id="no"),
+    ],
+)
+def test_a_word_on_a_plan_is_sent_and_what_the_goal_does_then_is_said(
+    daemon: FakeDaemon, kazictl: Kazictl, argv: list[str], path: str, body: dict[str, str], said: str
+) -> None:
+    daemon.on("POST", f"{GOAL}/{path}", document(a_goal(status="waiting", exit_code=6)))
+    finished = kazictl(*argv)
+    assert (finished.returncode, finished.stdout) == (0, f"ops/web: {said}; now waiting\n")
+    assert msgspec.json.decode(daemon.requests[0].body) == body
+
+
+def test_what_is_no_goal_cannot_be_approved_yet(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    finished = kazictl("approve", "draft:web", "--plan", HASH)
+    assert finished.returncode == 2
+    assert "only goals wait" in finished.stderr

@@ -4,7 +4,7 @@
 """
 
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
@@ -27,12 +27,15 @@ from kazid.core.goal import Goal
 from kazid.core.ids import AttemptId, GoalUid, Offset, Seq
 from kazid.core.json import Json
 from kazid.core.replay import replay
+from kazid.core.roles import Grant
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.belonging import Belonging
 from kazid.ports.commands import CommandRunner
 from kazid.ports.harness import Harness
 from kazid.ports.programs import Installed
 from kazid.ports.provider import Look, Provider
+from kazid.runtime.approvers import Approvers
+from kazid.runtime.approving import Approving
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.change_windows import ChangeWindows
 from kazid.runtime.executor import Executor, ExecutorLimits
@@ -50,6 +53,8 @@ from kazid.runtime.world import World
 from tests.fakes import ScriptedHarness
 
 ME = Caller(uid=1000, login="me", pid=4242)
+DAEMON_UID = 990
+"""Whom acts run as."""
 
 
 class Scene:
@@ -94,7 +99,12 @@ class House:
         self.runner = ScriptedRunner(clock=self.clock, scripts=lambda order: self._script(order.argv[0]))
         self.harness = ScriptedHarness()
         self.harnesses: dict[str, Harness] = {"claude": self.harness}
+        self.grants: dict[int, tuple[str, Sequence[Grant]]] = {}
+        """By uid: who has which roles now."""
         self._numbers = itertools.count(1)
+
+    async def grants_of(self, uid: int) -> tuple[str, Sequence[Grant]]:
+        return self.grants.get(uid, (str(uid), ()))
 
     def _script(self, command: str) -> Script:
         return self.scripts.get(command, Script(duration_s=1.0))
@@ -188,6 +198,7 @@ class Daemon:
             windows=ChangeWindows(clock=house.clock, span_of=span_of),
             watcher=house.watcher,
             hooks=self.hooks,
+            approvers=Approvers(executor_uid=DAEMON_UID, grants_of=house.grants_of),
         )
         self.goals = Goals(
             journal=house.journal,
@@ -196,6 +207,7 @@ class Daemon:
             world=self.world,
             broadcaster=self.broadcaster,
         )
+        self.approving = Approving(self.goals, house.journal, house.clock)
         self.lease_keeper = LeaseKeeper(leases, self.goals)
         self.fed = 0
         self.pulse = Pulse(

@@ -97,12 +97,13 @@ class Town(RealDaemon):
         account = pwd.getpwnam("kzt-daemon")
         can_run = _can_run_python(account)
         whom: dict[str, Any] = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self.state_dir.mkdir(mode=0o700)
+        self.state_dir.mkdir(mode=0o700, exist_ok=True)
         if can_run:
             shutil.chown(self.state_dir, "kzt-daemon", "kzt-daemon")
         settings = self.base / "kazid.toml"
         settings.write_text(SETTINGS)
         settings.chmod(0o644)
+        self.socket.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self.socket))
         listener.listen(64)
@@ -137,7 +138,8 @@ class Town(RealDaemon):
             capture_output=True, text=True, timeout=90, check=True,
         )  # fmt: skip
         status, text = json.loads(run.stdout)
-        return status, json.loads(text) if text.startswith("{") else {"text": text}
+        is_one = text.startswith("{") and "\n" not in text.strip()
+        return status, json.loads(text) if is_one else {"text": text}
 
 
 def _can_run_python(account: pwd.struct_passwd) -> bool:
@@ -243,3 +245,66 @@ def test_who_leaves_the_group_or_is_deleted_has_lost_the_role(town: Town) -> Non
     eventually(
         lambda: town.ask("kzt-member", "GET", "/v1/goals")[0] == 403, within_s=30, what="the role is gone"
     )
+
+
+WAITS = """
+id = "site"
+standing = true
+[[predicate]]
+id = "up"
+provider = "custom_script"
+cmd = "test"
+args = ["-e", "DONE"]
+live = true
+interval = "1s"
+confirm = 1
+recover = 1
+timeout_ms = 5000
+[[remedy]]
+cmd = "sh"
+args = ["-c", "echo ran >> OUT; touch DONE"]
+[autonomy]
+level = "approve"
+"""
+SITE = "/v1/goals/kzt-owner/site"
+
+
+def test_an_act_waits_for_another_persons_yes_through_kill_9_and_runs_once(town: Town, base: Path) -> None:
+    folder = base / "out"
+    folder.mkdir()
+    folder.chmod(0o777)
+    out, done = folder / "ran", folder / "done"
+    file = write_goal(base / "g", WAITS.replace("DONE", str(done)).replace("OUT", str(out)))
+    apply = {"goal_file": file.read_text(), "source_path": str(file), "path": os.environ["PATH"]}
+    assert town.ask("kzt-owner", "POST", "/v1/goals", apply)[0] == 201
+
+    def plan_of() -> str:
+        _, said = town.ask("kzt-approver", "GET", "/v1/approvals")
+        return next((row["plan_sha256"] for row in said["approvals"] if not row["is_met"]), "")
+
+    plan: str = eventually(plan_of, within_s=60, what="the act is asked for")
+    refused = {
+        "kzt-owner": (403, plan), "kzt-operator": (403, plan), "kzt-member": (403, plan), "kzt-stranger": (403, plan),
+        "kzt-daemon": (403, plan), "kzt-approver": (409, "0" * 64),
+    }  # fmt: skip
+    for who, (status, named) in refused.items():
+        answer = town.ask(who, "POST", f"{SITE}/approve", {"plan": named})
+        assert answer[0] == status, f"{who}: {answer}"
+    town.kill9()
+    town.start()
+    assert eventually(plan_of, within_s=60, what="it is still asked for") == plan
+    assert not out.exists(), "nobody said yes"
+    assert town.ask("kzt-approver", "POST", f"{SITE}/approve", {"plan": plan})[0] == 200
+    town.kill9()
+    town.start()
+    eventually(out.exists, within_s=60, what="what was approved is done")
+    eventually(
+        lambda: town.ask("kzt-member", "GET", SITE)[1].get("status") == "holding",
+        within_s=60,
+        what="it holds",
+    )
+    assert out.read_text() == "ran\n", "once"
+    _, told = town.ask("kzt-owner", "GET", f"/v1/events?goal={SITE.removeprefix('/v1/goals/')}")
+    events = [json.loads(line) for line in told["text"].splitlines()]
+    (intent,) = [e["event"] for e in events if e["event"]["type"] == "act.intended"]
+    assert (intent["plans"], intent["approved_by"]) == ([plan], ["kzt-approver"])

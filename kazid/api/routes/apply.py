@@ -5,7 +5,7 @@ from starlette.responses import Response
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.streams import while_connected
-from kazid.api.submission import load_to_check, load_to_drive, notices_of
+from kazid.api.submission import load_to_check, load_to_drive, notices_of, unapprovable
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
 from kazid.core.confinement import unenforceable
@@ -60,7 +60,11 @@ async def check(call: Call) -> Response:
 async def _submit(call: Call, loaded: Loaded) -> Response:
     goal = loaded.goal
     _check_roles(call, goal)
-    beyond = [*exceeded(call.context.policies(), goal), *await _unenforceable(call, goal)]
+    beyond = [
+        *exceeded(call.context.policies(), goal),
+        *await _unenforceable(call, goal),
+        *unapprovable(call, goal),
+    ]
     if beyond:
         raise AdmissionRefused(beyond)
     key = call.idempotency_key(goal.owner, goal.id)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import problem_items
-from kazid.api.submission import load_submitted
+from kazid.api.submission import load_submitted, unapprovable
 from kazid.api.trials import tried
 from kazid.core.errors import GoalFileError
 from kazid.core.roles import Need
@@ -17,6 +17,7 @@ from kazid.wire import exit_codes
 from kazid.wire.messages import LintFindingItem, LintReport, LintRequest
 
 NOT_BUILT = "not-built"
+FOUR_EYES = "four-eyes"
 
 
 async def lint(call: Call) -> Response:
@@ -33,7 +34,7 @@ async def lint(call: Call) -> Response:
     if trials is not None and not request.no_run and call.caller.uid == context.own_uid:
         doubts = await tried(loaded, trials)
         loaded = replace(loaded, findings=(*loaded.findings, *doubts))
-    findings = _findings(loaded)
+    findings = [*_findings(loaded), *_unapprovable(call, loaded)]
     return json_response(
         LintReport(
             goal_id=loaded.goal.id,
@@ -60,6 +61,14 @@ def _findings(loaded: Loaded) -> list[LintFindingItem]:
             line=p.line,
         )
         for p in loaded.unbuilt
+    ]
+
+
+def _unapprovable(call: Call, loaded: Loaded) -> list[LintFindingItem]:
+    """Approvals that nobody here can ever give: `apply` refuses them, too."""
+    return [
+        LintFindingItem(predicate=None, code=FOUR_EYES, severity="refuse", why=problem.message, line=None)
+        for problem in unapprovable(call, loaded.goal)
     ]
 
 

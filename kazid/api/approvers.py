@@ -1,0 +1,25 @@
+"""Who somebody is now, asked again before an act that rests on their yes: login and roles of a uid."""
+
+import pwd
+from collections.abc import Callable, Sequence
+
+from kazid.api.accounts import Groups
+from kazid.core.roles import Given, Grant, grants_for
+
+
+class Roles:
+    """Grants by uid, from the settings in force and the machine's user database."""
+
+    def __init__(self, roles: Callable[[], Sequence[Given]], groups: Groups | None = None) -> None:
+        self._roles = roles
+        self._groups = groups or Groups()
+
+    async def of(self, uid: int) -> tuple[str, Sequence[Grant]]:
+        """The login and the grants; no grant for a uid that has no name any more."""
+        try:
+            account = pwd.getpwuid(uid)
+        except KeyError:
+            return str(uid), ()
+        given = self._roles()
+        groups = await self._groups.of(uid, account.pw_gid) if any(g.groups for g in given) else ()
+        return account.pw_name, grants_for(given, login=account.pw_name, groups=groups)

@@ -1,0 +1,264 @@
+"""Acts that wait for people, in a whole daemon: asked, approved, looked at again, done; and all that voids it."""
+
+from typing import Any
+
+import anyio
+import pytest
+from msgspec.structs import replace
+
+from kazid.adapters.memory.runner import Script
+from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
+from kazid.core.event import ActIntended, WorktreeDelivered
+from kazid.core.goal import Goal, Isolation
+from kazid.core.level import ApprovalRule, Autonomy, Gate, Level
+from kazid.core.plan import Asked
+from kazid.core.roles import Grant, Role
+from kazid.core.status import Cause, GoalStatus
+from kazid.core.verdict import Verdict, failed, passed
+from kazid.ports.provider import Look
+from kazid.runtime.views import Caller
+from tests.builders import a_goal, a_harness, a_predicate, a_remedy
+from tests.runtime.house import DAEMON_UID, Daemon, House
+
+pytestmark = pytest.mark.trio
+
+APPROVER = (Grant(role=Role.APPROVER),)
+PIA = Caller(uid=2001, login="pia", pid=1, grants=APPROVER)
+APPROVED = Autonomy(level=Level.APPROVE)
+
+
+def _house() -> House:
+    house = House()
+    house.grants[PIA.uid] = (PIA.login, APPROVER)
+    house.repairs("restart", "livez")
+    return house
+
+
+def _service(**others: Any) -> Goal:
+    return a_goal(
+        a_predicate("livez", live=True, confirm=1, recover=1),
+        remedies=others.pop("remedies", [a_remedy("livez")]),
+        standing=True,
+        **{"autonomy": APPROVED, **others},
+    )
+
+
+async def _asked(daemon: Daemon) -> Asked:
+    """The request that stands, as soon as one does."""
+    with anyio.fail_after(300):
+        while True:
+            for pending in daemon.approving.pending(lambda _owner, _labels: True):
+                if not pending.is_met:
+                    return pending.asked
+            await anyio.sleep(0.5)
+
+
+async def _status(daemon: Daemon, status: GoalStatus, cause: Cause | None = None) -> None:
+    with anyio.fail_after(900):
+        while True:
+            view = daemon.service.view("ada", "web")
+            if view.status is status and (cause is None or view.cause is cause):
+                return
+            await anyio.sleep(0.5)
+
+
+async def _events(house: House, kind: type) -> list[Any]:
+    return [r.event for r in await house.events() if isinstance(r.event, kind)]
+
+
+async def test_nothing_runs_until_somebody_else_said_yes_and_then_it_does_once(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        await anyio.sleep(600)
+        assert house.runner.started("restart") == 0
+        view = daemon.service.view("ada", "web")
+        assert view.status is GoalStatus.WAITING
+        assert [g.name for g in view.guards] == ["approval"]
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        await _status(daemon, GoalStatus.HOLDING)
+        assert house.runner.started("restart") == 1
+    (intent,) = await _events(house, ActIntended)
+    assert (intent.plans, intent.approved_by) == ([asked.sha256], ["pia"])
+
+
+@pytest.mark.parametrize("when", [pytest.param(w, id=w) for w in ("asked", "given")])
+async def test_a_crash_forgets_neither_the_request_nor_the_yes(autojump_clock, when: str):
+    house = _house()
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        if when == "given":
+            house.scene.takes_s["livez"] = 5.0
+            assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+    async with house.daemon() as daemon:
+        if when == "asked":
+            await anyio.sleep(120)
+            assert (await _asked(daemon)).sha256 == asked.sha256, "the same request, not another one"
+            assert house.runner.started("restart") == 0
+            assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        await _status(daemon, GoalStatus.HOLDING)
+    assert len(await _events(house, ApprovalRequested)) == 1
+    assert house.runner.started("restart") == 1
+
+
+async def test_who_lost_the_role_by_then_counts_no_more(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        house.scene.takes_s["livez"] = 5.0
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        house.grants[PIA.uid] = (PIA.login, ())
+        again = await _asked(daemon)
+        assert again.given == ()
+        assert house.runner.started("restart") == 0
+    (stale,) = await _events(house, ApprovalVoided)
+    assert (stale.lost, stale.plan_sha256) == ("pia", asked.sha256)
+
+
+async def test_what_is_green_by_then_is_not_done(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        house.scene.up["livez"] = True
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        await _status(daemon, GoalStatus.HOLDING)
+        assert house.runner.started("restart") == 0
+
+
+@pytest.mark.parametrize(
+    ("caller", "type_"),
+    [
+        pytest.param(replace(PIA, login="ada", uid=1000), "four_eyes", id="the-submitter"),
+        pytest.param(replace(PIA, uid=DAEMON_UID), "four_eyes", id="the-executors-user"),
+        pytest.param(replace(PIA, grants=()), "denied", id="no-role"),
+        pytest.param(replace(PIA, grants=(), uid=0, is_unlimited=True), "denied", id="root"),
+    ],
+)
+async def test_whose_word_does_not_count_changes_nothing(autojump_clock, caller: Caller, type_: str):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        refused = await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=caller)
+        assert refused is not None
+        assert refused.type == type_
+        await anyio.sleep(120)
+        assert (await _asked(daemon)).given == ()
+        assert house.runner.started("restart") == 0
+
+
+async def test_a_no_ends_the_waiting(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        await _asked(daemon)
+        said = await daemon.approving.reject("ada", "web", plan="", reason="after the freeze", caller=PIA)
+        assert said is None
+        await _status(daemon, GoalStatus.STUCK, Cause.REJECTED)
+        assert "after the freeze" in (daemon.service.view("ada", "web").reason or "")
+
+
+async def test_a_new_spec_voids_what_was_said(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        await daemon.apply(_service(remedies=[replace(a_remedy("livez"), args=("--hard",))]))
+        refused = await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA)
+        assert refused is not None
+        assert refused.type == "approval_stale"
+        assert list((await _asked(daemon)).plan.argv) == ["restart", "--hard"]
+        assert house.runner.started("restart") == 0
+
+
+# --- what agents make -------------------------------------------------------------------------------------------------
+
+
+class _Reads:
+    """Green when the file `a` of the folder it is given says so."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def evaluate(self, options: Any, look: Look, commands: object) -> Verdict:
+        await anyio.sleep(0.01)
+        text = self.house.workspaces.read(look.workspace, "a")
+        return passed() if (text or "").startswith("fixed") else failed("broken", f"a is {text}")
+
+
+def _workshop() -> House:
+    house = _house()
+    house.workspaces.write("/w", "a", "broken")
+    house.worktrees.make_repository("/w")
+    house.providers["test_runner"] = _Reads(house)
+    house.scripts["claude"] = Script(
+        duration_s=1.0, effect=lambda order: house.workspaces.write(order.cwd, "a", "fixed")
+    )
+    return house
+
+
+def _work(level: Level, **others: Any) -> Goal:
+    goal = a_goal(
+        a_predicate("tests"), harness=a_harness(), workspace="/w", autonomy=Autonomy(level=level), **others
+    )
+    return replace(goal, isolation=Isolation(mode="worktree"))
+
+
+async def test_what_an_agent_proposes_stays_in_its_tree(autojump_clock):
+    house = _workshop()
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.PROPOSE))
+        await _status(daemon, GoalStatus.STUCK, Cause.PROPOSED)
+        tree = daemon.service.view("ada", "web").progress.worktree
+        assert tree is not None
+        assert tree.path in (daemon.service.view("ada", "web").reason or "")
+        assert house.workspaces.read(tree.folder, "a") == "fixed"
+        assert house.workspaces.read("/w", "a") == "broken"
+
+
+async def test_exactly_what_was_approved_reaches_the_workspace(autojump_clock):
+    house = _workshop()
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.APPROVE))
+        first = await _asked(daemon)
+        assert (first.plan.gate, first.plan.act) == (Gate.LANDING, "deliver")
+        await anyio.sleep(60)
+        assert house.workspaces.read("/w", "a") == "broken"
+        tree = daemon.service.view("ada", "web").progress.worktree
+        assert tree is not None
+        house.workspaces.write(tree.folder, "a", "fixed, and something else")
+        assert await daemon.approving.approve("ada", "web", plan=first.sha256, caller=PIA) is None
+        second = await _asked(daemon)
+        assert house.workspaces.read("/w", "a") == "broken", "another tree is another patch"
+        assert second.plan.trees != first.plan.trees
+        assert await daemon.approving.approve("ada", "web", plan=second.sha256, caller=PIA) is None
+        await _status(daemon, GoalStatus.CONVERGED)
+        assert house.workspaces.read("/w", "a") == "fixed, and something else"
+    (delivered,) = await _events(house, WorktreeDelivered)
+    assert (delivered.plans, delivered.approved_by) == ([second.sha256], ["pia"])
+
+
+async def test_work_that_cannot_be_kept_back_is_not_begun(autojump_clock):
+    house = _workshop()
+    house.worktrees._repositories.clear()
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.PROPOSE))
+        await _status(daemon, GoalStatus.STUCK, Cause.WORKTREE_FAILED)
+        assert house.runner.started("claude") == 0
+
+
+async def test_an_agent_waits_for_the_finding_to_be_confirmed(autojump_clock):
+    house = _workshop()
+    gates = (ApprovalRule(gate=Gate.DETECTION),)
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.ACT, approvals=gates))
+        asked = await _asked(daemon)
+        await anyio.sleep(60)
+        assert house.runner.started("claude") == 0
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        await _status(daemon, GoalStatus.CONVERGED)
+        assert house.runner.started("claude") == 1

@@ -9,7 +9,7 @@ from functools import partial
 import anyio
 from msgspec.structs import replace
 
-from kazid.api.context import MODE_USER
+from kazid.api.context import MODE_SYSTEM
 from kazid.api.endpoint import Call
 from kazid.api.problem import bad_request
 from kazid.core.approval import unmeetable
@@ -59,7 +59,7 @@ async def load_to_drive(call: Call, request: ApplyRequest) -> Loaded:
 def unapprovable(call: Call, goal: Goal) -> list[Problem]:
     """Approvals that the goal needs and nobody here can ever give: refused, rather than waited for."""
     context = call.context
-    why = unmeetable(goal, is_one_uid=context.place_mode == MODE_USER, given=context.roles())
+    why = unmeetable(goal, is_one_uid=context.place_mode != MODE_SYSTEM, given=context.roles())
     return [Problem(message=sentence, key="approval") for sentence in why]
 
 

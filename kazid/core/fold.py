@@ -132,7 +132,7 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
             return _episode_opened(progress, event, at)
         case EpisodeClosed():
             return _episode_left(progress, at.boot_s)
-        case DispatchPrepared():
+        case DispatchPrepared() | AlertAcknowledged():
             return progress
         case LadderClimbed():
             assert progress.episode is not None, "a ladder is an episode's"
@@ -161,8 +161,6 @@ def advance(goal: Goal, progress: Progress, event: Event, *, at: Now) -> Progres
                 reason=event.reason,
                 status_since_wall_s=at.wall_s,
             )
-        case AlertAcknowledged():
-            return progress
         case ApprovalEvent():
             return petition.told(progress, event, at)
         case ReconcileRequested():
@@ -196,8 +194,7 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
     progress = folded.progress
     if progress.desired is Desired.DELETED:
         return progress
-    is_new_generation = event.generation != progress.generation
-    known = set(event.goal.predicate_ids)
+    is_new_generation, known = event.generation != progress.generation, set(event.goal.predicate_ids)
     progress = replace(
         progress,
         generation=event.generation,
@@ -278,8 +275,11 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
     score = stuck.score(progress)
     is_best = episode.score_best is None or score < episode.score_best
     fingerprints = () if is_best else tuple(episode.fingerprints)
+    spent = progress.spent
     if is_dispatch:
         fingerprints = (*fingerprints, event.fingerprint)
+        tokens, cost_usd = event.tokens_reserved, event.cost_usd_reserved
+        spent = window.reserved(spent, at_wall_s=at.wall_s, tokens=tokens, cost_usd=cost_usd)
     episode = replace(
         episode,
         iterations=episode.iterations + 1,
@@ -290,10 +290,6 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         acts=(*episode.acts, summary)[-ACTS_KEPT:],
         ladder=ladder.intended(episode.ladder, event),
     )
-    spent = progress.spent
-    if is_dispatch:
-        tokens, cost_usd = event.tokens_reserved, event.cost_usd_reserved
-        spent = window.reserved(spent, at_wall_s=at.wall_s, tokens=tokens, cost_usd=cost_usd)
     act = RunningAct(
         attempt_id=event.attempt_id,
         number=event.number,
@@ -397,8 +393,8 @@ def _episode_opened(progress: Progress, event: EpisodeOpened, at: Now) -> Progre
 
 def _episode_left(progress: Progress, now_s: float) -> Progress:
     progress = _clock_stopped(progress, now_s)
-    last = progress.episode or progress.last_episode
-    return replace(progress, episode=None, last_episode=last, approvals={})
+    progress = replace(progress, last_episode=progress.episode or progress.last_episode)
+    return replace(progress, episode=None, approvals={})
 
 
 def _status_changed(goal: Goal, progress: Progress, event: StatusChanged, at: Now) -> Progress:

@@ -303,10 +303,10 @@ class Reconciler:
         if refusal is not None:
             await self._conclude(refusal, decision)
             return True
-        if not await self._tree.is_as_judged(decision):
-            return False
         if await self._world.approvers.voids(state, decision.plans):
             return True
+        if not await self._tree.is_as_judged(decision):
+            return False
         progress = state.progress
         if progress.episode is None:
             return True
@@ -420,12 +420,8 @@ class Reconciler:
         if self._wants_cancel:
             return
         self._wants_cancel = True
-        log.info(
-            "act.cancelled",
-            goal_id=self._state.spec.id,
-            attempt_id=decision.attempt_id,
-            reason=decision.reason,
-        )
+        goal_id, attempt_id = self._state.spec.id, decision.attempt_id
+        log.info("act.cancelled", goal_id=goal_id, attempt_id=attempt_id, reason=decision.reason)
 
     def _adopt_running_act(self, group: TaskGroup) -> None:
         """An act in the journal without a task of ours: take it over from the daemon, or the task, that died."""

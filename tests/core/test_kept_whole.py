@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from kazid.core.approval_event import ApprovalGranted, ApprovalRequested
 from kazid.core.change import Change
 from kazid.core.charge import charged, cost_usd_of
 from kazid.core.event import (
@@ -31,6 +32,7 @@ from kazid.core.goal import Assignment
 from kazid.core.guards import without
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId
 from kazid.core.ladder import unspent
+from kazid.core.level import Gate
 from kazid.core.notice import REASON_CHARS_MAX, Notice, NoticeKind, noticed
 from kazid.core.progress import ActSummary, Deferred, LadderState, RunningAct
 from kazid.core.status import Cause, GoalStatus
@@ -49,6 +51,7 @@ from tests.builders import (
     act_ended,
     act_intended,
 )
+from tests.core.test_event import PLAN
 
 SENT = Assignment(harness="codex", model="gpt-5", effort="high", by="ladder 2 of 3", step=1)
 INTENT = act_intended(
@@ -293,9 +296,23 @@ def status_changed(status: GoalStatus, **fields: Any) -> StatusChanged:
             id="parked",
         ),
         pytest.param(
-            ActDeferred(waits_for="approval", holder="deploy to prod"),
-            Notice(kind=NoticeKind.PROBLEM, status="approval", reason="deploy to prod"),
+            ApprovalRequested(plan=PLAN, plan_sha256="ab"),
+            Notice(
+                kind=NoticeKind.PROBLEM,
+                status="approval",
+                reason="deploy: ship; kazictl approve REF --plan ab",
+            ),
             id="approval",
+        ),
+        pytest.param(
+            ApprovalGranted(gate=Gate.DEPLOY, plan_sha256="ab", by="pia", by_uid=7, is_enough=True),
+            Notice(kind=NoticeKind.TAKEN, status="resumed", by="pia"),
+            id="approved",
+        ),
+        pytest.param(
+            ApprovalGranted(gate=Gate.DEPLOY, plan_sha256="ab", by="pia", by_uid=7, is_enough=False),
+            None,
+            id="not-enough-yet",
         ),
         pytest.param(ActDeferred(waits_for="lease", holder="ada/b"), None, id="a-lease"),
         pytest.param(

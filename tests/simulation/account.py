@@ -7,6 +7,7 @@ from kazid.core.event import ActEnded, ActIntended
 from kazid.core.goal import Goal, Predicate
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import Status
+from tests.simulation.approvers import Petitions
 from tests.simulation.truth import MS
 
 TOGETHER_S = 120.0
@@ -109,6 +110,7 @@ class Account:
         """When acts on each predicate were intended, since somebody last gave it fresh counters."""
         self.ended: set[str] = set()
         self.worktree: str | None = None
+        self.petitions = Petitions()
 
     def forget_looks(self, now_s: float) -> None:
         for seen in self.seen.values():

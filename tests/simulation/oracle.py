@@ -15,6 +15,7 @@ from typing import Any
 from kazid.adapters.memory.clock import MemoryClock
 from kazid.adapters.memory.journal import MemoryJournal, _recorded
 from kazid.adapters.memory.runner import ScriptedRunner
+from kazid.core.approval_event import ApprovalEvent
 from kazid.core.event import (
     ActDeferred,
     ActEnded,
@@ -97,6 +98,7 @@ class Oracle:
         """What may be in no sink, by what it is."""
         self.first: Broken | None = None
         self.starts = 0
+        self.started: set[str] = set()
         self.deferred: dict[str, int] = {}
         """How often an act had to wait, by for what."""
         self.announcements = 0
@@ -208,6 +210,8 @@ class Oracle:
                 account.acted_s.clear()
                 account.act_floor_s = account.asked_s = at_s
                 account.status = GoalStatus.OBSERVING
+            case ApprovalEvent():
+                account.petitions.take(record.event)
             case ReconcileRequested():
                 account.asked_s = at_s
             case TaskRecovered() | ClockStepped():
@@ -391,7 +395,8 @@ class Oracle:
             return
         for attempt_id, (uid, trees, began_s, ended_s) in self.in_trees.items():
             is_meanwhile = began_s < until_s - MS and (ended_s is None or ended_s > since_s + MS)
-            if uid != record.uid and is_meanwhile and _overlap((tree,), trees) is not None:
+            is_there = attempt_id in self.started  # an intent whose answer was lost has nobody in its trees
+            if uid != record.uid and is_there and is_meanwhile and _overlap((tree,), trees) is not None:
                 what = f"{predicate_id} was judged from {since_s:.3f} to {until_s:.3f}"
                 self._demand(False, record, f"{what}, and {attempt_id} of {uid} acted in {tree}")
 
@@ -417,6 +422,10 @@ class Oracle:
                 now_s >= said_s - MS, record, f"explain said that {predicate_id} waits until {said_s:.3f}"
             )
 
+        why = account.petitions.why_not(
+            account.goal, event, spec_sha256=account.spec_sha256, wall_s=record.at.wall_s
+        )
+        self._demand(why is None, record, f"an act without its approval chain: {why}")
         self._together(record, account)
         if account.wanted_s is None:
             account.wanted_s = now_s
@@ -501,6 +510,7 @@ class Oracle:
     def starting(self, order: AttemptOrder) -> None:
         """An executor is about to start."""
         self.starts += 1
+        self.started.add(order.attempt_id)
         account = self.accounts.get(order.uid)
         intent = None if account is None else account.attempts.get(order.attempt_id)
         if account is None or intent is None:

@@ -24,6 +24,7 @@ from kazid.runtime import state as runtime_state
 from tests.builders import as_json
 from tests.runtime.adversary import Life, run_seeded
 from tests.runtime.house import ME
+from tests.simulation.approvers import approve_things
 from tests.simulation.clients import Clients
 from tests.simulation.scenery import HELD_OUT, SECRET
 from tests.simulation.world import World
@@ -157,6 +158,8 @@ class Story:
                     group.start_soon(world.upset_disk)
                     if world.is_stormy:
                         group.start_soon(world.storm)
+                    if world.rules:
+                        group.start_soon(approve_things, world, life)
                     group.start_soon(self.watch, life)
                     for _ in range(2):
                         group.start_soon(self.clients.be_a_client, life)
@@ -233,7 +236,9 @@ class Story:
             world.prepare(life)
             world.hook_disk(life, kill_at=None)
 
-        async with world.house.life(prepare) as life:
+        async with world.house.life(prepare) as life, anyio.create_task_group() as people:
+            if world.rules:
+                people.start_soon(approve_things, world, life)
             await anyio.sleep(1)
             await life.service.freezing.thaw(reason="calm", caller=ME)
             for name in world.services.names:
@@ -252,6 +257,7 @@ class Story:
                 "a deleted goal stays"
             )
             assert life.daemon.executor._leases._holders == {}, "a lease leaked"  # type: ignore[attr-defined]
+            people.cancel_scope.cancel()
         world.oracle.absorb(world.house.journal)
         if world.oracle.unresolved():
             raise world.oracle.broken(f"unresolved for ever: {world.oracle.unresolved()}")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+import kazid.core.approval
 import kazid.core.guards
 import kazid.core.tally
 import kazid.core.vector
@@ -113,6 +114,11 @@ def forget_the_incident_at_the_start(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Fleet, "load", load_and_forget)
 
 
+def take_a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
+    """A request stands whatever the plan is by now."""
+    patch.setattr(kazid.core.approval, "_stale", lambda asked, plan, now: None)
+
+
 @pytest.mark.parametrize(
     ("plant", "words"),
     [
@@ -136,6 +142,9 @@ def forget_the_incident_at_the_start(patch: pytest.MonkeyPatch) -> None:
             forget_what_the_window_spent,
             ("of the window", "no reservation"),
             id="what-the-window-spent-is-forgotten",
+        ),
+        pytest.param(
+            take_a_yes_to_something_else, ("approval chain",), id="a-yes-to-something-else-is-taken"
         ),
         pytest.param(let_all_act_at_once, ("turned red with it",), id="all-act-at-once"),
         pytest.param(

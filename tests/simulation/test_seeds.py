@@ -26,6 +26,7 @@ KINDS = {
     *(f"end.{cause}" for cause in ("contested", "no_progress", "no_executor", "quarantined", "vacuous")),
     *(f"end.{cause}" for cause in ("budget_exhausted", "window_exhausted")),
     "explain.announced",
+    *("approval.granted", "approval.rejected", "approval.four_eyes", "approval.approval_stale"),
     *(f"waits.{kind}" for kind in ("lease", "dependency", "governor")),
     *(f"incident.Incident{kind}" for kind in ("Opened", "CanaryNamed", "CanaryFailed", "Released", "Closed")),
     *(f"kill.{kind}" for kind in ("before_append", "after_append", "at_any_time")),

@@ -19,6 +19,7 @@ from kazid.harnesses.prompt import build_prompt
 from kazid.ports.runner import AttemptOrder
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.adversary import HostileHouse, Life, dice_of
+from tests.simulation.approvers import APPROVER, PEOPLE, rules_of
 from tests.simulation.oracle import Oracle
 from tests.simulation.scenery import HELD_OUT, SECRET, HostileAgent, HostileScene, Services
 from tests.simulation.truth import Truth
@@ -59,6 +60,8 @@ class World:
         self.fault_rate = self.dice.choice([0.0, 0.05, 0.3])
         self.is_steady = self.dice.random() < 0.2
         """Hardly anybody interferes, so that what only time brings has time to come."""
+        self.rules = rules_of(seed)
+        """What people have to say yes to."""
         self.is_stormy = random.Random(f"storm of {seed}").random() < STORM_SHARE
         self.fired: dict[str, int] = {}
         self.specs: dict[str, Goal] = {}
@@ -66,6 +69,11 @@ class World:
 
     def populate(self) -> None:
         """Goals and their services; needs the clock to run."""
+        self._populate()
+        self.house.grants |= {uid: (login, APPROVER) for login, uid in PEOPLE.items()}
+        self.specs = {name: replace(goal, approvals=self.rules) for name, goal in self.specs.items()}
+
+    def _populate(self) -> None:
         if self.is_stormy:
             self.is_steady = True
             self.services.unmendable.add(POWER)
@@ -213,7 +221,7 @@ class World:
             case "workspace" if goal.workspace is not None:
                 self.specs[goal_id] = replace(goal, workspace=dice.choice(["/w", "/w/sub", "/w2"]))
             case "whole":
-                self.specs[goal_id] = self.a_goal(goal_id)
+                self.specs[goal_id] = replace(self.a_goal(goal_id), approvals=self.rules)
             case _:
                 self.specs[goal_id] = replace(goal, labels={"n": str(dice.randint(0, 9))})
 

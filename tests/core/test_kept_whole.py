@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from kazid.core import ladder, push
 from kazid.core.approval_event import ApprovalGranted, ApprovalRequested
 from kazid.core.change import Change
 from kazid.core.charge import charged, cost_usd_of
@@ -393,3 +394,38 @@ def test_an_act_counts_for_what_it_served_and_nothing_else() -> None:
     assert (served.acts, served.backoff_n, served.is_unverified) == (1, 1, True)
     assert (served.fails, served.passes, served.last_act_ended_s) == (0, 0, played.now.boot_s)
     assert (other.acts, other.backoff_n, other.is_unverified, other.last_act_ended_s) == (0, 0, False, None)
+
+
+@pytest.mark.parametrize(
+    ("step", "tokens", "cost_usd", "after"),
+    [
+        pytest.param(1, 7, 0.25, (107, 0.75), id="of-this-rung"),
+        pytest.param(1, None, None, (100, 0.5), id="nothing-was-reported"),
+        pytest.param(0, 7, 0.25, (100, 0.5), id="of-the-rung-before"),
+        pytest.param(None, 7, 0.25, (100, 0.5), id="of-no-ladder"),
+        pytest.param(1, 0, 0.0000004, (100, 0.5), id="to-the-micro-dollar"),
+    ],
+)
+def test_a_rung_is_charged_what_its_own_dispatches_reported(
+    step: int | None, tokens: int | None, cost_usd: float | None, after: tuple[int, float]
+) -> None:
+    sent = None if step is None else Assignment(harness="claude", step=step)
+    state = LadderState(step=1, dispatches=2, tokens=100, cost_usd=0.5)
+    paid = ladder.charged(state, sent, tokens=tokens, cost_usd=cost_usd)
+    assert paid == replace(state, tokens=after[0], cost_usd=after[1])
+
+
+@pytest.mark.parametrize(
+    ("has_news", "before_s", "refill_s"),
+    [
+        pytest.param(True, 8.0, 1.0, id="news-makes-it-quick-again"),
+        pytest.param(False, 4.0, 8.0, id="none-makes-it-twice-as-slow"),
+        pytest.param(False, 32.0, 32.0, id="and-no-slower-than-the-most"),
+    ],
+)
+def test_a_push_without_news_makes_the_next_look_rarer(
+    has_news: bool, before_s: float, refill_s: float
+) -> None:
+    state = push.Pushed(owed_s=10.0, tokens=1.0, counted_s=10.0, refill_s=before_s, pushes=1, last_s=10.0)
+    after = push.looked(state, began_s=10.0, ended_s=10.1, has_news=has_news)
+    assert (after.refill_s, after.owed_s, after.tokens, after.looks) == (refill_s, None, 0.0, 1)

@@ -278,7 +278,7 @@ VERBS = (
         options=(Option("--reason", "what is being done about it", kind=TEXT, value="TEXT"),),
         details="The goal stays as it is: `resume` has it act again.",
     ),
-    Verb("approvals", "what waits for a person's yes, with the plan and its hash"),
+    Verb("approvals", "list what waits for a person's yes, with the plan and its hash"),
     Verb(
         "approve",
         "say yes to exactly one plan that a goal waits with",

@@ -7,6 +7,7 @@ kernel's SO_PEERGROUPS keeps what a session began with). A database that does no
 import grp
 import os
 import pwd
+import time
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -32,6 +33,26 @@ def groups_of(uid: int, gid: int) -> Sequence[str]:
         except KeyError:
             continue
     return found
+
+
+class Logins:
+    """Login names of uids, remembered for a few seconds: a uid may lose its name, and be given to somebody else."""
+
+    def __init__(self, look_up: Callable[[int], str], *, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._look_up = look_up
+        self._now_s = now_s
+        self._known: dict[int, tuple[float, str]] = {}
+
+    def __call__(self, uid: int) -> str:
+        """The name that this uid has now."""
+        now_s = self._now_s()
+        known = self._known.pop(uid, None)
+        if known is None or now_s - known[0] >= KNOWN_S:
+            known = (now_s, self._look_up(uid))
+        self._known[uid] = known
+        while len(self._known) > USERS_MAX:
+            del self._known[next(iter(self._known))]
+        return known[1]
 
 
 class Groups:

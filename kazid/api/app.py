@@ -5,7 +5,6 @@ document. Nothing here knows what a goal is.
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import msgspec
 from starlette.applications import Starlette
@@ -16,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from kazid.api.accounts import Logins
 from kazid.api.connection import PEERCRED
 from kazid.api.context import ApiContext
 from kazid.api.endpoint import BODY_BYTES_MAX, AgentAccess, Call, Endpoint
@@ -32,15 +32,13 @@ from kazid.runtime.views import Caller
 
 __all__ = ["ApiContext", "build_app"]
 
-LOGINS_MAX = 1024
-"""Names that are remembered: a directory that hangs must not hang every request."""
 _CALLER = "kazid.caller"
 _PEER = "kazid.peer"
 
 
 def build_app(context: ApiContext) -> Starlette:
     """The API as an ASGI application, to be served by `kazid.api.server`."""
-    logins = lru_cache(LOGINS_MAX)(login_of)
+    logins = Logins(login_of)
     gate = Gate(mode=context.place_mode, own_uid=context.own_uid, roles=context.roles, login_of=logins)
     routes = [
         Route(path, _Path(context, methods), methods=None, include_in_schema=False)

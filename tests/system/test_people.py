@@ -308,3 +308,41 @@ def test_an_act_waits_for_another_persons_yes_through_kill_9_and_runs_once(town:
     events = [json.loads(line) for line in told["text"].splitlines()]
     (intent,) = [e["event"] for e in events if e["event"]["type"] == "act.intended"]
     assert (intent["plans"], intent["approved_by"]) == ([plan], ["kzt-approver"])
+
+
+GONE = ASK.replace(
+    "import pwd\nlogin = pwd.getpwuid(uid).pw_name\nos.initgroups(login, gid)", "os.setgroups([])"
+)
+
+
+def test_a_user_who_is_deleted_while_their_goal_runs_is_nobody_and_the_goal_is_kept(
+    town: Town, base: Path
+) -> None:
+    file = write_goal(base / "g", GOAL.replace("AGENT", "true"))
+    apply = {"goal_file": file.read_text(), "source_path": str(file), "path": os.environ["PATH"]}
+    assert town.ask("kzt-owner", "POST", "/v1/goals", apply)[0] == 201
+    account = pwd.getpwnam("kzt-owner")
+    subprocess.run(["userdel", "--force", "kzt-owner"], check=True, capture_output=True)
+    before = town.ask("root", "GET", "/v1/goals/kzt-owner/web")
+    assert before[0] == 200
+    assert town.ask("root", "POST", "/v1/goals/kzt-owner/web/reconcile")[0] == 200, "it is still steered"
+
+    def as_who_is_gone() -> int:
+        run = subprocess.run(
+            [
+                sys.executable, "-I", "-c", GONE, str(town.socket), str(account.pw_uid), str(account.pw_gid),
+                "GET", "/v1/goals", "",
+            ],
+            capture_output=True, text=True, timeout=90, check=True,
+        )  # fmt: skip
+        return int(json.loads(run.stdout)[0])
+
+    eventually(lambda: as_who_is_gone() == 403, within_s=30, what="the uid has no name and no goal")
+    eventually(
+        lambda: (
+            town.ask("root", "GET", "/v1/goals/kzt-owner/web")[1]["status"]
+            in ("stuck", "backing_off", "acting")
+        ),
+        within_s=60,
+        what="it is looked at and acted on as before",
+    )

@@ -231,7 +231,8 @@ def failure_of(status: int, body: bytes) -> Failure:
 
 def _exit_code_of(status: int, kind: str) -> int:
     if status == 409:
-        return exit_codes.ERROR if "conflict" in kind else exit_codes.USAGE
+        is_late = "conflict" in kind or kind == "approval_stale"
+        return exit_codes.ERROR if is_late else exit_codes.USAGE
     if status in (400, 404, 413, 422):
         return exit_codes.USAGE
     return exit_codes.ERROR

@@ -111,6 +111,8 @@ def test_a_refused_body_is_answered_though_it_was_not_read(folder: Path) -> None
         (403, "denied", exit_codes.ERROR),
         (404, "unknown_goal", exit_codes.USAGE),
         (409, "refused", exit_codes.USAGE),
+        (409, "approval_stale", exit_codes.ERROR),
+        (403, "four_eyes", exit_codes.ERROR),
         (409, "conflict", exit_codes.ERROR),
         (409, "https://kazi/problems/conflict", exit_codes.ERROR),
         (413, "too_large", exit_codes.USAGE),

@@ -2,12 +2,13 @@
 
 from msgspec.structs import replace
 
-from kazid.core import tree_wait
+from kazid.core import approval, tree_wait
 from kazid.core.decision import Guard
 from kazid.core.event import GoalResumed
 from kazid.core.fold import Folded, fold
 from kazid.core.goal import Goal
 from kazid.core.instant import Now
+from kazid.core.plan import Yes
 from kazid.core.progress import Desired, PredicateState, Progress
 from kazid.core.rungs import HALF_OPEN_S
 from kazid.core.verdict import passed
@@ -33,6 +34,10 @@ def lifted(goal: Goal, progress: Progress, guard: Guard, now: Now) -> Progress:
         case "person":
             resumed = GoalResumed(reason="lifted", by="ada")
             return fold(Folded(goal, progress), resumed, at=now).progress
+        case approval.GUARD:
+            people = tuple(Yes(by=f"p{uid}", uid=uid) for uid in range(2001, 2011))
+            said = {gate: replace(asked, given=people) for gate, asked in progress.approvals.items()}
+            return replace(progress, approvals=said)
         case tree_wait.GUARD:  # of the looks that wait for another goal's act, and of an act that does
             waits = progress.deferred
             is_deferred = waits is not None and waits.waits_for == guard.name

@@ -224,7 +224,7 @@ class _Daemon:
             sandbox=sandbox,
             control_groups=self._control_groups,
         )
-        leases, broadcaster = MemoryLeases(), Broadcaster()
+        leases, broadcaster = MemoryLeases(real=os.path.realpath), Broadcaster()
         concurrency = self.settings.concurrency
         observer = Observer(
             providers={**builtin_providers(), **plugins.providers},

@@ -4,6 +4,8 @@ Contract: a tree and a tree nested in it conflict; acquiring what one holds alre
 so a stale release cannot free another's lease; a release wakes whoever waits; asking who blocks takes nothing and wakes
 nobody. A holder is one incarnation of a goal: two of one name are two holders.
 
+Paths are compared part by part, as far as is known by the folder that they lead to: `identify` finds that out.
+
 A watch on a tree tells who else had a lease on it, or on a tree nested in it or around it, at any moment since the look
 began; what its own holder does is no disturbance. A watch that keeps acts out blocks others until it ends, and its end
 wakes whoever waits.
@@ -30,6 +32,10 @@ class Watch(Protocol):
 
 class Leases(Protocol):
     """Who may act where. Adapter: memory (one daemon); a shared store comes with more than one machine."""
+
+    async def identify(self, tree: str) -> None:
+        """Find out which folder a path leads to, so that another path to it conflicts. Bounded; never raises."""
+        ...
 
     def acquire(self, *, tree: str, holder: str) -> str | None:
         """Take the lease on a folder tree; None when taken, else who holds it (or a part of it)."""

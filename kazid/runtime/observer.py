@@ -116,6 +116,8 @@ class Observer:
     ) -> PredicateObserved | Disturbed:
         """One look, timed from its real start; never raises for what it finds."""
         asked_s = self._clock.now().boot_s
+        if goal.workspace is not None:
+            await self._leases.identify(goal.workspace)
         tree = tree_wait.tree_of(goal, predicate, progress.worktree)
         goal = goal if predicate.live else placed(goal, progress.worktree)
         slots = self._network if predicate.provider in self._network_kinds else self._process

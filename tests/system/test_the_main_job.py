@@ -156,3 +156,35 @@ def test_sigterm_ends_attempts_journals_them_and_leaves_no_process(daemon: RealD
     daemon.start()
     ended = [e["event"] for e in daemon.events("slow") if e["type"] == "act.ended"]
     assert ended[0]["ending"] == "cancelled"
+
+
+def test_two_paths_to_one_folder_are_one_tree_for_the_acts_of_two_goals(
+    daemon: RealDaemon, base: Path
+) -> None:
+    (base / "app").mkdir()
+    (base / "current").symlink_to("app")
+    # Whoever acts waits a while for the other one to come, which is to wait for it.
+    act = "mkdir at || touch met; n=0; until [ -e met ] || [ $n -ge 20 ]; do sleep 0.1; n=$((n+1)); done; rmdir at"
+    for name, folder in (("one", "app"), ("two", "current")):
+        goal = write_goal(
+            base / name,
+            f"""
+            id = "{name}"
+            [scope]
+            workspace = "{base / folder}"
+            [observe]
+            recheck = "100ms"
+            [[predicate]]
+            id = "done"
+            provider = "custom_script"
+            cmd = "test"
+            args = ["-e", "{name}"]
+            [[remedy]]
+            cmd = "sh"
+            args = ["-c", "{act}; touch {name}"]
+            """,
+        )
+        assert daemon.kazictl("apply", str(goal), "--detach").returncode == 0
+    for name in ("one", "two"):
+        assert daemon.kazictl("wait", name, "--timeout", "60s").returncode == 0
+    assert sorted(path.name for path in (base / "app").iterdir()) == ["one", "two"]

@@ -17,6 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from kazictl.document import Document
 
+HEX = frozenset("0123456789abcdef")
+HASH_CHARS = 64
+
 
 def steer(session: Session, action: str, body: "Document | None" = None, *, done: str) -> int:
     """Do `action` (the last path segment) to what the command line names. `done`: the word for people."""
@@ -38,6 +41,12 @@ def steer(session: Session, action: str, body: "Document | None" = None, *, done
 
 def answer(session: Session, action: str, body: "Document", *, done: str) -> None:
     """Say yes or no to what one goal waits for. Raises Failure for a word that does not count."""
+    plan = str(body.get("plan") or "")
+    if plan and (len(plan) != HASH_CHARS or not set(plan) <= HEX):
+        raise usage_error(
+            f"--plan {one_line(plan)}: a plan's hash has {HASH_CHARS} characters, 0-9 and a-f",
+            hint="kazictl approvals shows it, with the whole command",
+        )
     reference = untyped(session.arguments.words[0])
     reply = session.client().change("POST", goal_target(reference, f"/{action}"), body)
     if session.wants_json:

@@ -565,6 +565,19 @@ def test_a_word_on_a_plan_is_sent_and_what_the_goal_does_then_is_said(
     assert msgspec.json.decode(daemon.requests[0].body) == body
 
 
+@pytest.mark.parametrize(
+    "plan", ["abc", HASH[:12], HASH.upper(), HASH + "0"], ids=["a-word", "short", "capitals", "long"]
+)
+@pytest.mark.parametrize("verb", [["approve", "web"], ["reject", "web", "--reason", "no"]], ids=["yes", "no"])
+def test_what_is_no_hash_is_not_sent(
+    daemon: FakeDaemon, kazictl: Kazictl, verb: list[str], plan: str
+) -> None:
+    finished = kazictl(*verb, "--plan", plan)
+    assert finished.returncode == 2
+    assert "kazictl approvals shows it" in finished.stderr
+    assert not daemon.requests
+
+
 def test_what_is_no_goal_cannot_be_approved_yet(daemon: FakeDaemon, kazictl: Kazictl) -> None:
     finished = kazictl("approve", "draft:web", "--plan", HASH)
     assert finished.returncode == 2

@@ -1,11 +1,10 @@
 """Where to look: the files, symbols and callers near a failure, as a few lines for an agent. Deterministic and pure.
 
-From the places that evidence names (`File "a.py", line 3`, `a.py:3`) and the sources of a tree. Python is read by its
-own grammar; of other files only the place is told. Names, lines and signatures, never bodies; bounded in bytes. The
-same failure in the same tree gives the same text, so that an agent's prompt cache can hit.
+From the places that evidence names (`File "a.py", line 3`, `a.py:3`) and the sources of a tree, each read by its
+grammar; of a language that the reader does not know only the place is told. Names, lines and signatures, never bodies;
+bounded in bytes. The same failure in the same tree gives the same text, so that an agent's prompt cache can hit.
 """
 
-import ast
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -14,6 +13,7 @@ import msgspec
 from kazid.core.briefing import texts_of
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
+from kazid.core.source_code import Reader, SourceFile, read_python
 from kazid.core.vector import VerdictVector
 
 ORIENTATION_BYTES_MAX = 3072
@@ -23,12 +23,10 @@ FILES_MAX = 6
 SYMBOLS_MAX = 12
 CALLERS_MAX = 8
 NAMES_MAX = 10
-SIGNATURE_CHARS_MAX = 120
 
 _PLACE = re.compile(
     r'File "([^"\n]{1,300})", line (\d{1,7})|(?<![\w/.:-])([\w./-]{1,300}\.[A-Za-z]\w{0,7}):(\d{1,7})\b'
 )
-_Symbol = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -59,7 +57,9 @@ def hidden_words(goal: Goal) -> str:
     return msgspec.json.encode([p.options for p in goal.predicates if p.held_out]).decode()
 
 
-def orientation(places: Sequence[Place], sources: Mapping[str, str], *, hidden: str = "[]") -> str:
+def orientation(
+    places: Sequence[Place], sources: Mapping[str, str], *, hidden: str = "[]", reader: Reader = read_python
+) -> str:
     """The pack; empty where the evidence names no file of the tree. `sources`: text by path below the workspace."""
     visible = {path: text for path, text in sources.items() if path not in hidden}
     lines_by_file: dict[str, list[int]] = {}
@@ -67,38 +67,33 @@ def orientation(places: Sequence[Place], sources: Mapping[str, str], *, hidden: 
         path = _known(place.file, visible)
         if path is not None:
             lines_by_file.setdefault(path, []).append(place.line)
-    code = _Code(visible)
+    code = _Code(visible, reader)
     blocks: list[str] = []
     for path, lines in list(lines_by_file.items())[:FILES_MAX]:
         blocks += _file(path, sorted(set(lines)), code)
     return _bounded(blocks)
 
 
-class _Module(msgspec.Struct, frozen=True):
-    """What one file of Python defines and calls, by line."""
-
-    symbols: Sequence[tuple[str, _Symbol]]
-    calls: Sequence[tuple[str, int]]
-
-
 class _Code:
     """The sources, each read by its grammar once and only where a name is in it: parsing is what costs."""
 
-    def __init__(self, sources: Mapping[str, str]) -> None:
-        self._sources = {path: text for path, text in sources.items() if path.endswith(".py")}
-        self._modules: dict[str, _Module | None] = {}
+    def __init__(self, sources: Mapping[str, str], reader: Reader) -> None:
+        self._sources = {path: text for path, text in sources.items() if text}
+        self._reader = reader
+        self._files: dict[str, SourceFile | None] = {}
 
-    def module(self, path: str) -> _Module | None:
-        """None for what is not Python, or is broken."""
-        if path not in self._modules:
-            self._modules[path] = _module(self._sources[path]) if path in self._sources else None
-        return self._modules[path]
+    def file(self, path: str) -> SourceFile | None:
+        """None for what cannot be read, or is empty."""
+        if path not in self._files:
+            text = self._sources.get(path)
+            self._files[path] = None if text is None else self._reader(path, text)
+        return self._files[path]
 
-    def naming(self, name: str) -> Iterator[tuple[str, _Module]]:
+    def naming(self, name: str) -> Iterator[tuple[str, SourceFile]]:
         """The files that this name is in, in order."""
         for path in sorted(self._sources):
-            if name in self._sources[path] and (module := self.module(path)) is not None:
-                yield path, module
+            if name in self._sources[path] and (file := self.file(path)) is not None:
+                yield path, file
 
 
 def _bounded(lines: Iterable[str]) -> str:
@@ -114,19 +109,17 @@ def _bounded(lines: Iterable[str]) -> str:
 
 def _file(path: str, lines: Sequence[int], code: _Code) -> Iterator[str]:
     yield f"{path}: line {', '.join(map(str, lines))}"
-    module = code.module(path)
-    if module is None:
+    file = code.file(path)
+    if file is None:
         return
-    near = [
-        s for s in module.symbols if any(s[1].lineno <= n <= (s[1].end_lineno or s[1].lineno) for n in lines)
-    ]
-    for name, node in module.symbols[:SYMBOLS_MAX]:
-        mark = "  <- the failure is in it" if (name, node) in near else ""
-        yield f"  {node.lineno}: {_signature(name, node)}{mark}"
-    if len(module.symbols) > SYMBOLS_MAX:
-        yield f"  and {len(module.symbols) - SYMBOLS_MAX} more"
-    called = sorted({name for name, line in module.calls if line in lines})
-    wanted = [name.rpartition(".")[2] for name, _ in near] + called
+    near = [s for s in file.symbols if any(s.line <= n <= s.last_line for n in lines)]
+    for symbol in file.symbols[:SYMBOLS_MAX]:
+        mark = "  <- the failure is in it" if symbol in near else ""
+        yield f"  {symbol.line}: {symbol.signature}{mark}"
+    if len(file.symbols) > SYMBOLS_MAX:
+        yield f"  and {len(file.symbols) - SYMBOLS_MAX} more"
+    called = sorted({name for name, line in file.calls if line in lines})
+    wanted = [_last(symbol.name) for symbol in near] + called
     for name in list(dict.fromkeys(wanted))[:NAMES_MAX]:
         yield from _uses(name, code)
 
@@ -134,43 +127,17 @@ def _file(path: str, lines: Sequence[int], code: _Code) -> Iterator[str]:
 def _uses(name: str, code: _Code) -> Iterator[str]:
     """Where a name is defined and called, over the tree."""
     found = list(code.naming(name))
-    defined = [f"{p}:{n.lineno}" for p, m in found for s, n in m.symbols if s.rpartition(".")[2] == name]
+    defined = [f"{path}:{s.line}" for path, file in found for s in file.symbols if _last(s.name) == name]
     if not defined:
         return  # of a library
-    callers = [f"{path}:{line}" for path, module in found for called, line in module.calls if called == name]
+    callers = [f"{path}:{line}" for path, file in found for called, line in file.calls if called == name]
     more = f" and {len(callers) - CALLERS_MAX} more" if len(callers) > CALLERS_MAX else ""
     at = ", ".join(callers[:CALLERS_MAX])
     yield f"  {name}: defined at {', '.join(defined[:CALLERS_MAX])}; called at {at or 'nowhere'}{more}"
 
 
-def _module(text: str) -> _Module | None:
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-    calls = [(_name_of(n.func), n.lineno) for n in ast.walk(tree) if isinstance(n, ast.Call)]
-    return _Module(symbols=list(_symbols(tree)), calls=sorted(c for c in calls if c[0]))
-
-
-def _name_of(node: ast.expr) -> str:
-    if isinstance(node, ast.Name):
-        return node.id
-    return node.attr if isinstance(node, ast.Attribute) else ""
-
-
-def _symbols(tree: ast.Module) -> Iterator[tuple[str, _Symbol]]:
-    """Functions, classes and methods of a module, in order."""
-    for node in tree.body:
-        if isinstance(node, _Symbol):
-            yield node.name, node
-            if isinstance(node, ast.ClassDef):
-                yield from ((f"{node.name}.{n.name}", n) for n in node.body if isinstance(n, _Symbol))
-
-
-def _signature(name: str, node: _Symbol) -> str:
-    if isinstance(node, ast.ClassDef):
-        return f"class {name}"
-    return f"def {name}({ast.unparse(node.args)})"[:SIGNATURE_CHARS_MAX]
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _known(name: str, sources: Mapping[str, str]) -> str | None:

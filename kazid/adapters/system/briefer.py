@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
+from kazid.adapters.system.grammars import is_readable, read_source
 from kazid.core.briefing import Briefing, evidence_files, pictures_of, spoken
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
@@ -53,7 +54,7 @@ def _brief(
     if goal.workspace is not None and goal.harness is not None and goal.harness.orientation:
         places = places_of(goal, vector, predicates)
         sources = _sources(Path(goal.workspace)) if places else {}
-        pack = redact(orientation(places, sources, hidden=hidden_words(goal)))
+        pack = redact(orientation(places, sources, hidden=hidden_words(goal), reader=read_source))
     return Briefing(folder=folder if files else None, files=files, orientation=pack)
 
 
@@ -86,8 +87,8 @@ def _sources(workspace: Path) -> dict[str, str]:
                 size = path.stat().st_size
                 if name.startswith(".") or path.is_symlink() or size > min(left, SOURCE_BYTES_MAX):
                     continue
-                # Of what is not Python only the name is read: the place is all that is told.
-                is_read = name.endswith(".py")
+                # Of what no grammar is there for only the name is read: the place is all that is told.
+                is_read = is_readable(name)
                 text = path.read_text(encoding="utf-8", errors="replace") if is_read else ""
             except OSError:
                 continue

@@ -93,7 +93,7 @@ def test_what_a_real_daemon_decided_is_decided_again_without_it(daemon: RealDaem
         (daemon.base / name).write_bytes(content)
         run = _replay(daemon, name)
         assert (run.returncode, run.stdout) == (2, ""), name
-        assert run.stderr.startswith(f"kazictl replay: {name}: "), run.stderr
+        assert run.stderr.startswith(f"kazictl: cannot read {name}: "), run.stderr
         assert "Traceback" not in run.stderr
     missing = _replay(daemon, "nowhere", "--json")
     assert (missing.returncode, json.loads(missing.stdout)["exit_code"]) == (2, 2)

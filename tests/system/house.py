@@ -129,6 +129,14 @@ class RealDaemon:
                 continue
         return found
 
+    def leftovers_but_looks(self, look: str) -> dict[int, str]:
+        """Likewise without a look under way, which until it runs its own program has the daemon's command line."""
+        assert self.process is not None
+        own = Path(f"/proc/{self.process.pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        return {
+            pid: line for pid, line in self.leftovers().items() if line.strip() not in (own.strip(), look)
+        }
+
     def executors(self) -> dict[int, str]:
         """Those of them that are part of an attempt; a look may be under way whatever is suspended."""
         return {pid: line for pid, line in self.leftovers().items() if _is_of_an_attempt(pid)}

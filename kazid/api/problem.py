@@ -63,7 +63,9 @@ def problem_of(error: KazidError) -> ProblemDetails | None:
         case AdmissionRefused():
             return _details(409, "refused", "the goal is refused", str(error), error.problems)
         case UnknownGoal():
-            return _details(404, "unknown_goal", "no such goal", f"{error.ref}; kazictl list shows what there is")
+            return _details(
+                404, "unknown_goal", "no such goal", f"{error.ref}; kazictl list shows what there is"
+            )
         case UnknownAttempt():
             detail = f"{error}; kazictl status {error.ref} lists them"
             return _details(404, "unknown_attempt", "no such attempt", detail)

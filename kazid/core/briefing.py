@@ -23,6 +23,8 @@ class Briefing(msgspec.Struct, frozen=True, kw_only=True):
     files: Sequence[str] = ()
     """In it, as `name (bytes)`."""
     orientation: str = ""
+    imports: str | None = None
+    """Whether `orientation` says who imports what: `told`, or why not. None: nothing of a Python package is near."""
 
 
 def evidence_files(goal: Goal, vector: VerdictVector, predicates: Sequence[PredicateId]) -> dict[str, str]:

@@ -312,6 +312,8 @@ class DispatchPrepared(_Event, frozen=True, kw_only=True, tag="dispatch.prepared
     """Of the package the program belongs to; None: it belongs to none that says it."""
     prompt_sha256: str | None = None
     prompt_bytes: int | None = None
+    imports: str | None = None
+    """`told`, or why the prompt does not say who imports what; None: it was not asked, or written before this was."""
 
 
 class ActEnded(_Event, frozen=True, kw_only=True, tag="act.ended"):

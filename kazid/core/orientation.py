@@ -1,4 +1,4 @@
-"""Where to look: the files, symbols and callers near a failure, as a few lines for an agent. Deterministic and pure.
+"""Where to look: files, symbols, callers and importers near a failure, in a few lines. Deterministic and pure.
 
 From the places that evidence names (`File "a.py", line 3`, `a.py:3`) and the sources of a tree, each read by its
 grammar; of a language that the reader does not know only the place is told. Names, lines and signatures, never bodies;
@@ -6,13 +6,14 @@ bounded in bytes. The same failure in the same tree gives the same text, so that
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from kazid.core.briefing import texts_of
 from kazid.core.goal import Goal
 from kazid.core.ids import PredicateId
+from kazid.core.imports import Imported, told
 from kazid.core.source_code import Reader, SourceFile, read_python
 from kazid.core.vector import VerdictVector
 
@@ -23,6 +24,7 @@ FILES_MAX = 6
 SYMBOLS_MAX = 12
 CALLERS_MAX = 8
 NAMES_MAX = 10
+NO_IMPORTS: Mapping[str, Imported] = {}
 
 _PLACE = re.compile(
     r'File "([^"\n]{1,300})", line (\d{1,7})|(?<![\w/.:-])([\w./-]{1,300}\.[A-Za-z]\w{0,7}):(\d{1,7})\b'
@@ -58,20 +60,31 @@ def hidden_words(goal: Goal) -> str:
 
 
 def orientation(
-    places: Sequence[Place], sources: Mapping[str, str], *, hidden: str = "[]", reader: Reader = read_python
+    places: Sequence[Place],
+    sources: Mapping[str, str],
+    *,
+    hidden: str = "[]",
+    reader: Reader = read_python,
+    imported: Mapping[str, Imported] = NO_IMPORTS,
 ) -> str:
     """The pack; empty where the evidence names no file of the tree. `sources`: text by path below the workspace."""
     visible = {path: text for path, text in sources.items() if path not in hidden}
-    lines_by_file: dict[str, list[int]] = {}
-    for place in places:
-        path = _known(place.file, visible)
-        if path is not None:
-            lines_by_file.setdefault(path, []).append(place.line)
     code = _Code(visible, reader)
     blocks: list[str] = []
-    for path, lines in list(lines_by_file.items())[:FILES_MAX]:
-        blocks += _file(path, sorted(set(lines)), code)
+    for path, lines in near_files(places, visible).items():
+        blocks += _file(path, lines, code)
+        blocks += [line for line in [told(imported[path]) if path in imported else ""] if line]
     return _bounded(blocks)
+
+
+def near_files(places: Sequence[Place], paths: Collection[str]) -> dict[str, list[int]]:
+    """The files of the tree that are meant, and the lines in each, in order."""
+    lines_by_file: dict[str, list[int]] = {}
+    for place in places:
+        path = _known(place.file, paths)
+        if path is not None:
+            lines_by_file.setdefault(path, []).append(place.line)
+    return {path: sorted(set(lines)) for path, lines in list(lines_by_file.items())[:FILES_MAX]}
 
 
 class _Code:
@@ -140,7 +153,7 @@ def _last(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _known(name: str, sources: Mapping[str, str]) -> str | None:
+def _known(name: str, sources: Collection[str]) -> str | None:
     """The file of the tree that evidence means: as it is named, or the only one that ends so."""
     plain = name.removeprefix("./")
     if plain in sources:

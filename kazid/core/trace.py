@@ -65,6 +65,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     cli_version: str | None = None
     prompt_sha256: str | None = None
     prompt_bytes: int | None = None
+    imports: str | None = None
+    """`told`, or why the prompt does not say who imports what is near the failure."""
     before: Mapping[str, str] = {}
     after: Mapping[str, str] = {}
     """Verdicts by predicate: when it was sent, and looked at after it ended. Not looked at: absent."""
@@ -150,6 +152,7 @@ def _with(trace: Trace, event: DispatchPrepared | ActEnded) -> Trace:
             cli_version=event.version,
             prompt_sha256=event.prompt_sha256,
             prompt_bytes=event.prompt_bytes,
+            imports=event.imports,
         )
     usage, said, change = event.usage, event.said, event.change
     return replace(

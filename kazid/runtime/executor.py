@@ -194,7 +194,7 @@ class Executor:
             here, folder = placed(goal, progress.worktree), f"{self._private_folder(uid)}/evidence"
             briefing = await self._briefer.brief(here, vector, intent.predicates, folder=folder)
         order = self.order(intent, uid, goal, progress, vector, briefing)
-        return order, await self._told(intent, goal, order)
+        return order, await self._told(intent, goal, order, imports=briefing.imports)
 
     def order(
         self,
@@ -250,7 +250,9 @@ class Executor:
             total_timeout_s=choice.total_timeout_s,
         )
 
-    async def _told(self, intent: ActIntended, goal: Goal, order: AttemptOrder) -> Sequence[Event]:
+    async def _told(
+        self, intent: ActIntended, goal: Goal, order: AttemptOrder, *, imports: str | None
+    ) -> Sequence[Event]:
         """What an agent is given, for the journal; nothing for other acts."""
         if not _is_dispatch(intent.rung):
             return ()
@@ -263,6 +265,7 @@ class Executor:
                 version=found.version,
                 prompt_sha256=hashlib.sha256(prompt).hexdigest(),
                 prompt_bytes=len(prompt),
+                imports=imports,
             ),
         )
 

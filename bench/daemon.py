@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -96,10 +96,11 @@ class Daemon:
             self.process.wait()
         return time.monotonic() - began_s
 
-    def kazictl(self, *arguments: str) -> None:
-        """Run a verb that has to succeed."""
+    def kazictl(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        """Run a verb that has to succeed, with the bench's own environment unless another is given."""
         run = subprocess.run(
             [BIN / "kazictl", *arguments, "--socket", self.socket],
+            env=env,
             capture_output=True,
             text=True,
             check=False,

@@ -52,7 +52,7 @@ def run(options: Options) -> Report:
         for number in range(QUICK_ROUNDS if options.quick else ROUNDS):
             for mode in MODES:
                 name = f"goal-{mode.replace('_', '-')}-{number}"
-                workspace = _repository(options.folder / name)
+                workspace = repository(options.folder / name)
                 path = options.folder / f"{name}.toml"
                 path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=agent, mode=mode))
                 cpu_s, began_s = daemon.cpu_s(), time.monotonic()
@@ -61,7 +61,7 @@ def run(options: Options) -> Report:
                 cpus_s[mode].append(daemon.cpu_s() - cpu_s)
                 if "a + b" not in (workspace / "calc.py").read_text():
                     raise BenchFailed(f"{name} converged on a file that nobody mended")
-            wall_s, spent_s = _bare(agent, _repository(options.folder / f"bare-{number}"))
+            wall_s, spent_s = _bare(agent, repository(options.folder / f"bare-{number}"))
             bare_walls_s.append(wall_s)
             bare_cpus_s.append(spent_s)
     bare = Beside("the same script by hand", median(bare_walls_s) * 1000)
@@ -78,9 +78,11 @@ def run(options: Options) -> Report:
     return report
 
 
-def _repository(folder: Path) -> Path:
+def repository(folder: Path) -> Path:
+    """A repository with one file that is wrong, and what says so."""
     folder.mkdir()
     (folder / "calc.py").write_text(BROKEN)
+    (folder / "test_calc.py").write_text("from calc import add\n\nassert add(1, 2) == 3\n")
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "begin"]):
         subprocess.run(
             ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", *command],

@@ -24,7 +24,20 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from bench import client, commits, dispatch, flood, idle, kill, orientation, probe, reaction, spawn, tcp_probe  # noqa: E402
+from bench import (  # noqa: E402
+    client,
+    commits,
+    dispatch,
+    flood,
+    idle,
+    kill,
+    orientation,
+    probe,
+    reaction,
+    real_agents,
+    spawn,
+    tcp_probe,
+)
 from bench.daemon import BenchFailed  # noqa: E402
 from bench.figures import Figure, Options, Report, shown  # noqa: E402
 from kazid.core.errors import JournalUnusable  # noqa: E402
@@ -38,6 +51,7 @@ BENCHES: Mapping[str, Callable[[Options], Report]] = {
     "kill": kill.run,
     "probe": probe.run,
     "dispatch": dispatch.run,
+    "agents": real_agents.run,
     "flood": flood.run,
     "orientation": orientation.run,
     "idle": idle.run,

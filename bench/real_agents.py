@@ -27,7 +27,9 @@ from agents import PINNED, bin_of, folder_of  # noqa: E402 - a script's folder i
 
 AGENTS = ("claude", "codex", "pi")
 ROUNDS, QUICK_ROUNDS = 7, 3
-BY_HAND = "add() in calc.py must add; `python3 test_calc.py` says whether it does. Make the smallest change.\n"
+BY_HAND = (
+    "add() in calc.py must add; `python3 test_calc.py` says whether it does. Make the smallest change.\n"
+)
 GOAL_FILE = """
 id = "{name}"
 [scope]

@@ -181,6 +181,18 @@ class Executor:
             turns.end(uid)
             for up in turns.next_up():
                 self._wake(up)
+        self._leave_trees(uid)
+
+    def keep(self, uid: GoalUid) -> None:
+        """Give the trees back, and keep the agent's slot for the act that what ended made ready for."""
+        self._dispatches.keep(uid)
+        self._leave_trees(uid)
+
+    def is_kept(self, uid: GoalUid) -> bool:
+        """True while an agent's slot is kept for this goal and it does not use it."""
+        return self._dispatches.is_kept(uid)
+
+    def _leave_trees(self, uid: GoalUid) -> None:
         place = self._places.pop(uid, None)
         for tree in () if place is None else place.trees:
             self._leases.release(tree=tree, holder=uid)

@@ -26,7 +26,8 @@ from kazid.core.event import (
 from kazid.core.ids import PredicateId
 from kazid.core.placement import Step, end_of_idling, step_before
 from kazid.core.progress import Progress
-from kazid.core.status import Cause, GoalStatus
+from kazid.core.status import FINISHED, Cause, GoalStatus
+from kazid.core.worktree import Worktree
 from kazid.ports.worktree import Unmade
 from kazid.runtime.standing import still_stands
 from kazid.runtime.state import GoalState
@@ -72,6 +73,7 @@ class Placing:
         if self.is_busy:
             self._give_up_if_unwanted()
             return True
+        self._give_back_unused()
         step, decision, goal = self.due(), self._state.decision, self._state.spec
         if step is None or decision is None:
             return False
@@ -103,6 +105,13 @@ class Placing:
             self.is_busy = False
             state.wakeup.set()
 
+    def _give_back_unused(self) -> None:
+        """A slot that is kept for an agent goes to others where none is to start any more."""
+        executor, progress = self._world.executor, self._state.progress
+        is_over = progress.worktree is None or progress.status in FINISHED or not progress.may_act
+        if is_over and executor.is_kept(self._state.uid):
+            executor.release(self._state.uid)
+
     def _give_up_if_unwanted(self) -> None:
         """A fence ends a step: what it made is made again, or swept."""
         if self.is_busy and not self._state.progress.may_act:
@@ -127,12 +136,16 @@ class Placing:
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
             await state.record(self._world.dated(state, deferred), only_if=still_stands(decision, state))
             return True
+        made: Worktree | Unmade | None = None
         try:
             began_s = anyio.current_time()
             made = await self._world.places.make(state.uid, goal)
             took_s = round(anyio.current_time() - began_s, 3)
         finally:
-            self._world.executor.release(state.uid)
+            if isinstance(made, Worktree):
+                self._world.executor.keep(state.uid)
+            else:
+                self._world.executor.release(state.uid)
         if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(goal):
             reason = (
                 f"[autonomy] keeps agents' work back, and there is no repository to keep it in: {made.reason}"

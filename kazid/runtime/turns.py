@@ -20,6 +20,8 @@ FORGOTTEN_S = 3600.0
 ASKS_PER_S = 100.0
 """Together those who wait ask so often at most: a question is a turn of the goal, a millisecond of everybody's time."""
 ASKS_AGAIN_S_MAX = 10.0
+KEPT_S_MAX = 60.0
+"""How long a slot is kept for an act whose tree was set up and whose red is looked at again; then others have it."""
 
 assert ASKS_AGAIN_S_MAX < LETS_PASS_S, "who waits is not away"
 
@@ -41,6 +43,8 @@ class Turns:
         self._limits = limits
         self._now_s = now_s
         self._running: dict[GoalUid, Seat] = {}
+        self._kept_s: dict[GoalUid, float] = {}
+        """Who of these does not run yet, and since when its slot is kept for it."""
         self._waiting: OrderedDict[GoalUid, _Waiting] = OrderedDict()
         """Who asked lately, by when it asked last."""
         self._away: OrderedDict[GoalUid, _Waiting] = OrderedDict()
@@ -51,10 +55,12 @@ class Turns:
 
     def waits_for(self, uid: GoalUid, seat: Seat) -> str | None:
         """Why this goal has to wait, in words; None when it is its turn. Its place in the line is kept."""
-        if uid in self._running:
-            return None
         now_s = self._now_s()
         self._let_pass(now_s)
+        if uid in self._kept_s and self._running[uid] != seat:
+            self.end(uid)  # it was kept for an agent on another harness
+        if uid in self._running:
+            return None
         known = self._leave(uid)
         since_s = known.claim.since_s if known is not None and known.claim.seat == seat else now_s
         self._waiting[uid] = _Waiting(Claim(uid, seat, since_s), now_s)
@@ -73,8 +79,18 @@ class Turns:
     def begin(self, uid: GoalUid, seat: Seat) -> None:
         """It runs, whether it was its turn or not (one that ran before the daemon did)."""
         self._leave(uid)
+        self._kept_s.pop(uid, None)
         self._running[uid] = seat
         self._served_s[seat.owner] = self._now_s()
+
+    def keep(self, uid: GoalUid) -> None:
+        """What ran made ready for an act: its slot is that act's for a while, and then its place in the line is."""
+        if uid in self._running:
+            self._kept_s[uid] = self._now_s()
+
+    def is_kept(self, uid: GoalUid) -> bool:
+        """True while a slot is kept for an act that did not begin yet."""
+        return uid in self._kept_s
 
     def is_running(self, uid: GoalUid) -> bool:
         """True between `begin` and `end`."""
@@ -83,6 +99,7 @@ class Turns:
     def end(self, uid: GoalUid) -> None:
         """It runs no more, and waits no more; harmless when it did neither."""
         self._running.pop(uid, None)
+        self._kept_s.pop(uid, None)
         self._leave(uid)
 
     def _chosen(self) -> frozenset[GoalUid]:
@@ -110,6 +127,9 @@ class Turns:
 
     def _let_pass(self, now_s: float) -> None:
         """Who has not asked lately steps aside, and who has not for very long loses its place."""
+        for uid in [u for u, since_s in self._kept_s.items() if since_s < now_s - KEPT_S_MAX]:
+            since_s, seat = self._kept_s.pop(uid), self._running.pop(uid)
+            self._away[uid] = _Waiting(Claim(uid, seat, since_s), now_s)
         for waiting in _older(self._waiting, now_s - LETS_PASS_S):
             self._leave_line(waiting.claim)
             self._away[waiting.claim.uid] = waiting

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from kazid.core.ids import GoalUid, Owner
 from kazid.core.turns import Claim, Limits, Seat, next_in_turn
 from kazid.runtime.executor import ExecutorLimits
-from kazid.runtime.turns import ASKS_AGAIN_S_MAX, FORGOTTEN_S, LETS_PASS_S, Turns
+from kazid.runtime.turns import ASKS_AGAIN_S_MAX, FORGOTTEN_S, KEPT_S_MAX, LETS_PASS_S, Turns
 from tests.builders import a_goal, a_predicate, a_remedy
 from tests.runtime.house import House
 
@@ -70,6 +70,49 @@ def test_who_is_away_for_very_long_is_forgotten() -> None:
     assert turns.waits_for(GoalUid("second"), ADA) is None
     clock.now_s += 1.0
     assert turns.waits_for(GoalUid("first"), ADA) is not None
+
+
+def test_a_kept_slot_is_nobody_elses_and_needs_no_second_turn() -> None:
+    turns, clock = _turns()
+    first, second = GoalUid("first"), GoalUid("second")
+    turns.begin(first, ADA)
+    turns.keep(first)
+    clock.now_s = KEPT_S_MAX
+    assert turns.waits_for(second, BOB) == "as many agents already running as may at once"
+    assert turns.waits_for(first, ADA) is None
+    turns.begin(first, ADA)
+    clock.now_s = KEPT_S_MAX * 3
+    assert turns.waits_for(second, BOB) is not None, "what runs is not taken away"
+    turns.end(first)
+    assert turns.waits_for(second, BOB) is None
+
+
+def test_a_slot_that_is_kept_too_long_goes_to_others_and_its_place_in_the_line_stays() -> None:
+    turns, clock = _turns()
+    first, second = GoalUid("first"), GoalUid("second")
+    turns.begin(first, ADA)
+    turns.keep(first)
+    clock.now_s = KEPT_S_MAX + 1.0
+    assert turns.waits_for(second, ADA) is None
+    turns.begin(second, ADA)
+    assert not turns.is_kept(first)
+    third = GoalUid("third")
+    assert turns.waits_for(third, ADA) is not None
+    assert turns.waits_for(first, ADA) is not None
+    turns.end(second)
+    assert turns.next_up() == {first}
+
+
+def test_a_slot_that_was_kept_for_one_harness_is_not_taken_for_another() -> None:
+    turns = Turns("agents", Limits(total=9, per_harness=1), now_s=_Clock())
+    other = Seat(ADA.owner, "codex")
+    turns.begin(GoalUid("runs"), other)
+    turns.begin(GoalUid("first"), ADA)
+    turns.keep(GoalUid("first"))
+    assert (
+        turns.waits_for(GoalUid("first"), other) == "as many agents on codex already running as may at once"
+    )
+    assert turns.waits_for(GoalUid("second"), ADA) is None
 
 
 def test_what_is_full_is_said() -> None:

@@ -8,13 +8,22 @@ from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.confinement import Capabilities
-from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved, WorktreeSkipped
+from kazid.core.event import (
+    ActEnded,
+    ActIntended,
+    WorktreeCreated,
+    WorktreeDelivered,
+    WorktreeRemoved,
+    WorktreeSkipped,
+)
 from kazid.core.goal import Goal, Isolation, Sandbox, Scope
+from kazid.core.ids import GoalId
 from kazid.core.placement import COLLISIONS_MAX
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.ports.commands import Command, CommandResult, Ending
 from kazid.ports.provider import Look
+from kazid.runtime.executor import ExecutorLimits
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.house import ME, Daemon, House
 
@@ -131,6 +140,34 @@ async def test_setup_runs_in_a_fresh_tree_before_it_is_looked_at(autojump_clock)
     assert view.status is GoalStatus.CONVERGED
     assert [c.argv[-1] for c in setup.ran] == ["npm ci"]
     assert setup.ran[0].cwd.startswith("/worktrees/")
+
+
+async def test_a_goal_waits_for_one_slot_and_has_it_for_its_setup_and_its_agent(autojump_clock, monkeypatch):
+    monkeypatch.setattr("tests.runtime.house.ExecutorLimits", lambda: ExecutorLimits(dispatches=1))
+    house = _house()
+    house.commands = _Setup()
+    _agent(house, {"a": "fixed"}, duration_s=30.0)
+    names = ["one", "two", "three"]
+    for name in names:
+        house.workspaces.make(f"/{name}")
+        house.workspaces.write(f"/{name}", "a", "broken")
+        house.worktrees.make_repository(f"/{name}")
+    isolation = replace(ISOLATED, setup=("make deps",))
+    async with house.daemon() as daemon:
+        for name in names:
+            await daemon.apply(replace(_goal(isolation=isolation, workspace=f"/{name}"), id=GoalId(name)))
+        with anyio.fail_after(600):
+            while any(house.workspaces.read(f"/{name}", "a") != "fixed" for name in names):
+                await anyio.sleep(1)
+        recorded = await house.events()
+    steps = [
+        (r.uid, r.event) for r in recorded if isinstance(r.event, WorktreeCreated | ActIntended | ActEnded)
+    ]
+    for number in range(0, len(steps), 3):
+        assert len({uid for uid, _ in steps[number : number + 3]}) == 1, (
+            "set up, sent and back without another"
+        )
+    assert house.runner.live_max == 1
 
 
 async def test_a_setup_that_fails_ends_the_goal_by_name_and_nothing_is_dispatched(autojump_clock):

@@ -31,13 +31,7 @@ from kazid.core.decision import (
     Void,
 )
 from kazid.core.errors import JournalUnavailable
-from kazid.core.event import (
-    ActDeferred,
-    ActIntended,
-    EpisodeClosed,
-    ReconcileRequested,
-    StatusChanged,
-)
+from kazid.core.event import ActDeferred, ActIntended, EpisodeClosed, ReconcileRequested, StatusChanged
 from kazid.core.goal import Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
@@ -47,6 +41,7 @@ from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
+from kazid.runtime.describe import is_fenced
 from kazid.runtime.executor import WAITS_FOR_SLOTS, trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.observer import Disturbed
@@ -396,7 +391,9 @@ class Reconciler:
         while (now := state.progress.act) is not None and now.attempt_id == act.attempt_id:
             try:
                 await state.record(
-                    ended, only_if=lambda p, _: p.act is not None and p.act.attempt_id == act.attempt_id
+                    ended,
+                    is_urgent=not is_fenced(state.progress),  # a person waits for just this record
+                    only_if=lambda p, _: p.act is not None and p.act.attempt_id == act.attempt_id,
                 )
             except JournalUnavailable:
                 await anyio.sleep(DISK_RETRY_S)

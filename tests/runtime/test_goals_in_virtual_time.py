@@ -400,6 +400,28 @@ async def test_a_full_disk_starts_no_act_refuses_mutations_and_goes_on_looking(a
         assert house.runner.started("restart") == 1
 
 
+@pytest.mark.parametrize("verb", ["suspend", "stop"])
+async def test_on_a_full_disk_a_fence_is_acknowledged_with_the_room_of_the_reserve(verb, autojump_clock):
+    house = House()
+    house.scripts["restart"] = Script(duration_s=600.0)
+    goal = a_goal(LIVEZ, remedies=[a_remedy("livez")], standing=True)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(30)
+        assert house.runner.live_now
+        house.journal.fail_with(JournalUnavailable("disk is full"), reserve=10)
+        await anyio.sleep(15)
+        service = daemon.service
+        view = await (
+            service.stop(*ref(goal), caller=ME)
+            if verb == "stop"
+            else service.suspend(*ref(goal), reason="full", for_s=None, caller=ME)
+        )
+        assert view.is_acknowledged, "the end of what was fenced is recorded in the same room"
+        assert not house.runner.live_now
+        assert daemon.health.degraded is not None, "the room of the reserve is no sign of a disk that works"
+
+
 @pytest.mark.parametrize("seconds", [60.0, 5.0], ids=["slept", "only-busy"])
 async def test_a_daemon_that_did_not_run_for_long_looks_at_everything_again(seconds, autojump_clock):
     house = House()

@@ -156,6 +156,20 @@ async def test_a_file_that_is_not_a_database_is_refused(path: Path, size: int) -
     assert "not a database" in await refusal(path)
 
 
+@pytest.mark.parametrize("what", ["emptied", "deleted"])
+async def test_a_journal_that_lost_everything_is_refused_and_not_begun_anew(path: Path, what: str) -> None:
+    await write_some(path, 3)
+    if what == "emptied":
+        os.truncate(path, 0)
+    else:
+        path.unlink()
+    line = await refusal(path)
+    assert "restore it from a copy" in line
+    Path(f"{path}.reserve").unlink()
+    async with running(path) as journal:
+        assert await count_events(journal) == 0, "the line says how to begin anew"
+
+
 async def test_a_folder_in_its_place_is_refused(path: Path) -> None:
     path.mkdir()
     assert "directory" in await refusal(path)

@@ -22,6 +22,7 @@ from kazid.adapters.sqlite.reserve import Reserve
 from kazid.adapters.sqlite.transaction import transaction
 from kazid.core.errors import JournalUnavailable, JournalUnusable
 
+RESTORE = "restore it from a copy (docs/operating.md, Restoring)"
 BUSY_TIMEOUT_S = 5.0
 """How long a statement waits for another process that holds a lock (someone's sqlite3 shell) before it gives up."""
 WRITE_TIMEOUT_S = 30.0
@@ -167,7 +168,7 @@ class Database:
         if code in _DAMAGED:
             self._is_sound = False
             return JournalUnusable(
-                f"{self.path} is damaged ({error}); restore it from a copy or move it away"
+                f"{self.path} is damaged ({error}); {RESTORE}"
             )
         if code == sqlite3.SQLITE_IOERR:
             self._is_suspect = True
@@ -209,6 +210,7 @@ async def _visit(connection: aiosqlite.Connection, work: Callable[[sqlite3.Conne
 
 def _open_files(path: str, reserve: Reserve) -> tuple[sqlite3.Connection, sqlite3.Connection]:
     """Both connections, checked. Runs in a thread of its own."""
+    _refuse_lost(path, reserve)
     _create(path)
     try:
         try:
@@ -231,6 +233,16 @@ def _open_files(path: str, reserve: Reserve) -> tuple[sqlite3.Connection, sqlite
     except OSError:
         pass  # no room, as the first append will say
     return writer, reader
+
+
+def _refuse_lost(path: str, reserve: Reserve) -> None:
+    """The reserve is made when the journal has its tables: an empty or missing file beside one lost everything in it."""
+    if os.path.exists(reserve.path) and not os.path.islink(path) and _size(path) == 0:
+        found = "is empty" if os.path.exists(path) else "is gone"
+        raise JournalUnusable(
+            f"{path} {found}, though there was a journal ({reserve.path} is still there): {RESTORE}; "
+            "to begin anew without it, remove that file"
+        )
 
 
 def _create(path: str) -> None:
@@ -292,7 +304,7 @@ def _check_undamaged(connection: sqlite3.Connection, path: str) -> None:
         (finding,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         if finding != "ok":
             one_line = " ".join(finding.split())[:FINDING_CHARS_MAX]
-            raise JournalUnusable(f"{path} is damaged ({one_line}); restore it from a copy or move it away")
+            raise JournalUnusable(f"{path} is damaged ({one_line}); {RESTORE}")
     try:
         connection.execute("UPDATE meta SET value = 0 WHERE name = 'is_clean' AND value <> 0")
     except sqlite3.Error as error:
@@ -305,7 +317,7 @@ def _refusal(path: str, error: sqlite3.Error) -> JournalUnavailable | JournalUnu
     if code in _DISK:
         return JournalUnavailable(f"cannot open {path}: {error}")
     if code in _DAMAGED:
-        return JournalUnusable(f"{path} is damaged or not a database ({error})")
+        return JournalUnusable(f"{path} is damaged or not a database ({error}); {RESTORE}")
     return JournalUnusable(f"cannot open {path}: {error}")
 
 

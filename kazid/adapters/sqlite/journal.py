@@ -17,7 +17,7 @@ from anyio.abc import TaskStatus
 from kazid.adapters.sqlite import history, outbox
 from kazid.adapters.sqlite.appends import Append
 from kazid.adapters.sqlite.audit_pruning import prune_audit
-from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, Database, open_database
+from kazid.adapters.sqlite.database import CLOSE_TIMEOUT_S, RESTORE, Database, open_database
 from kazid.adapters.sqlite.group_commit import GroupCommit
 from kazid.core.audit import audited
 from kazid.core.errors import JournalUnavailable, JournalUnusable
@@ -266,7 +266,10 @@ def _read_page(query: str, arguments: Sequence[object], connection: sqlite3.Conn
     try:
         stored = _decode_page(page)
     except msgspec.DecodeError as error:
-        raise JournalUnusable(f"the journal holds an event this kazid cannot read: {error}") from error
+        raise JournalUnusable(
+            f"the journal holds an event that this kazid cannot read ({error}): it was damaged, or written by a newer "
+            f"kazid; {RESTORE}"
+        ) from error
     # group_concat promises no order in words, though it has always kept the subquery's
     stored.sort(key=lambda row: row.offset)
     return [

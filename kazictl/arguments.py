@@ -142,6 +142,8 @@ def _take_value(arguments: Arguments, option: Option, value: str) -> None:
     elif option.kind == NUMBER:
         if not (value.isascii() and value.isdecimal()) or len(value) > NUMBER_DIGITS_MAX:
             raise usage_error(f"{option.name} {value}: not a whole number", hint=f"e.g. {option.name} 3")
+        if option.name == "--attempt" and int(value) == 0:
+            raise usage_error("--attempt 0: attempts are counted from 1", hint="e.g. --attempt 1")
         arguments.numbers[name] = int(value)
     elif option.kind == LABEL:
         key, equals, _ = value.partition("=")
@@ -180,5 +182,6 @@ def _option_named(options: tuple[Option, ...], name: str) -> Option | None:
 def _did_you_mean(name: str, known: list[str], otherwise: str) -> str:
     from difflib import get_close_matches  # imports re: only where something was mistyped
 
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {close[0]}?" if close else otherwise
+    bare = {word.lstrip("-"): word for word in known}  # dashes alone make no two options alike
+    close = get_close_matches(name.lstrip("-"), list(bare), n=1, cutoff=0.65)
+    return f"did you mean {bare[close[0]]}?" if close else otherwise

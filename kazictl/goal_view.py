@@ -5,7 +5,7 @@ Times are the daemon's wall seconds; `wall_s` is the client's own, on the same m
 """
 
 from kazictl.document import entries, is_number, members, rows
-from kazictl.durations import show_ago, show_duration, show_until
+from kazictl.durations import show_ago, show_duration
 from kazictl.render import STATUS_COLOURS, plural, status_cell, table, value_text
 from kazictl.terminal import Terminal, clip, one_line, plain
 
@@ -27,6 +27,7 @@ NEXT_STEPS = {
     "raise_budget": "raise [budget] in the goal-file and apply it again",
     "resume": "kazictl resume {ref} --reason TEXT",
     "apply": "apply the goal-file again",
+    "thaw": "kazictl thaw",
     "wait": "kazictl wait {ref}",
 }
 
@@ -63,11 +64,13 @@ def status_text(document: "Document", terminal: Terminal) -> str:
     if document.get("waived"):
         painted += f", {one_line(document['waived'])} waived"
     beside = [one_line(document[key]) for key in ("cause", "problem") if document.get(key)]
+    beside = [word for word in beside if word != status]
     return f"{painted} ({', '.join(beside)})" if beside else painted
 
 
 def _because(document: "Document") -> str:
-    return f": {one_line(document['reason'])}" if document.get("reason") else ""
+    reason = one_line(document.get("reason") or "")
+    return f": {reason}" if reason and reason != document.get("status") else ""
 
 
 def _about(document: "Document", terminal: Terminal) -> list[str]:
@@ -237,7 +240,7 @@ def guard_lines(document: "Document", wall_s: float) -> list[str]:
     lines: list[str] = []
     for guard in rows(document, "guards"):
         until = guard.get("until")
-        opens = show_until(until - wall_s) if is_number(until) else "until something changes"
+        opens = _lasts(until - wall_s) if is_number(until) else "until something changes"
         about = (
             f" [{', '.join(one_line(name) for name in guard['predicates'])}]"
             if guard.get("predicates")
@@ -247,6 +250,10 @@ def guard_lines(document: "Document", wall_s: float) -> list[str]:
             f"  {one_line(guard.get('name', '?'))}: {one_line(guard.get('reason', ''))}, {opens}{about}"
         )
     return lines
+
+
+def _lasts(seconds: float) -> str:
+    return "until now" if seconds <= 0 else f"for {show_duration(seconds)} more"
 
 
 def _attempt_lines(document: "Document", terminal: Terminal) -> list[str]:
@@ -303,6 +310,12 @@ def _ending(attempt: "Document") -> str:
     code = f" {attempt['exit_code']}" if attempt.get("exit_code") is not None else ""
     reason = f": {one_line(attempt['reason'])}" if attempt.get("reason") else ""
     return clip(f"{one_line(attempt['ending'])}{code}{reason}", 48)
+
+
+def step_lines(document: "Document", terminal: Terminal) -> list[str]:
+    """What a person could do now, as `explain` and `bundle` end."""
+    steps = [f"  {one_line(step)}" for step in entries(document, "next_steps")]
+    return ["", terminal.paint("Next", "bold"), *steps] if steps else []
 
 
 def notices(document: "Document") -> list[str]:
@@ -374,7 +387,7 @@ def summary_lines(goals: "Sequence[Document]", terminal: Terminal, wall_s: float
     for goal in goals:
         since = goal.get("since")
         failing = ", ".join(one_line(name) for name in entries(goal, "failing"))
-        why = [one_line(goal["cause"])] if goal.get("cause") else []
+        why = [one_line(goal["cause"])] if goal.get("cause") and goal["cause"] != goal.get("status") else []
         why += [f"failing {failing}"] if failing else []
         why += [one_line(goal["reason"])] if goal.get("reason") else []
         shown.append(

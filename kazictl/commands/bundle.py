@@ -68,7 +68,8 @@ def _lines(session: Session, document: "Document", bundle: "Document") -> list[s
         spent = ", ".join(f"{key} {one_line(value)}" for key, value in cost.items())
         lines += ["", out.paint("Cost", "bold"), f"  {spent}"]
     lines += ["", out.paint("Next", "bold")]
-    return lines + [f"  {one_line(step)}" for step in entries(bundle, "next_steps")]
+    reference = one_line(document.get("ref") or "REF")
+    return lines + [f"  {one_line(step).replace('REF', reference)}" for step in entries(bundle, "next_steps")]
 
 
 def _attempt(attempt: "Document") -> str:

@@ -3,7 +3,15 @@
 import time
 
 from kazictl.durations import show_until
-from kazictl.goal_view import agent_lines, guard_lines, headline, notices, predicate_lines, watch_lines
+from kazictl.goal_view import (
+    agent_lines,
+    guard_lines,
+    headline,
+    notices,
+    predicate_lines,
+    step_lines,
+    watch_lines,
+)
 from kazictl.session import Session
 from kazictl.targets import goal_target
 from kazictl.terminal import one_line
@@ -25,5 +33,6 @@ def run(session: Session) -> int:
     lines += agent_lines(document)
     lines += watch_lines(document, session.out, wall_s)
     lines += [f"  {notice}" for notice in notices(document)]
-    session.show([*lines, "", *predicate_lines(document, session.out, wall_s)])
+    lines += ["", *predicate_lines(document, session.out, wall_s), *step_lines(document, session.out)]
+    session.show(lines)
     return exit_codes.OK

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from kazid.api.withheld_view import withheld_view
-from kazid.core import budget, ladder, window
+from kazid.core import budget, bundling, ladder, window
 from kazid.core.cadence import is_observing, next_look_s
 from kazid.core.decision import Guard
 from kazid.core.event import GoalApplied, Recorded, SnapshotTaken, event_type
@@ -56,6 +56,12 @@ NEXT_ACTION: Mapping[GoalStatus, str] = {
     GoalStatus.VACUOUS: "investigate",
     GoalStatus.FAILED: "investigate",
 }
+NEXT_STEPS: Mapping[str, tuple[str, ...]] = {
+    "resume": ("kazictl resume REF --reason TEXT",),
+    "thaw": ("kazictl thaw, once it is over",),
+    "apply": ("apply the goal-file again",),
+}
+"""Where a goal has not ended; `core/bundling.py` has what to do at an end, by its cause."""
 assert NEXT_ACTION.keys() == set(GoalStatus), "every status says what comes next"
 assert exit_codes.BY_STATUS.keys() == {s.value for s in GoalStatus}, "every status has an exit code"
 
@@ -157,6 +163,7 @@ def explanation(view: GoalView, *, is_agent: bool = False) -> Explanation:
         next_dispatch=_next_dispatch(view),
         ladder=ladder_item(view),
         notices=view.notices,
+        next_steps=_next_steps(view),
     )
 
 
@@ -278,6 +285,15 @@ def _readings(view: GoalView) -> list[tuple[Predicate, Reading]]:
 def _next_action(view: GoalView) -> str:
     is_frozen = view.status is GoalStatus.SUSPENDED and view.progress.frozen is not None
     return "thaw" if is_frozen else NEXT_ACTION[view.status]
+
+
+def _next_steps(view: GoalView) -> tuple[str, ...]:
+    """What a person could do now, with the goal's name put in."""
+    if view.status in bundling.ENDS:
+        steps = bundling.next_steps(view.status, view.cause)
+    else:
+        steps = NEXT_STEPS.get(_next_action(view), ())
+    return tuple(step.replace("REF", ref_of(view)) for step in steps)
 
 
 def _problem(view: GoalView) -> str | None:

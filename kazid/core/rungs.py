@@ -294,7 +294,8 @@ def _split_by_backoff(
         if next_s <= now.boot_s:
             ready.append(predicate_id)
         else:
-            reason = f"backoff after {state.backoff_n} acts without a lasting green"
+            acts = "1 act" if state.backoff_n == 1 else f"{state.backoff_n} acts"
+            reason = f"backoff after {acts} without a lasting green"
             guards.append(Guard(name="backoff", reason=reason, until_s=next_s, predicates=(predicate_id,)))
     return ready, guards
 

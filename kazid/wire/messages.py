@@ -332,6 +332,8 @@ class Explanation(_Reply, frozen=True, kw_only=True):
     next_dispatch: DispatchItem | None = None
     ladder: LadderItem | None = None
     notices: Sequence[str] = ()
+    next_steps: Sequence[str] = ()
+    """What a person could do now; empty where the goal goes on by itself."""
 
 
 class EventItem(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kazid.api.translate import exit_code_of, goal_document, goal_summary
+from kazid.api.translate import exit_code_of, explanation, goal_document, goal_summary
 from kazid.core.ids import AttemptId
 from kazid.core.progress import ActSummary, Desired
 from kazid.core.status import Cause, GoalStatus
@@ -91,6 +91,14 @@ def test_every_status_has_its_exit_code_and_a_next_action(status: GoalStatus) ->
     assert document.exit_code == BY_STATUS[status.value]
     assert document.next_action in {"done", "wait", "investigate", "raise_budget", "resume", "apply"}
     assert (document.next_action == "done") == (document.exit_code == 0)
+
+
+@pytest.mark.parametrize("status", list(GoalStatus))
+def test_whoever_has_to_do_something_is_told_what(status: GoalStatus) -> None:
+    steps = explanation(a_view(status=status)).next_steps
+    goes_on = {GoalStatus.CONVERGED, GoalStatus.HOLDING, GoalStatus.OBSERVING, GoalStatus.ACTING}
+    assert bool(steps) == (status not in goes_on | {GoalStatus.WAITING})
+    assert not any("REF" in step for step in steps)
 
 
 def test_a_fence_that_is_not_acknowledged_is_under_way() -> None:

@@ -62,7 +62,10 @@ def test_values_are_checked_and_converted() -> None:
             ["apply", "g", "--detahc"], "apply has no option --detahc", "did you mean --detach?", id="option"
         ),
         pytest.param(
-            ["status", "--reason", "x"], "status has no option --reason", "", id="other-verbs-option"
+            ["status", "--reason", "x"],
+            "status has no option --reason",
+            "kazictl help status",
+            id="other-verbs-option",
         ),
         pytest.param(
             ["--jsn", "status"], "--jsn before the verb", "did you mean --json?", id="option-before"
@@ -82,6 +85,7 @@ def test_values_are_checked_and_converted() -> None:
         pytest.param(["wait", "web", "--timeout", "5"], "not a duration", "30s", id="no-unit"),
         pytest.param(["wait", "web", "--timeout", "0s"], "not a duration", "above 0", id="zero"),
         pytest.param(["logs", "web", "--attempt", "two"], "not a whole number", "", id="number"),
+        pytest.param(["logs", "web", "--attempt", "0"], "counted from 1", "", id="attempt-zero"),
         pytest.param(["logs", "web", "--attempt", "9" * 30], "not a whole number", "", id="huge-number"),
         pytest.param(["list", "-l", "web"], "not a label", "-l team=web", id="label"),
         pytest.param(["list", "--json=yes"], "--json takes no value", "", id="flag-with-value"),

@@ -45,7 +45,7 @@ livez
   | stderr:   boom
 
 Held by
-  backoff: second try, in 12 s [livez]
+  backoff: second try, for 12 s more [livez]
 
 Attempts
   #  BY              ENDED     TOOK   WHAT
@@ -112,6 +112,17 @@ def test_the_outcome_carries_its_proof_in_one_line() -> None:
 def test_a_guard_without_a_time_waits_for_something_to_happen() -> None:
     document = {"guards": [{"name": "lease", "reason": "held by ops/db", "until": None}]}
     assert guard_lines(document, NOW_S) == ["  lease: held by ops/db, until something changes"]
+
+
+def test_a_cause_or_reason_that_only_repeats_the_status_is_not_said_twice() -> None:
+    vacuous = _json(a_goal(status="vacuous", cause="vacuous", reason="nothing was red", problem=None))
+    assert outcome_line(vacuous, BARE).startswith("ops/web: vacuous: nothing was red; ")
+    stopped = _json(a_goal(status="stopped", reason="stopped", next_action="apply"))
+    assert outcome_line(stopped, BARE).startswith("ops/web: stopped; ")
+
+
+def test_a_frozen_goal_names_the_command_that_thaws() -> None:
+    assert "next: kazictl thaw" in outcome_line(_json(a_goal(status="suspended", next_action="thaw")), BARE)
 
 
 def test_evidence_values_read_as_json_and_not_as_python() -> None:

@@ -48,7 +48,7 @@ def run(session: Session) -> int:
     if "check" in arguments.flags:
         return _check(session, request, timeout_s=timeout_s)
     reply = client.change("POST", f"{API_PREFIX}/goals", request, timeout_s=timeout_s or CHANGE_TIMEOUT_S)
-    document = reply.document
+    document = _with_missing_workspace(reply.document)
     if "detach" in arguments.flags:
         code = exit_code_of_change(document)
         if session.wants_json:
@@ -81,6 +81,21 @@ def _request(session: Session) -> "Document":
     search_path = os.environ.get("PATH", "")
     request["path"] = search_path.encode("utf-8", "ignore").decode()
     return request
+
+
+def _with_missing_workspace(document: "Document") -> "Document":
+    """With a notice where the workspace is not there: live predicates do not need it, the first act does."""
+    workspace = document.get("workspace")
+    if not isinstance(workspace, str):
+        return document
+    try:
+        os.stat(workspace)
+    except FileNotFoundError:
+        notice = f"the workspace {workspace} is not there: nothing can act before it is"
+        return {**document, "notices": [*entries(document, "notices"), notice]}
+    except (OSError, ValueError):
+        pass
+    return document
 
 
 def _check(session: Session, request: "Document", *, timeout_s: float | None) -> int:

@@ -43,7 +43,7 @@ ITERATION = FollowItem(
 
 @pytest.fixture(autouse=True)
 def _applied(daemon: FakeDaemon, goal_file: Path) -> None:
-    created = a_goal(applied="created", notices=["ceiling: 10 dispatches an episode"])
+    created = a_goal(applied="created", notices=["ceiling: 10 dispatches an episode"], workspace="/")
     daemon.on("POST", "/v1/goals", document(created, status=201))
     daemon.on("GET", f"{GOAL}/follow", lines(NOTICE, STATUS, ITERATION, outcome(a_converged_goal())))
     daemon.on("GET", GOAL, document(a_goal(iterations=5)))
@@ -129,6 +129,12 @@ def test_what_was_not_said_is_not_sent(daemon: FakeDaemon, kazictl: Kazictl, fol
     sent = _sent(daemon)
     assert (sent.workspace, sent.harness, sent.model, sent.standing) == (None, None, None, False)
     assert (sent.cwd, sent.source_path) == ("/", str(folder / "goal.toml"))
+
+
+def test_a_workspace_that_is_not_there_is_said_at_once(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+    daemon.on("POST", "/v1/goals", document(a_goal(applied="created", workspace="/no/such/folder")))
+    told = kazictl("apply", "goal.toml", "--detach").stdout
+    assert "note: the workspace /no/such/folder is not there: nothing can act before it is" in told
 
 
 @pytest.mark.parametrize("applied", ["created", "attached", "updated", "generation", "revived", "reopened"])

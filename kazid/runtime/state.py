@@ -81,7 +81,7 @@ class GoalState:
         self.header = header
         self.goal: Goal | None = None
         self.progress = Progress()
-        self.seq = Seq(0)
+        self.seq: Seq = Seq(0)
         self.decision: Decision | None = None
         self.wakeup = Wakeup()
         self.change = Change()

@@ -143,9 +143,7 @@ def test_explain_names_the_rule_and_what_holds(daemon: FakeDaemon, kazictl: Kazi
 
 def test_explain_ends_with_what_a_person_can_do(daemon: FakeDaemon, kazictl: Kazictl) -> None:
     steps = ("mend it by hand", "kazictl resume ops/web --reason TEXT")
-    daemon.on(
-        "GET", f"{GOAL}/explain", document(msgspec.structs.replace(an_explanation(), next_steps=steps))
-    )
+    daemon.on("GET", f"{GOAL}/explain", document(msgspec.structs.replace(an_explanation(), next_steps=steps)))
     assert kazictl("explain", "web").stdout.endswith(
         "\nNext\n  mend it by hand\n  kazictl resume ops/web --reason TEXT\n"
     )

@@ -167,9 +167,7 @@ class Database:
         code = primary_code(error)
         if code in _DAMAGED:
             self._is_sound = False
-            return JournalUnusable(
-                f"{self.path} is damaged ({error}); {RESTORE}"
-            )
+            return JournalUnusable(f"{self.path} is damaged ({error}); {RESTORE}")
         if code == sqlite3.SQLITE_IOERR:
             self._is_suspect = True
         if code in _UNAVAILABLE:
@@ -236,7 +234,7 @@ def _open_files(path: str, reserve: Reserve) -> tuple[sqlite3.Connection, sqlite
 
 
 def _refuse_lost(path: str, reserve: Reserve) -> None:
-    """The reserve is made when the journal has its tables: an empty or missing file beside one lost everything in it."""
+    """The reserve is made once the journal has its tables: an empty or missing file beside one lost what it held."""
     if os.path.exists(reserve.path) and not os.path.islink(path) and _size(path) == 0:
         found = "is empty" if os.path.exists(path) else "is gone"
         raise JournalUnusable(

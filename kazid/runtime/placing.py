@@ -146,6 +146,7 @@ class Placing:
                 self._world.executor.keep(state.uid)
             else:
                 self._world.executor.release(state.uid)
+        assert made is not None, "what was cut off is not here"
         if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(goal):
             reason = (
                 f"[autonomy] keeps agents' work back, and there is no repository to keep it in: {made.reason}"

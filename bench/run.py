@@ -25,6 +25,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from bench import (  # noqa: E402
+    audit,
     client,
     commits,
     dispatch,
@@ -45,6 +46,7 @@ from kazid.core.errors import JournalUnusable  # noqa: E402
 BENCHES: Mapping[str, Callable[[Options], Report]] = {
     "client": client.run,
     "journal": commits.run,
+    "audit": audit.run,
     "spawn": spawn.run,
     "tcp": tcp_probe.run,
     "reaction": reaction.run,

@@ -63,10 +63,10 @@ def query(path: Path, statement: str) -> object:
 
 
 def database_threads() -> list[str]:
-    """Names of aiosqlite's threads that do not end by themselves within a moment."""
+    """Names of aiosqlite's threads that do not end by themselves soon."""
     found = [thread for thread in threading.enumerate() if "_connection_worker_thread" in thread.name]
     for thread in found:
-        thread.join(timeout=1.0)
+        thread.join(timeout=30.0)
     return [thread.name for thread in found if thread.is_alive()]
 
 

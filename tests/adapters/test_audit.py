@@ -1,24 +1,17 @@
 """The audit trail in the journal's file: written with the events, append-only, and checked fast."""
 
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from kazid.adapters.sqlite import schema
-from kazid.adapters.sqlite.journal import SqliteJournal
+from bench.audit import fill, verified
 from kazid.core.errors import Conflict
 from kazid.core.event import ReconcileRequested
 from kazid.core.ids import GoalId, GoalUid, Owner, Seq
-from kazid.ports.audit import RECORDS_PER_PAGE_MAX
 from kazid.ports.journal import GoalHeader
-from kazid.wire.chain import GENESIS, ChainCheck, link
 from tests.adapters.sqlite_lab import AT, UID, append, running
-
-VERIFY_S_MAX = 1.0
-RECORDS = 100_000
 
 pytestmark = pytest.mark.anyio
 
@@ -31,16 +24,6 @@ def anyio_backend() -> str:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
-
-
-async def _verified(journal: SqliteJournal) -> ChainCheck:
-    check = ChainCheck()
-    last = await journal.audit_last()
-    while page := await journal.audit_page(after=check.number, limit=RECORDS_PER_PAGE_MAX):
-        for each in page:
-            check.add(each.number, each.record, each.digest)
-    check.end(last=last)
-    return check
 
 
 async def test_records_go_in_with_the_events_and_name_the_goal(path: Path) -> None:
@@ -56,7 +39,7 @@ async def test_records_go_in_with_the_events_and_name_the_goal(path: Path) -> No
         assert all(b'"goal":"ada/web"' in each.record for each in page)
         assert all(b'"type":"reconcile.requested"' in each.record for each in page)
         assert await journal.audit_page(after=0, limit=10, goal="eve/web") == []
-        assert (await _verified(journal)).problems == []
+        assert (await verified(journal)).problems == []
 
 
 async def test_the_chain_goes_on_after_a_restart_and_outlives_what_is_discarded(path: Path) -> None:
@@ -66,7 +49,7 @@ async def test_the_chain_goes_on_after_a_restart_and_outlives_what_is_discarded(
         await append(journal, 4, expected_seq=4)
         while await journal.discard_before(UID, seq=Seq(8)):
             pass
-        check = await _verified(journal)
+        check = await verified(journal)
         assert (check.records, check.problems) == (8, [])
 
 
@@ -79,26 +62,8 @@ async def test_no_statement_changes_or_drops_a_record(path: Path) -> None:
                 connection.execute(statement)
 
 
-def _fill(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        schema.migrate(connection, 0)
-        digest, rows = GENESIS, []
-        for number in range(1, RECORDS + 1):
-            record = (
-                b'{"number":%d,"offset":%d,"uid":"0123456789abcdef","seq":%d,"goal":"ada/web","at":1.0,"ran_as_uid":0,'
-                b'"event":{"epoch":1,"generation":1,"predicates":["livez"],"rung":"remedy:0"},"type":"act.intended"}'
-            ) % (number, number, number)
-            digest = link(digest, record)
-            rows.append((number, "ada/web", record, digest))
-        connection.execute("BEGIN")
-        connection.executemany("INSERT INTO audit (number, goal, record, hash) VALUES (?, ?, ?, ?)", rows)
-        connection.execute("COMMIT")
-
-
-async def test_a_hundred_thousand_records_are_verified_in_a_second_and_each_damage_is_found(
-    path: Path,
-) -> None:
-    _fill(path)
+async def test_each_damage_among_a_hundred_thousand_records_is_found_at_its_place(path: Path) -> None:
+    fill(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for trigger in ("audit_never_changes", "audit_never_shrinks"):
             connection.execute(f"DROP TRIGGER {trigger}")
@@ -112,14 +77,8 @@ async def test_a_hundred_thousand_records_are_verified_in_a_second_and_each_dama
         connection.execute(swap, (*there, 90000))
         connection.execute(swap, (*here, 90010))
     async with running(path) as journal:
-        times = []
-        for _ in range(3):
-            started_s = time.process_time()
-            check = await _verified(journal)
-            times.append(time.process_time() - started_s)
+        check = await verified(journal)
     assert [number for number, _ in check.problems] == [777, 5000, 90000, 90010]
-    # By the processor's clock, for other work on the machine is not what is measured.
-    assert min(times) <= VERIFY_S_MAX, times
 
 
 async def test_goals_of_one_batch_are_told_apart(path: Path) -> None:

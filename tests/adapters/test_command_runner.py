@@ -125,7 +125,7 @@ async def test_on_the_deadline_the_whole_tree_is_killed_and_verified_gone(
     runner: SystemCommandRunner, tmp_path: Path
 ) -> None:
     tree = "setsid sh -c 'echo $$ > inner; sleep 300' & (setsid sleep 300 &) & echo $$ > outer; sleep 300"
-    result = await runner.run(shell(tree, cwd=tmp_path, deadline_s=0.5))
+    result = await runner.run(shell(tree, cwd=tmp_path, deadline_s=2.5))
     assert result.ending is Ending.TIMED_OUT
     assert result.exit_code is None, "timed out is our own flag"
     assert result.signal is None
@@ -143,7 +143,7 @@ async def test_what_hides_its_marker_is_found_by_its_parents(
     runner: SystemCommandRunner, tmp_path: Path
 ) -> None:
     script = "env -i /usr/bin/setsid /bin/sh -c 'echo $$ > hidden; exec /bin/sleep 300' & sleep 300"
-    await runner.run(shell(script, cwd=tmp_path, deadline_s=0.5))
+    await runner.run(shell(script, cwd=tmp_path, deadline_s=2.5))
     assert not is_alive(int((tmp_path / "hidden").read_text()))
 
 
@@ -392,20 +392,19 @@ async def test_many_at_once_all_end(runner: SystemCommandRunner, tmp_path: Path)
 
 
 async def test_the_loop_goes_on_while_a_command_floods(runner: SystemCommandRunner, tmp_path: Path) -> None:
-    longest_s = 0.0
+    turns = 0
 
     async def tick() -> None:
-        nonlocal longest_s
+        nonlocal turns
         while True:
-            before = time.monotonic()
             await anyio.sleep(0.01)
-            longest_s = max(longest_s, time.monotonic() - before - 0.01)
+            turns += 1
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tick)
         await runner.run(shell("yes 'a line that is printed again and again'", cwd=tmp_path, deadline_s=1.0))
         tasks.cancel_scope.cancel()
-    assert longest_s < 0.5
+    assert turns >= 10, "the others waited for the flood"
 
 
 @pytest.mark.parametrize("env", [{"BAD=NAME": "x"}, {"NUL": "a\0b"}])

@@ -148,7 +148,7 @@ class Bench:
 
     def assert_nothing_runs(self) -> None:
         assert self.daemon is not None
-        eventually(lambda: not self.daemon.executors(), within_s=10, what=f"{self.daemon.executors()}")
+        eventually(lambda: not self.daemon.executors(), within_s=60, what=f"{self.daemon.executors()}")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from kazid.ports.watcher import Watcher, WatchKey
 
 KEY = WatchKey(GoalUid("uid"), PredicateId("p"))
 OTHER = WatchKey(GoalUid("uid"), PredicateId("other"))
-SOON_S = 10.0
+SOON_S = 60.0
 QUIET_S = 0.15
 """So long nothing has to come before it counts as nothing."""
 

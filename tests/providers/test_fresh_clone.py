@@ -180,7 +180,7 @@ async def test_a_shell_that_ends_early_is_a_gap_and_not_an_end(tmp_path: Path) -
 
 async def test_a_command_that_hangs_is_named(tmp_path: Path) -> None:
     a_repository(tmp_path)
-    verdict = await looked(tmp_path, commands=["true", "sleep 300"], deadline_s=3.0)
+    verdict = await looked(tmp_path, commands=["true", "sleep 300"], deadline_s=6.0)
     assert (verdict.status, verdict.reason) == (Status.ERROR, "timeout")
     assert verdict.detail == "not all ran in time: line 2 did not come to its end"
 

@@ -322,7 +322,7 @@ async def test_a_method_is_sent_as_authored_in_capitals(
     server: Loopback, probe: HttpProbe, method: str
 ) -> None:
     server.requests.clear()
-    await look(probe, server.url("/status/200"), method=method, deadline_s=1)
+    await look(probe, server.url("/status/200"), method=method)
     assert server.requests[0].startswith(f"{method.upper()} /status/200 HTTP/1.1\r\n")
 
 

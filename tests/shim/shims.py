@@ -15,7 +15,7 @@ from typing import Any
 from kazid.shim import logs, proctree, protocol
 
 PROGRAM = Path(protocol.__file__).with_name("attempt.py")
-WAIT_S = 15.0
+WAIT_S = 60.0
 LOG_BYTES_MAX = 64 * 1024
 
 _numbers = itertools.count(1)

@@ -18,7 +18,7 @@ from typing import Any
 from tests.api.house import Answer, UnixConnection, connected
 from tests.system.house import RealDaemon, eventually, free_port, write_goal
 
-GAP_S = 6.0
+GAP_S = 20.0
 """Between two looks of the healthy goal: its interval is 1 s, and the rest is for slow machines."""
 MB = 1024 * 1024
 GROWTH_BYTES_MAX = 60 * MB
@@ -107,7 +107,7 @@ class Lab:
     def close(self) -> None:
         self.daemon.end_everything()
         if self._server is not None:
-            self._server.communicate(timeout=10)  # it ends with its standard input
+            self._server.communicate(timeout=60)  # it ends with its standard input
 
     # --- asking ---
 

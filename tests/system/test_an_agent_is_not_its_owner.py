@@ -152,4 +152,4 @@ def test_an_agent_tries_every_verb_in_every_disguise_and_changes_and_learns_noth
         content = path.read_bytes()
         for secret in SECRETS:
             assert secret.encode() not in content, f"{secret} in {path}"
-    eventually(lambda: daemon.leftovers() == {}, within_s=10, what="nothing is left")
+    eventually(lambda: daemon.leftovers() == {}, within_s=60, what="nothing is left")

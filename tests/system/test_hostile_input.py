@@ -27,9 +27,9 @@ from tests.api.house import connected
 from tests.system.hostile_lab import MB, Lab, rest
 from tests.system.house import BIN, ROOT, write_goal
 
-CHECK_GRACE_S = 4.0
+CHECK_GRACE_S = 20.0
 """From a check's deadline to its verdict: to kill it all and to prove that nothing is left takes a moment."""
-SWEEP_S = 80.0
+SWEEP_S = 180.0
 """What closed its pipes and left its session is found by the sweep, once a minute."""
 STATUS_S_MAX = 4.0  # below the 5 s after which a head that does not come is cut off
 
@@ -424,7 +424,7 @@ def test_hostile_predicates_get_their_verdicts_in_time_and_leave_nothing(lab: La
             seen = _seen(lab, name, within_s=90)
             assert (seen["verdict"], seen.get("reason")) == (verdict, reason), (name, seen)
             assert _look_s(lab, name) < command.get("timeout_s", 2.0) + CHECK_GRACE_S, name
-        lab.until(lambda: not lab.left(), f"nothing is left running: {lab.left()}", within_s=5)
+        lab.until(lambda: not lab.left(), f"nothing is left running: {lab.left()}", within_s=60)
     assert lab.verdict("prints-1-gb")["evidence"]["stdout_bytes"] == 1_000_000_000
     assert "abc" in lab.verdict("prints-no-utf-8")["evidence"]["stdout"]
     assert all(len(lab.ask("GET", f"/v1/goals/@me/{name}").body) < MB for name in HOSTILE)

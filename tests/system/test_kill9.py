@@ -96,7 +96,7 @@ def _play(daemon: RealDaemon, base: Path, rounds: int) -> None:
         assert waited.returncode == 0, f"seed {SEED}, round {number}: {waited.stdout}{waited.stderr}"
         endings += _assert_accounted(daemon, name, folder)
         eventually(
-            lambda: daemon.leftovers() == {}, within_s=10, what=f"seed {SEED}: left {daemon.leftovers()}"
+            lambda: daemon.leftovers() == {}, within_s=60, what=f"seed {SEED}: left {daemon.leftovers()}"
         )
         assert len(daemon.json("list")["goals"]) == number + 1, "no goal is lost"
     print(f"kill9: seed {SEED}, {rounds} rounds, attempts ended {dict(endings)}")

@@ -187,7 +187,7 @@ def test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdou
         daemon.kazictl("apply", str(write_goal(base / "w", text)), "--detach")
         eventually((base / "w" / "started").exists, within_s=20, what="the remedy runs")
         assert daemon.stop(number=number) == 0
-        eventually(lambda: daemon.leftovers() == {}, within_s=5, what="nothing is left")
+        eventually(lambda: daemon.leftovers() == {}, within_s=60, what="nothing is left")
         daemon.start()
         ended = [e["event"] for e in daemon.events("slow") if e["type"] == "act.ended"]
         assert ended[0]["ending"] == "cancelled"

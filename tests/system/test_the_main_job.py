@@ -152,7 +152,7 @@ def test_sigterm_ends_attempts_journals_them_and_leaves_no_process(daemon: RealD
     daemon.kazictl("apply", str(goal), "--detach")
     eventually((base / "w" / "started").exists, within_s=20, what="the remedy runs")
     assert daemon.stop() == 0
-    eventually(lambda: daemon.leftovers() == {}, within_s=5, what="nothing is left")
+    eventually(lambda: daemon.leftovers() == {}, within_s=60, what="nothing is left")
     daemon.start()
     ended = [e["event"] for e in daemon.events("slow") if e["type"] == "act.ended"]
     assert ended[0]["ending"] == "cancelled"

@@ -46,7 +46,7 @@ expect_status = 200
 cmd = "./bin/service"
 args = ["restart"]
 """
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0
 
 
 class Answer:

@@ -17,7 +17,7 @@ class ClockContract:
 
     async def test_now_is_both_clocks_read_at_one_moment(self, clock: Clock) -> None:
         readings = [clock.now() for _ in range(1_000)]
-        assert all(abs(divergence_s(a, b)) < 0.5 for a, b in pairwise(readings))
+        assert all(abs(divergence_s(a, b)) < 5 for a, b in pairwise(readings))
 
     async def test_boot_id_is_constant_within_one_boot(self, clock: Clock) -> None:
         assert len({clock.now().boot_id for _ in range(10)}) == 1
@@ -28,4 +28,4 @@ class ClockContract:
         await anyio.sleep(0.05)
         after = clock.now()
         assert after.boot_s - before.boot_s >= 0.049
-        assert abs(divergence_s(before, after)) < 0.5
+        assert abs(divergence_s(before, after)) < 5

@@ -167,7 +167,7 @@ def test_lines_made_to_be_slow_are_not(tool: str) -> None:
     lines = (":" * 3900, "a" * 3900, " " * 3900, "a.ex:" * 700, "a (b" * 900, "a: error: " + "  [a" * 900)
     started_s = time.thread_time()
     read_lines("\n".join(lines * 20), tool)
-    assert time.thread_time() - started_s < 2
+    assert time.thread_time() - started_s < 10
 
 
 def test_mypys_own_output(tmp_path: Path) -> None:

@@ -134,4 +134,4 @@ def test_a_text_made_to_be_slow_is_read_in_time(name: str) -> None:
     for reader in (*REPORTS.values(), *COVERAGE.values()):
         started_s = time.process_time()
         reader(text)
-        assert time.process_time() - started_s < 3, reader
+        assert time.process_time() - started_s < 10, reader

@@ -741,7 +741,9 @@ def test_black_holes_delay_no_repair(lab: Lab):
             file.unlink()
             lab.until(file.exists, "it is repaired")
             times.append(time.monotonic() - began_s)
-        assert sorted(times)[1] < 12.0, f"seconds to the repair, which five holes of 5 s each do not delay: {times}"
+        assert sorted(times)[1] < 12.0, (
+            f"seconds to the repair, which five holes of 5 s each do not delay: {times}"
+        )
 
 
 def _full_backlog(stack: ExitStack) -> str:

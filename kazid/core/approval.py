@@ -267,7 +267,7 @@ def plan_of(goal: Goal, progress: Progress, act: Act, rule: ApprovalRule, until_
         generation=progress.generation,
         epoch=progress.epoch,
         episode=progress.episodes,
-        attempt=progress.acts + 1,
+        attempt=progress.acts + 1 - progress.unstarted,
         executor_uid=progress.executor_uid,
         roles=tuple(rule.roles),
         count=rule.count,

@@ -82,7 +82,6 @@ from kazid.core.worktree import is_beside
 
 ACTS_KEPT = 20
 """Act summaries kept per episode, for people; the journal has them all."""
-NEVER_STARTED = "never_started"
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -305,7 +304,7 @@ def _intended(progress: Progress, event: ActIntended, at: Now) -> Progress:
         assignment=event.assignment,
     )
     progress = replace(progress, episode=episode, act=act, acts=event.number, deferred=None, spent=spent)
-    return replace(progress, approvals={})
+    return petition.intended(progress)
 
 
 def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
@@ -337,12 +336,13 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         act=None,
         last_act_ended_s=event.ended_s,
     )
-    progress = placement.act_ended(progress, act, event)
+    progress = petition.ended(placement.act_ended(progress, act, event), act, event.ending)
     if act.rung.startswith("harness:"):
         cost_usd = charge.cost_usd_of(event)
         spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
         progress = replace(progress, spent=spent)
-    return _unspent(progress, act) if event.ending == NEVER_STARTED or quota.is_free(event) else progress
+    is_free = event.ending == petition.NEVER_STARTED or quota.is_free(event)
+    return _unspent(progress, act) if is_free else progress
 
 
 def _unspent(progress: Progress, act: RunningAct) -> Progress:

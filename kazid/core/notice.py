@@ -62,6 +62,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cause: str = ""
     reason: str = ""
     by: str = ""
+    plan: str = ""
+    """Of a request for approval: another plan is another request, and is told as one."""
 
 
 class Noticed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,8 +94,9 @@ def noticed(event: Event) -> Notice | None:
                 kind=NoticeKind.PROBLEM, status="parked", cause="crashed", reason=_short(event.reason)
             )
         case ApprovalRequested(plan=plan):
-            asks = f"{plan.gate.value}: {plan.title}; kazictl approve REF --plan {event.plan_sha256}"
-            return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=_short(asks))
+            how = f"; kazictl approve REF --plan {event.plan_sha256}"
+            what = _short(f"{plan.gate.value}: {plan.title}", chars_max=REASON_CHARS_MAX - len(how))
+            return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=what + how, plan=event.plan_sha256)
         case ApprovalGranted(is_enough=True):
             return Notice(kind=NoticeKind.TAKEN, status=RESUMED, by=event.by)
         case IncidentOpened():
@@ -114,6 +117,6 @@ def noticed(event: Event) -> Notice | None:
             return None
 
 
-def _short(text: str | None) -> str:
+def _short(text: str | None, *, chars_max: int = REASON_CHARS_MAX) -> str:
     said = " ".join((text or "").split())
-    return said if len(said) <= REASON_CHARS_MAX else said[: REASON_CHARS_MAX - 1] + "…"
+    return said if len(said) <= chars_max else said[: chars_max - 1] + "…"

@@ -1,6 +1,8 @@
 """What the fold keeps of requests for approval: one per gate, with who said yes or no. Pure.
 
-What they are worth is `core/approval.py`'s to say.
+An intent takes them along, so that a yes is used once. Where it is known that nothing of that act ran (a kill between
+intent and start, a machine that lacked something) they stand again, for the same plan: nobody is asked twice for one
+act. What they are worth is `core/approval.py`'s to say.
 """
 
 from typing import assert_never
@@ -16,7 +18,11 @@ from kazid.core.approval_event import (
 )
 from kazid.core.instant import Now
 from kazid.core.plan import Asked, Yes
-from kazid.core.progress import Progress
+from kazid.core.progress import Progress, RunningAct
+
+NEVER_STARTED = "never_started"
+NEVER_RAN = frozenset({NEVER_STARTED, "not_started"})
+"""Ends that say for certain that nothing of the attempt ran: the shim's claim, or what kept it from starting."""
 
 
 def told(progress: Progress, event: ApprovalEvent, at: Now) -> Progress:
@@ -44,6 +50,26 @@ def told(progress: Progress, event: ApprovalEvent, at: Now) -> Progress:
             return replace(progress, approvals=left)
         case _:
             assert_never(event)
+
+
+def intended(progress: Progress) -> Progress:
+    """Progress once an act is intended: it takes along what people said to it."""
+    assert progress.act is not None, "an intent is of an act"
+    return replace(progress, act=replace(progress.act, approvals=progress.approvals), approvals={})
+
+
+def ended(progress: Progress, act: RunningAct, ending: str) -> Progress:
+    """Progress after the act that a yes was for: it stands again if nothing ran, while its episode lasts."""
+    if ending not in NEVER_RAN:
+        return replace(progress, unstarted=0)
+    progress = replace(progress, unstarted=progress.unstarted + 1)
+    episode = progress.episode
+    kept = (
+        {}
+        if episode is None
+        else {k: a for k, a in act.approvals.items() if a.plan.episode == episode.number}
+    )
+    return replace(progress, approvals={**kept, **progress.approvals})
 
 
 def _with(progress: Progress, asked: Asked) -> Progress:

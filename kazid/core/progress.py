@@ -181,6 +181,8 @@ class RunningAct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     down_s: float = 0.0
     cost_usd_reserved: float | None = None
     assignment: Assignment | None = None
+    approvals: Mapping[str, Asked] = {}
+    """What it rests on, by gate: it stands again where the act never ran (`core/petition.py`)."""
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,6 +275,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whom acts run as."""
     approvals: Mapping[str, Asked] = {}
     """By gate: what people were asked to say yes to, for the next act."""
+    unstarted: int = 0
+    """The newest attempts of which nothing ran: a plan is of the attempt that they were to be."""
 
     @property
     def may_act(self) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kazid.core.jitter import fraction
-from kazid.core.notice import INCIDENT, RESUMED, Noticed, NoticeKind
+from kazid.core.notice import APPROVAL, INCIDENT, RESUMED, Noticed, NoticeKind
 
 HOUR_S = 3600.0
 LINES_MAX = 500
@@ -68,6 +68,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reminders: int = 0
     is_resumed: bool = False
     """Somebody had it act again: the same end once more is another one."""
+    plan: str = ""
+    """Of a request for approval: which."""
     taken_by: str = ""
     """Who acknowledged, resumed or suspended it: nobody else needs to be told again."""
 
@@ -195,7 +197,7 @@ def _opened(receiver: Receiver, state: ReceiverState, noticed: Noticed) -> Recei
     notice, known = noticed.notice, state.alerts.get(noticed.uid)
     if (
         known is not None
-        and (known.status, known.cause) == (notice.status, notice.cause)
+        and (known.status, known.cause, known.plan) == (notice.status, notice.cause, notice.plan)
         and not known.is_resumed
     ):
         # a standing goal that is stuck tries once an hour, and is stuck again
@@ -208,11 +210,15 @@ def _opened(receiver: Receiver, state: ReceiverState, noticed: Noticed) -> Recei
         reason=notice.reason,
         since_wall_s=noticed.at_wall_s if known is None else known.since_wall_s,
         offset=noticed.offset,
+        plan=notice.plan,
     )
+    is_asked_anew = known is not None and bool(known.plan) and bool(notice.plan)
+    if is_asked_anew:  # nobody can say yes to the one before it any more
+        state = replace(state, pending=tuple(p for p in state.pending if not _is_asked(p, noticed.uid)))
     if receiver.after_s <= 0:
         alert = replace(alert, told_wall_s=noticed.at_wall_s)
         state = _told(state, _line("problem", noticed.uid, alert), noticed.at_wall_s)
-    elif known is not None:
+    elif known is not None and not is_asked_anew:
         alert = replace(alert, told_wall_s=known.told_wall_s)
     return _with(state, noticed.uid, alert)
 
@@ -230,6 +236,10 @@ def _line(what: str, uid: str, alert: Alert, **changes: object) -> Line:
         reminders=alert.reminders,
     )
     return replace(line, **changes)
+
+
+def _is_asked(line: Line, uid: str) -> bool:
+    return line.uid == uid and line.status == APPROVAL and line.what in ("problem", "reminder", "escalated")
 
 
 def _news(noticed: Noticed) -> Line:

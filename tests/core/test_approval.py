@@ -17,7 +17,7 @@ from kazid.core.approval_event import (
 )
 from kazid.core.decision import Act, Look
 from kazid.core.delivery import DEPLOY, DEPLOYED, Deploy
-from kazid.core.event import ActIntended, WorktreeCreated, WorktreeDelivered
+from kazid.core.event import ActEnded, ActIntended, WorktreeCreated, WorktreeDelivered
 from kazid.core.goal import Goal
 from kazid.core.guards import guards_of
 from kazid.core.ids import Epoch, Generation
@@ -415,9 +415,6 @@ def test_a_remedy_that_may_only_be_proposed_is_named_and_not_run() -> None:
     assert "restart" in (hold.reason or "")
 
 
-STEPS = ("red", "red", "other", "green", "yes", "yes", "no", "fence", "wait", "restart")
-
-
 # --- in general -------------------------------------------------------------------------------------------------------
 
 
@@ -433,7 +430,7 @@ def test_no_act_is_intended_without_its_approval_chain(data: st.DataObject) -> N
         decision = play.turn()
         if isinstance(decision, Act):
             _assert_chain(play, decision, count)
-            play.acted()
+            play.acted(ending=data.draw(st.sampled_from(["exited", "never_started", "killed"])))
         match step:
             case "red":
                 play.advance(2.0).looks(FAIL, FAIL)
@@ -471,7 +468,8 @@ def _assert_chain(play: Played, act: Act, count: int) -> None:
     asked = events[at]
     assert isinstance(asked, ApprovalRequested)
     since = events[at:]
-    assert not any(isinstance(e, ApprovalRejected | ApprovalVoided | ActIntended) for e in since)
+    assert not any(isinstance(e, ApprovalRejected | ApprovalVoided) for e in since)
+    assert {e.ending for e in since if isinstance(e, ActEnded)} <= {"never_started"}, "a yes is to one act"
     said = {e.by for e in since if isinstance(e, ApprovalGranted) and e.plan_sha256 == plan}
     assert len(said - {"ada", "daemon"}) >= count
     assert play.now.wall_s < asked.plan.until_wall_s

@@ -302,6 +302,7 @@ def status_changed(status: GoalStatus, **fields: Any) -> StatusChanged:
                 kind=NoticeKind.PROBLEM,
                 status="approval",
                 reason="deploy: ship; kazictl approve REF --plan ab",
+                plan="ab",
             ),
             id="approval",
         ),

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from kazid.core.approval_event import ApprovalRequested
 from kazid.core.event import (
     BY_EXPIRY,
     ActDeferred,
@@ -18,7 +19,7 @@ from kazid.core.event import (
     StatusChanged,
 )
 from kazid.core.ids import Epoch
-from kazid.core.notice import ALERTING, Notice, Noticed, NoticeKind, noticed
+from kazid.core.notice import ALERTING, APPROVAL, REASON_CHARS_MAX, Notice, Noticed, NoticeKind, noticed
 from kazid.core.receiver import (
     ALERTS_MAX,
     GIVE_UP_S,
@@ -37,6 +38,7 @@ from kazid.core.receiver import (
     taken,
 )
 from kazid.core.status import Cause, GoalStatus
+from tests.core.test_approval import PLAN
 
 T0 = 1_700_000_000.0
 ADA = Facts(owner="ada", labels={"team": "web"}, cost_usd=1.25, tokens=900)
@@ -212,6 +214,64 @@ def test_the_same_end_once_more_is_told_again_only_after_somebody_resumed_it() -
     play.stuck()
     play.passes(60)
     assert play.told()[2:] == [[("problem", "ada/u1")]]
+
+
+def _asks(play: Play, plan: str) -> None:
+    play.happens(NoticeKind.PROBLEM, status=APPROVAL, plan=plan, reason=f"approve --plan {plan}")
+
+
+@pytest.mark.parametrize("is_taken", [pytest.param(True, id="acknowledged"), pytest.param(False, id="open")])
+def test_a_request_that_is_asked_anew_is_told_as_new_at_once(is_taken: bool) -> None:
+    play = Play(a_receiver(remind_s=4 * HOUR_S))
+    _asks(play, "p1")
+    play.passes(HOUR_S)
+    if is_taken:
+        play.happens(NoticeKind.TAKEN, by="eve")
+        play.passes(HOUR_S)
+    before = len(play.messages)
+    _asks(play, "p2")
+    play.passes(60)
+    (message,) = play.messages[before:]
+    assert [(line.what, line.reason) for line in message.lines] == [("problem", "approve --plan p2")]
+    play.passes(4 * HOUR_S)
+    assert play.messages[-1].lines[-1].what == "reminder", "and nobody has the new one yet"
+
+
+def test_the_same_request_noticed_again_is_not_told_again() -> None:
+    play = Play(a_receiver(remind_s=None))
+    for _ in range(3):
+        _asks(play, "p1")
+        play.passes(HOUR_S)
+    assert play.told() == [[("problem", "ada/u1")]]
+
+
+def test_of_requests_that_follow_each_other_within_the_group_time_only_the_last_is_told() -> None:
+    play = Play(a_receiver(group_s=30.0))
+    for plan in ("p1", "p2", "p3"):
+        _asks(play, plan)
+        play.passes(1)
+    play.passes(60)
+    assert [line.reason for m in play.messages for line in m.lines] == ["approve --plan p3"]
+
+
+def test_who_is_told_of_what_nobody_took_is_told_of_the_new_request_too() -> None:
+    boss = Play(a_receiver(after_s=HOUR_S, remind_s=None))
+    _asks(boss, "p1")
+    boss.passes(2 * HOUR_S)
+    _asks(boss, "p2")
+    boss.passes(60)
+    assert [line.reason for m in boss.messages for line in m.lines] == [
+        "approve --plan p1",
+        "approve --plan p2",
+    ]
+
+
+def test_however_long_a_title_is_the_plan_can_be_read_in_the_notice() -> None:
+    plan = replace(PLAN, title="x" * 2000)
+    notice = noticed(ApprovalRequested(plan=plan, plan_sha256=plan.sha256))
+    assert notice is not None
+    assert notice.reason.endswith(f"--plan {plan.sha256}")
+    assert len(notice.reason) <= REASON_CHARS_MAX
 
 
 def test_another_end_voids_the_acknowledgement() -> None:

@@ -17,7 +17,7 @@ from kazid.core.approval_event import (
     ApprovalVoided,
 )
 from kazid.core.errors import JournalUnavailable, UnknownGoal
-from kazid.core.event import ActIntended
+from kazid.core.event import ActEnded, ActIntended
 from kazid.core.goal import Goal
 from kazid.core.level import ApprovalRule, Gate
 from kazid.core.plan import Plan
@@ -52,6 +52,9 @@ class Petitions:
 
     def __init__(self) -> None:
         self._plans: dict[str, Plan] = {}
+        self._used: dict[str, Plan] = {}
+        """Of the act that was intended last: where nothing of it ran, they stand again."""
+        self._unstarted = 0
         self._yes: dict[str, set[str]] = {}
 
     def take(self, event: object) -> None:
@@ -62,12 +65,21 @@ class Petitions:
                 self._yes[event.plan_sha256].add(event.by)
             case ApprovalRejected() | ApprovalVoided():
                 self._plans.pop(event.plan_sha256, None)
+            case ActEnded(ending="never_started" | "not_started"):
+                self._unstarted += 1
+                self._plans |= self._used
+                self._used = {}
+            case ActEnded():
+                self._unstarted = 0
+                self._used = {}
             case _:
                 pass
 
     def why_not(self, goal: Goal, event: ActIntended, *, spec_sha256: str, wall_s: float) -> str | None:
         """What this intent lacks; None when it rests on what it has to."""
         plans = [self._plans.get(name) for name in event.plans]
+        attempt = event.number - self._unstarted
+        self._used = {name: plan for name, plan in self._plans.items() if name in event.plans}
         self._plans.clear()
         if not goal.approvals:
             return None
@@ -77,7 +89,7 @@ class Petitions:
             assert plan is not None
             people = self._yes[name] - {"ada", "kazi"}
             bound = (plan.act, plan.spec_sha256, plan.generation, plan.epoch, plan.evidence, plan.attempt)
-            now = (event.rung, spec_sha256, event.generation, event.epoch, event.fingerprint, event.number)
+            now = (event.rung, spec_sha256, event.generation, event.epoch, event.fingerprint, attempt)
             if len(people) < goal.approvals[0].count:
                 return f"only {sorted(people)} said yes"
             if bound != now:

@@ -6,6 +6,7 @@ What is the user's (files, index, HEAD, branches, stash) is compared byte by byt
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -92,11 +93,12 @@ def hooked(place: Place) -> None:
     hook.chmod(0o755)
 
 
-def moved(place: Place) -> None:
+def moved(place: Place, *, its: str = "broken\n") -> None:
     clean(place)
     other = place.base / "other"
     git("clone", "-q", str(place.remote), str(other), cwd=place.base)
     (other / "new").write_text("somebody's\n")
+    (other / "a").write_text(its)
     git("add", "-A", cwd=other)
     git("commit", "-qm", "somebody's", cwd=other)
     git("push", "-q", "origin", "HEAD:main", cwd=other)
@@ -107,6 +109,8 @@ class Bad(msgspec.Struct, frozen=True, kw_only=True):
 
     made: Callable[[Place], None] = nothing
     deed: str = ""
+    agent: str | None = None
+    """The whole program, where it is none that mends; "": there is none."""
     goal: str = WORKTREE
     harness: str = ""
     end: tuple[str, str | None] = ("converged", None)
@@ -117,6 +121,9 @@ class Bad(msgspec.Struct, frozen=True, kw_only=True):
     """Without a sandbox an agent can reach the user's own; then it is what can be had back that counts."""
 
 
+NOTHING_DONE = ("over_budget", "budget_exhausted")
+PROGRAM = f"#!{sys.executable}\nimport pathlib, sys\nsys.stdin.read()\n"
+ENVELOPE = '{"type": "result", "subtype": "success", "is_error": false, "result": "all do'
 WHO = "-c user.name=a -c user.email=a@a"
 BAD: Mapping[str, Bad] = {
     "detached": Bad(made=detached),
@@ -139,9 +146,29 @@ BAD: Mapping[str, Bad] = {
     "moved-remote-in-place": Bad(
         made=moved, goal=IN_PLACE + LANDS, end=("stuck", "unlanded"), says="base_moved"
     ),
+    "merge-conflict": Bad(
+        made=lambda p: moved(p, its="somebody's, too\n"), goal=WORKTREE + LANDS, is_delivered=False
+    ),
     "failing-hook": Bad(
         made=hooked, goal=WORKTREE + COMMITS, end=("stuck", "unlanded"), says="not on my watch", is_delivered=False
     ),
+    "is-missing": Bad(
+        agent="", end=("stuck", "capability_unreachable"), says="not found", is_delivered=False
+    ),
+    "prints-nothing": Bad(agent=PROGRAM + FIX),
+    "prints-nothing-having-done-nothing": Bad(
+        agent=PROGRAM,
+        end=NOTHING_DONE, says="changed nothing", is_delivered=False),
+    "prints-a-gigabyte": Bad(agent=PROGRAM + 'for _ in range(1024):\n    print("x" * 1024 * 1024)\n' + FIX),
+    "prints-half-an-envelope": Bad(agent=f"{PROGRAM}{FIX}print('{ENVELOPE}', end='')\n"),
+    "says-done-having-done-nothing": Bad(
+        agent=f"{PROGRAM}print('{ENVELOPE}ne\"}}')\n",
+        end=NOTHING_DONE, says="changed nothing", is_delivered=False
+    ),
+    "asks-on-its-stdin": Bad(agent=PROGRAM + "answer = input('Proceed? [y/N] ')\n" + FIX, end=NOTHING_DONE,
+        says="changed nothing", is_delivered=False),
+    "asks-at-a-terminal": Bad(agent=PROGRAM + "open('/dev/tty').readline()\n" + FIX, end=NOTHING_DONE,
+        says="changed nothing", is_delivered=False),
     "commits": Bad(deed=f'os.system("git {WHO} commit -qam mine")'),
     "rewrites-history": Bad(
         deed=f'os.system("git {WHO} commit -q --amend -am other && git branch -D -q precious")', told="rewrote",
@@ -192,6 +219,9 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
 def _place(base: Path, name: str, bad: Bad) -> tuple[Place, Path, dict[str, str]]:
     base = base / name
     base.mkdir()
+    agent = make_agent(base, FIX + bad.deed)
+    if bad.agent is not None:
+        agent.write_text(bad.agent) if bad.agent else agent.unlink()
     place = Place(base=base, top=base / "repo", remote=base / "remote.git")
     make_repository(base / "first", {"a": "broken\n", "theirs": "committed\n", ".gitignore": "ignored\n"})
     git("clone", "-q", "--bare", str(base / "first"), str(place.remote), cwd=base)
@@ -210,7 +240,7 @@ id = "{name}"
 workspace = "{place.top}"
 [harness]
 id = "claude"
-command = "{make_agent(base, FIX + bad.deed)}"
+command = "{agent}"
 {bad.harness}[budget]
 max_dispatches = 2
 [[predicate]]

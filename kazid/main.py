@@ -399,7 +399,7 @@ class _Daemon:
             audit=journal,
             history=journal,
             acknowledge=Acknowledging(parts.goals, journal).acknowledge,
-            approving=Approving(parts.goals, journal, self._clock),
+            approving=Approving(parts.goals, journal, self._clock, parts.service.applying),
             trials=SystemTrials(parts.commands, self._scratch),
             hooks=parts.world.hooks,
             listen=self.settings.api.listen,

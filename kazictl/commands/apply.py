@@ -8,7 +8,7 @@ import os
 import time
 
 from kazictl.arguments import usage_error
-from kazictl.client import CHANGE_TIMEOUT_S
+from kazictl.client import CHANGE_TIMEOUT_S, Reply
 from kazictl.connection import DeadlinePassed
 from kazictl.document import entries
 from kazictl.failure import Failure
@@ -32,6 +32,7 @@ APPLIED = {
     "generation": "changed, new generation",
     "revived": "revived",
     "reopened": "was finished, new episode",
+    "held": "looser than what is in force, so it waits for an approval",
 }
 
 
@@ -49,6 +50,8 @@ def run(session: Session) -> int:
         return _check(session, request, timeout_s=timeout_s)
     reply = client.change("POST", f"{API_PREFIX}/goals", request, timeout_s=timeout_s or CHANGE_TIMEOUT_S)
     document = _with_missing_workspace(reply.document)
+    if document.get("applied") == "held":
+        return _held(session, reply)
     if "detach" in arguments.flags:
         code = exit_code_of_change(document)
         if session.wants_json:
@@ -116,6 +119,19 @@ def _check(session: Session, request: "Document", *, timeout_s: float | None) ->
             f"{_reference(document)}: {green} of {len(predicates)} pass (checked once, nothing stored)",
         ]
     )
+    return code
+
+
+def _held(session: Session, reply: Reply) -> int:
+    """Say what waits, for whom, and how they say yes; there is nothing to follow."""
+    document, code = reply.document, exit_codes.WAITING
+    if session.wants_json and "stream" not in session.arguments.flags:
+        return session.emit_reply(reply, exit_code=code)
+    _announce(session, document)
+    if "stream" not in session.arguments.flags:
+        held: Document = document.get("held") or {}
+        lines = [f"  loosens: {one_line(what)}" for what in held.get("loosened") or ()]
+        session.show([*lines, "  kazictl approvals shows it to whoever may approve"])
     return code
 
 

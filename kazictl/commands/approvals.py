@@ -35,6 +35,7 @@ def _lines(row: "Document") -> "list[str]":
         f"{row.get('ref')}: {plan.get('gate')}: {plan.get('title')}",
         f"  needs {plan.get('count')} of {roles}, not {row.get('owner')}{so_far}; for {show_duration(left_s)}",
     ]
+    told += [f"  loosens: {what}" for what in row.get("loosened") or ()]
     argv = " ".join(str(word) for word in plan.get("argv") or ())
     told += [f"  runs: {argv}"] if argv else []
     told.append(f"  kazictl approve {row.get('ref')} --plan {row.get('plan_sha256')}")

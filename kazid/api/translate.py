@@ -27,6 +27,7 @@ from kazid.core.withheld import visible
 from kazid.runtime.views import GoalView, Watched
 from kazid.wire import exit_codes
 from kazid.wire.agent_items import AttemptItem, DispatchItem, LadderItem, WorktreeItem
+from kazid.wire.approval_messages import HeldItem
 from kazid.wire.messages import (
     BudgetSpent,
     EpisodeItem,
@@ -112,6 +113,7 @@ def goal_document(
         problem=problem or _problem(view),
         pids=view.pids,
         applied=applied,
+        held=_held(view),
         waived=_waived(view),
         next_dispatch=_next_dispatch(view),
         worktree=_worktree(view),
@@ -408,6 +410,22 @@ def _worktree(view: GoalView) -> WorktreeItem | None:
         base=tree.base,
         repository=tree.repository,
         take=how_to_take(view.progress, view.uid),
+    )
+
+
+def _held(view: GoalView) -> HeldItem | None:
+    held = view.progress.held
+    if held is None:
+        return None
+    return HeldItem(
+        plan_sha256=held.asked.sha256,
+        loosened=held.loosened,
+        by=held.by,
+        since=held.asked.since_wall_s,
+        until=held.asked.plan.until_wall_s,
+        roles=[role.value for role in held.asked.plan.roles],
+        count=held.asked.plan.count,
+        given=[yes.by for yes in held.asked.given],
     )
 
 

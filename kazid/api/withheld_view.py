@@ -21,6 +21,7 @@ def withheld_view(view: GoalView) -> GoalView:
     hidden = held_out(view.goal)
     act = view.progress.act
     progress = _own_attempt(view.progress, None if act is None else act.attempt_id, hidden)
+    progress = replace(progress, held=None)
     if not hidden:
         return replace(view, progress=progress)
     return replace(

@@ -29,6 +29,8 @@ class Change(enum.Enum):
     GENERATION = "generation"
     REVIVED = "revived"
     REOPENED = "reopened"
+    HELD = "held"
+    """It is looser than what is stored, and people have to say yes first (`core/loosening.py`)."""
 
 
 def spec_sha256(goal: Goal) -> str:

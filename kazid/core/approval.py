@@ -106,7 +106,7 @@ def unmeetable(goal: Goal, *, is_one_uid: bool, given: Sequence[Given]) -> Seque
         ]
     target = Target(owner=goal.owner, labels=goal.labels)
     return [
-        f"the gate {rule.gate.value} needs {_people(rule)}, and kazid.toml gives that to nobody for this goal"
+        f"the gate {rule.gate.value} needs {people(rule)}, and kazid.toml gives that to nobody for this goal"
         for rule in rules
         if not any(
             (g.users or g.groups) and g.grant.role in _granting(rule) and g.grant.selects(target, login="")
@@ -119,7 +119,8 @@ def _granting(rule: ApprovalRule) -> set[object]:
     return {role for role, included in INCLUDED.items() if not included.isdisjoint(rule.roles)}
 
 
-def _people(rule: ApprovalRule | Plan) -> str:
+def people(rule: ApprovalRule | Plan) -> str:
+    """How many of whom, in words."""
     return f"{rule.count} of {' or '.join(role.value for role in rule.roles)}"
 
 
@@ -223,7 +224,7 @@ def _waiting(
     plan = asked.plan
     have = f", {len(counted)} so far ({', '.join(yes.by for yes in counted)})" if counted else ""
     reason = (
-        f"the gate {plan.gate.value} needs {_people(plan)}{have}, not {goal.owner} who submitted it, for plan "
+        f"the gate {plan.gate.value} needs {people(plan)}{have}, not {goal.owner} who submitted it, for plan "
         f"{asked.sha256[:12]}: {plan.title}"
     )
     until_s = now.boot_s + (plan.until_wall_s - now.wall_s)
@@ -290,7 +291,13 @@ def _command(goal: Goal, act: str) -> tuple[Sequence[str], Sequence[str]]:
 
 def asked_for(progress: Progress, sha256: str) -> Asked | None:
     """The request that stands for exactly this plan."""
-    return next((asked for asked in progress.approvals.values() if asked.sha256 == sha256), None)
+    return next((asked for asked in _standing(progress) if asked.sha256 == sha256), None)
+
+
+def _standing(progress: Progress) -> Sequence[Asked]:
+    """Those of the next act, and of a looser spec that waits."""
+    held = () if progress.held is None else (progress.held.asked,)
+    return (*progress.approvals.values(), *held)
 
 
 def refusal(
@@ -303,14 +310,17 @@ def refusal(
     asked = asked_for(progress, sha256)
     assert asked is not None, "a request stands"
     if now.wall_s >= asked.plan.until_wall_s:
-        return Refused(type="approval_stale", reason="the request has expired; it is asked anew")
+        anew = "apply it again" if asked.plan.gate is Gate.CHANGE else "it is asked anew"
+        return Refused(type="approval_stale", reason=f"the request has expired; {anew}")
+    if asked.plan.gate is not Gate.CHANGE and asked.plan.spec_sha256 != progress.spec_sha256:
+        return Refused(type="approval_stale", reason="the goal was changed since; it is asked anew")
     if login == goal.owner:
         return Refused(
             type="four_eyes", reason=f"{login} submitted the goal: somebody else has to approve it"
         )
     if uid == asked.plan.executor_uid:
         return Refused(type="four_eyes", reason=f"the act runs as {login}: somebody else has to approve it")
-    for other in progress.approvals.values():
+    for other in (asked,) if asked.plan.gate is Gate.CHANGE else progress.approvals.values():
         if any(yes.uid == uid for yes in other.given):
             where = "this gate" if other is asked else f"the gate {other.plan.gate.value}"
             return Refused(type="four_eyes", reason=f"{login} has said yes at {where} already")
@@ -323,7 +333,7 @@ def refusal_to_reject(
     """Why this person's no to this plan does not count: no such request, one that was rejected, or no role."""
     asked = asked_for(progress, sha256)
     if asked is None:
-        standing = [a.sha256[:12] for a in progress.approvals.values()]
+        standing = [a.sha256[:12] for a in _standing(progress)]
         instead = f"; what waits is {', '.join(standing)}" if standing else "; nothing waits for an approval"
         return Refused(type="approval_stale", reason=f"no request stands for the plan {sha256[:12]}{instead}")
     if asked.rejected_by is not None:

@@ -3,7 +3,10 @@
 Part of `core/event.py`'s union, and of each goal's journal; folded by `core/petition.py`.
 """
 
+from typing import TypeAlias
+
 from kazid.core.event_base import BaseEvent
+from kazid.core.goal import Goal
 from kazid.core.level import Gate
 from kazid.core.plan import Plan
 
@@ -49,3 +52,23 @@ class ApprovalVoided(ApprovalEvent, frozen=True, kw_only=True, tag="approval.voi
     plan_sha256: str
     reason: str
     lost: str = ""
+
+
+class ChangeHeld(ApprovalEvent, frozen=True, kw_only=True, tag="change.held"):
+    """A looser spec was submitted, and waits for people: the one before it stays in force (`core/loosening.py`).
+
+    A yes, a no and a void to it are the events above, at the gate `change`; enough yeses and `goal.applied` are one
+    transaction.
+    """
+
+    goal: Goal
+    plan: Plan
+    plan_sha256: str
+    loosened: tuple[str, ...]
+    """What it loosens, each in a sentence."""
+    by: str
+
+
+ApprovalEvents: TypeAlias = (
+    ApprovalRequested | ApprovalGranted | ApprovalRejected | ApprovalVoided | ChangeHeld
+)

@@ -9,7 +9,7 @@ from typing import TypeAlias, Union
 
 import msgspec
 
-from kazid.core.approval_event import ApprovalGranted, ApprovalRejected, ApprovalRequested, ApprovalVoided
+from kazid.core.approval_event import ApprovalEvents
 from kazid.core.bundle import Bundle
 from kazid.core.change import Change
 from kazid.core.event_base import BaseEvent as _Event
@@ -37,6 +37,11 @@ class GoalApplied(_Event, frozen=True, kw_only=True, tag="goal.applied"):
     by: str
     executor_uid: int | None = None
     """Whom its acts run as; None: written before this was kept."""
+    loosened: Sequence[str] = ()
+    """What it loosens of the spec before it, each in a sentence (`core/loosening.py`)."""
+    plans: Sequence[str] = ()
+    """The approved plan of a looser spec that people had to say yes to, and who that was."""
+    approved_by: Sequence[str] = ()
 
 
 class GoalSuspended(_Event, frozen=True, kw_only=True, tag="goal.suspended"):
@@ -459,10 +464,7 @@ Event: TypeAlias = Union[
     ActIntended,
     ActEnded,
     ActDeferred,
-    ApprovalRequested,
-    ApprovalGranted,
-    ApprovalRejected,
-    ApprovalVoided,
+    ApprovalEvents,
     DispatchPrepared,
     LadderClimbed,
     LookDeferred,

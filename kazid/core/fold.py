@@ -200,16 +200,16 @@ def _applied(folded: Folded, event: GoalApplied, at: Now) -> Progress:
         epoch=event.epoch,
         spec_sha256=event.spec_sha256,
         executor_uid=event.executor_uid,
+        held=None,
         predicates={k: v for k, v in progress.predicates.items() if k in known},
         asked_s=at.boot_s,
     )
     if not (event.fresh or is_new_generation):
         return progress
+    is_kept = progress.desired is Desired.SUSPENDED and not event.fresh
     progress = replace(
         progress,
-        desired=Desired.ACTIVE
-        if event.fresh or progress.desired is not Desired.SUSPENDED
-        else progress.desired,
+        desired=progress.desired if is_kept else Desired.ACTIVE,
         act_floor_s=at.boot_s,
         was_red=False,
         seal=None,

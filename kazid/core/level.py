@@ -47,6 +47,8 @@ class Gate(enum.Enum):
     """Before what an agent made leaves its tree: this tree."""
     DEPLOY = "deploy"
     """Before a deploy: this command, of this tree."""
+    CHANGE = "change"
+    """Before a looser spec is in force (`core/loosening.py`). No act meets it, and no goal-file names it."""
 
 
 class ApprovalRule(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

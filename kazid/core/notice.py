@@ -8,7 +8,13 @@ import enum
 
 import msgspec
 
-from kazid.core.approval_event import ApprovalGranted, ApprovalRequested
+from kazid.core.approval_event import (
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalRequested,
+    ApprovalVoided,
+    ChangeHeld,
+)
 from kazid.core.event import (
     BY_EXPIRY,
     BY_WINDOW,
@@ -23,6 +29,7 @@ from kazid.core.event import (
     IncidentOpened,
     StatusChanged,
 )
+from kazid.core.level import Gate
 from kazid.core.status import STOPPED_ACTING, GoalStatus
 
 REASON_CHARS_MAX = 500
@@ -93,12 +100,16 @@ def noticed(event: Event) -> Notice | None:
             return Notice(
                 kind=NoticeKind.PROBLEM, status="parked", cause="crashed", reason=_short(event.reason)
             )
-        case ApprovalRequested(plan=plan):
+        case ApprovalRequested(plan=plan) | ChangeHeld(plan=plan):
             how = f"; kazictl approve REF --plan {event.plan_sha256}"
             what = _short(f"{plan.gate.value}: {plan.title}", chars_max=REASON_CHARS_MAX - len(how))
             return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=what + how, plan=event.plan_sha256)
         case ApprovalGranted(is_enough=True):
             return Notice(kind=NoticeKind.TAKEN, status=RESUMED, by=event.by)
+        case ApprovalRejected(gate=Gate.CHANGE):
+            return Notice(kind=NoticeKind.TAKEN, by=event.by, reason=_short(event.reason))
+        case ApprovalVoided(gate=Gate.CHANGE):
+            return Notice(kind=NoticeKind.TAKEN, by="its owner", reason=_short(event.reason))
         case IncidentOpened():
             reason = f"{len(event.red)} of {event.active} goals turned red together; one of them tries a repair first"
             return Notice(kind=NoticeKind.PROBLEM, status=INCIDENT, cause="common_cause", reason=reason)

@@ -15,9 +15,11 @@ from kazid.core.approval_event import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    ChangeHeld,
 )
 from kazid.core.instant import Now
-from kazid.core.plan import Asked, Yes
+from kazid.core.level import Gate
+from kazid.core.plan import Asked, HeldChange, Yes
 from kazid.core.progress import Progress, RunningAct
 
 NEVER_STARTED = "never_started"
@@ -30,7 +32,13 @@ def told(progress: Progress, event: ApprovalEvent, at: Now) -> Progress:
     if isinstance(event, ApprovalRequested):
         asked = Asked(plan=event.plan, sha256=event.plan_sha256, since_wall_s=at.wall_s)
         return _with(progress, asked)
+    if isinstance(event, ChangeHeld):
+        asked = Asked(plan=event.plan, sha256=event.plan_sha256, since_wall_s=at.wall_s)
+        held = HeldChange(goal=event.goal, asked=asked, loosened=event.loosened, by=event.by)
+        return replace(progress, held=held)
     assert isinstance(event, ApprovalGranted | ApprovalRejected | ApprovalVoided), "the other kinds there are"
+    if event.gate is Gate.CHANGE:
+        return replace(progress, held=_held(progress, event))
     known = progress.approvals.get(event.gate.value)
     if known is None or known.sha256 != event.plan_sha256:
         return progress
@@ -70,6 +78,19 @@ def ended(progress: Progress, act: RunningAct, ending: str) -> Progress:
         else {k: a for k, a in act.approvals.items() if a.plan.episode == episode.number}
     )
     return replace(progress, approvals={**kept, **progress.approvals})
+
+
+def _held(
+    progress: Progress, event: ApprovalGranted | ApprovalRejected | ApprovalVoided
+) -> HeldChange | None:
+    """The looser spec that waits, with one more yes; a no or a void ends it, and the stored one stays as it is."""
+    held = progress.held
+    if held is None or held.asked.sha256 != event.plan_sha256:
+        return held
+    if not isinstance(event, ApprovalGranted):
+        return None
+    given = (*held.asked.given, Yes(by=event.by, uid=event.by_uid))
+    return replace(held, asked=replace(held.asked, given=given))
 
 
 def _with(progress: Progress, asked: Asked) -> Progress:

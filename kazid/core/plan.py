@@ -8,6 +8,7 @@ import hashlib
 
 import msgspec
 
+from kazid.core.goal import Goal
 from kazid.core.ids import Epoch, Generation, PredicateId
 from kazid.core.level import Gate
 from kazid.core.roles import Role
@@ -66,6 +67,16 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     given: tuple[Yes, ...] = ()
     rejected_by: str | None = None
     rejected_reason: str = ""
+
+
+class HeldChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A looser spec that waits for people, while the one before it stays in force (`core/loosening.py`)."""
+
+    goal: Goal
+    asked: Asked
+    loosened: tuple[str, ...]
+    """What it loosens, each in a sentence."""
+    by: str
 
 
 def differences(before: Plan, after: Plan) -> list[str]:

@@ -15,7 +15,7 @@ from kazid.core.change import Change
 from kazid.core.goal import Assignment
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId, TreeHash
 from kazid.core.json import Json
-from kazid.core.plan import Asked
+from kazid.core.plan import Asked, HeldChange
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.tree_wait import TreeWait
 from kazid.core.verdict import Verdict
@@ -277,6 +277,8 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By gate: what people were asked to say yes to, for the next act."""
     unstarted: int = 0
     """The newest attempts of which nothing ran: a plan is of the attempt that they were to be."""
+    held: HeldChange | None = None
+    """A looser spec that waits for people; this one stays in force until then."""
 
     @property
     def may_act(self) -> bool:

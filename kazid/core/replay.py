@@ -42,6 +42,7 @@ from kazid.core.event import (
 from kazid.core.fold import Folded, fold
 from kazid.core.ids import Seq
 from kazid.core.instant import Now
+from kazid.core.level import Gate
 from kazid.core.progress import Progress
 from kazid.core.status import Cause
 from kazid.core.vector import assess
@@ -124,7 +125,7 @@ def is_decided(event: Event) -> bool:
         ):
             return True
         case ApprovalVoided():
-            return not event.lost
+            return not event.lost and event.gate is not Gate.CHANGE  # submitting decided that
         case GoalResumed():
             return event.by in (BY_EXPIRY, BY_WINDOW)
         case _:

@@ -30,7 +30,7 @@ class Approvers:
         """Whether a yes that an act rests on counts no more; that is journalled then."""
         for sha256 in plans:
             asked = asked_for(state.progress, sha256)
-            lost = None if asked is None else await self._lost(state, asked)
+            lost = None if asked is None else await self.lost(state, asked)
             if asked is None or lost is None:
                 continue
             stale = ApprovalVoided(
@@ -43,7 +43,8 @@ class Approvers:
             return True
         return False
 
-    async def _lost(self, state: GoalState, asked: Asked) -> str | None:
+    async def lost(self, state: GoalState, asked: Asked) -> str | None:
+        """Who said yes and is nobody to ask any more; None: all of them still are."""
         for yes in asked.given:
             login, grants = await self._grants_of(yes.uid)
             if login != yes.by or not has_role(state.spec, asked.plan, login=login, grants=grants):

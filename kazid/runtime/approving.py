@@ -14,6 +14,7 @@ from kazid.core.plan import Asked, Yes
 from kazid.core.progress import Progress
 from kazid.ports.clock import Clock
 from kazid.ports.journal import Journal
+from kazid.runtime.applying import Applying
 from kazid.runtime.goals import Goals
 from kazid.runtime.state import GoalState
 from kazid.runtime.views import Caller
@@ -28,21 +29,25 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     predicates: Sequence[str]
     """What it serves, as far as it may be named."""
     is_met: bool
+    loosened: Sequence[str] = ()
+    """Of a looser spec: what it loosens, each in a sentence."""
 
 
 class Approving:
     """The verbs, over the goals there are. Whether a person is behind the caller is the API's question."""
 
-    def __init__(self, goals: Goals, journal: Journal, clock: Clock) -> None:
+    def __init__(self, goals: Goals, journal: Journal, clock: Clock, applying: Applying) -> None:
         self._goals = goals
+        self._applying = applying
         self._clock = clock
         self._journal = journal
 
     def pending(self, sees: Callable[[str, Mapping[str, str]], bool]) -> Iterator[Pending]:
         """What waits for a person, of the goals that the caller sees."""
         for state in self._goals:
-            if state.progress.approvals and sees(state.header.owner, state.spec.labels):
-                for asked in state.progress.approvals.values():
+            held = state.progress.held
+            if (state.progress.approvals or held) and sees(state.header.owner, state.spec.labels):
+                for asked in (*state.progress.approvals.values(), *(() if held is None else (held.asked,))):
                     if asked.rejected_by is None:
                         yield Pending(
                             owner=state.header.owner,
@@ -50,6 +55,7 @@ class Approving:
                             asked=asked,
                             predicates=_named(state, asked),
                             is_met=approval.is_met(state.spec, asked),
+                            loosened=() if held is None or asked is not held.asked else held.loosened,
                         )
 
     async def approve(
@@ -59,6 +65,8 @@ class Approving:
         state = self._state(owner, goal_id)
         if await self._is_again(idempotency_key):
             return None
+        if state.progress.held is not None and state.progress.held.asked.sha256 == plan:
+            return await self._applying.approve(state, plan, caller, idempotency_key)
 
         def refusal(progress: Progress, now: Now) -> Refused | None:
             return approval.refusal(
@@ -105,6 +113,7 @@ class Approving:
         if await self._is_again(idempotency_key):
             return None
         standing = [a.sha256 for a in state.progress.approvals.values() if not approval.is_met(state.spec, a)]
+        standing += [] if state.progress.held is None else [state.progress.held.asked.sha256]
         name = plan or (standing[0] if len(standing) == 1 else "")
 
         def refusal(progress: Progress) -> Refused | None:

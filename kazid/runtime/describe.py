@@ -6,6 +6,7 @@ Reads and never changes. The status is the journalled one, but for what time alo
 
 from collections.abc import Sequence
 
+from kazid.core import approval
 from kazid.core.cadence import is_observing
 from kazid.core.decide import decide
 from kazid.core.decision import Guard, Hold, Look
@@ -56,7 +57,11 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         guards=guards,
         next_wake_s=min(times, default=None),
         now=now,
-        notices=[*_notices(goal, degraded), *where_work_is(goal, progress, state.uid)],
+        notices=[
+            *_notices(goal, degraded),
+            *_held(goal, progress, now),
+            *where_work_is(goal, progress, state.uid),
+        ],
         pids=() if is_acknowledged else executor.pids(state.uid),
         is_acknowledged=is_acknowledged,
         seq=state.seq,
@@ -78,6 +83,18 @@ def _notices(goal: Goal, degraded: str | None) -> list[str]:
             f"{len(goal.vacuous_allowed)} of its predicates cannot be red, allowed with --allow-vacuous"
         )
     return found
+
+
+def _held(goal: Goal, progress: Progress, now: Now) -> list[str]:
+    """That a looser spec waits. What it loosens is told to who may read that."""
+    held = progress.held
+    if held is None:
+        return []
+    stands = f"generation {progress.generation} is in force until then"
+    if now.wall_s >= held.asked.plan.until_wall_s:
+        return [f"a looser spec waited for an approval, and its time is over: apply it again; {stands}"]
+    plan = f"kazictl approve {goal.owner}/{goal.id} --plan {held.asked.sha256}"
+    return [f"a looser spec waits for {approval.people(held.asked.plan)}, not {held.by}: {plan}; {stands}"]
 
 
 def _status(

@@ -12,13 +12,11 @@ import anyio
 import msgspec
 from msgspec.structs import replace
 
-from kazid.core import admission
-from kazid.core.admission import Change, spec_sha256
-from kazid.core.errors import AdmissionRefused, Conflict, UnknownAttempt, UnknownGoal
+from kazid.core.admission import Change
+from kazid.core.errors import UnknownAttempt, UnknownGoal
 from kazid.core.event import (
     ActIntended,
     Event,
-    GoalApplied,
     GoalDeleted,
     GoalResumed,
     GoalStopped,
@@ -27,14 +25,15 @@ from kazid.core.event import (
     Recorded,
 )
 from kazid.core.goal import Goal
-from kazid.core.ids import AttemptId, Epoch, Generation, GoalId, GoalUid, Offset, Owner, Seq
-from kazid.core.instant import Now
+from kazid.core.ids import AttemptId, Epoch, GoalId, GoalUid, Offset, Owner, Seq
+from kazid.core.loosening import Circumstances
 from kazid.core.progress import Desired, Progress
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.belonging import Belonging
 from kazid.ports.clock import Clock
 from kazid.ports.faults import fault_point
 from kazid.ports.journal import GoalHeader, Journal
+from kazid.runtime.applying import NOBODY_ASKS, Applying
 from kazid.runtime.broadcast import Broadcaster
 from kazid.runtime.callers import Standing, standing_of
 from kazid.runtime.check import check
@@ -94,96 +93,31 @@ class Service:
         self._restart = restart
         self.freezing = Freezing(goals=goals, fleet=world.fleet, executor=world.executor)
         self._started = clock.now()
-        self._admission = anyio.Lock()
+        self.applying = Applying(
+            goals=goals, journal=journal, clock=clock, approvers=world.approvers, new_uid=new_uid
+        )
         self._deleted: dict[str, GoalState] = {}
         """By the key of the request, the last few."""
         self.stopping = anyio.Event()
 
     # --- applying ---------------------------------------------------------------------------------------------
 
-    async def apply(self, goal: Goal, *, caller: Caller, idempotency_key: str | None = None) -> Applied:
-        """Store a goal and drive it; the same spec again only attaches.
+    async def apply(
+        self,
+        goal: Goal,
+        *,
+        caller: Caller,
+        idempotency_key: str | None = None,
+        circumstances: Circumstances = NOBODY_ASKS,
+    ) -> Applied:
+        """Store a goal and drive it; the same spec again only attaches, and a looser one may wait for people.
 
         Raises AdmissionRefused (overlapping claims), JournalUnavailable (degraded; nothing was stored).
         """
-        async with self._admission:
-            state, outcome = await self._admit(goal, caller, idempotency_key)
-        await self._fenced(state)
+        state, outcome = await self.applying.apply(goal, caller, idempotency_key, circumstances=circumstances)
+        if outcome is not Change.HELD:
+            await self._fenced(state)
         return Applied(outcome=outcome.value, view=self._view(state))
-
-    async def _admit(
-        self, goal: Goal, caller: Caller, idempotency_key: str | None
-    ) -> tuple[GoalState, Change]:
-        """Record what applying means; asked anew when the goal became another one before its turn came."""
-        while True:
-            state = self._goals.find(goal.owner, goal.id)
-            is_again = idempotency_key is not None and await self._journal.find_key(idempotency_key)
-            if is_again and state is not None:
-                return state, Change.ATTACHED
-            problems = admission.overlaps(goal, (s.spec for s in self._goals))
-            if problems:
-                raise AdmissionRefused(problems)
-            if state is None:
-                try:
-                    return await self._create(goal, caller, idempotency_key), Change.CREATED
-                except Conflict:
-                    await self._goals.discover(goal.owner, goal.id)
-                    continue
-            outcome = admission.change(state.spec, state.progress, goal)
-            if await self._reapply(state, goal, outcome, caller, idempotency_key):
-                return state, outcome
-
-    async def _create(self, goal: Goal, caller: Caller, idempotency_key: str | None) -> GoalState:
-        header = GoalHeader(uid=self._new_uid(), owner=goal.owner, id=goal.id, is_deleted=False)
-        state = self._goals.new_state(header)
-        applied = GoalApplied(
-            goal=goal,
-            generation=Generation(1),
-            epoch=Epoch(1),
-            spec_sha256=spec_sha256(goal),
-            fresh=True,
-            by=caller.login,
-            executor_uid=self._world.approvers.executor_uid,
-        )
-        await state.record(applied, header=header, idempotency_key=idempotency_key)
-        await fault_point("goal.created")
-        state.is_urgent = True
-        self._goals.add(state)
-        return state
-
-    async def _reapply(
-        self, state: GoalState, goal: Goal, outcome: Change, caller: Caller, idempotency_key: str | None
-    ) -> bool:
-        """Record it; False when the goal is not any more what `outcome` was about."""
-        progress = state.progress
-        event: Event
-        if outcome is Change.ATTACHED:
-            event = ReconcileRequested(by=caller.login)
-        else:
-            is_new = outcome is Change.GENERATION or (
-                outcome is Change.REVIVED
-                and admission.acting_sha256(goal) != admission.acting_sha256(state.spec)
-            )
-            event = GoalApplied(
-                goal=goal,
-                generation=Generation(progress.generation + is_new),
-                epoch=Epoch(progress.epoch + is_new),
-                spec_sha256=spec_sha256(goal),
-                fresh=outcome in (Change.REVIVED, Change.REOPENED),
-                by=caller.login,
-                executor_uid=self._world.approvers.executor_uid,
-            )
-
-        def still(now: Progress, _: Now) -> bool:
-            is_same = (now.epoch, now.generation) == (progress.epoch, progress.generation)
-            is_there = now.desired is not Desired.DELETED
-            return is_same and is_there and admission.change(state.spec, now, goal) is outcome
-
-        if not await state.record(event, idempotency_key=idempotency_key, only_if=still):
-            return False
-        state.is_urgent = True
-        self._goals.ensure_running(state)
-        return True
 
     async def check(self, goal: Goal) -> Applied:
         """Look at everything once, store nothing, act never. The view is `converged` when all pass, else `stuck`."""

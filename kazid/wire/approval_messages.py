@@ -62,6 +62,21 @@ class ApprovalItem(msgspec.Struct, frozen=True, kw_only=True):
     given: Sequence[str]
     is_met: bool
     plan: PlanItem
+    loosened: Sequence[str] = ()
+    """At the gate `change`: what the spec that waits loosens, each in a sentence."""
+
+
+class HeldItem(msgspec.Struct, frozen=True, kw_only=True):
+    """A looser spec that waits for people. `until`: wall seconds; after that it has to be applied again."""
+
+    plan_sha256: str
+    loosened: Sequence[str]
+    by: str
+    since: float
+    until: float
+    roles: Sequence[str]
+    count: int
+    given: Sequence[str]
 
 
 class ApprovalList(msgspec.Struct, frozen=True, kw_only=True):

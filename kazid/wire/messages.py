@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from kazid.wire.agent_items import AttemptItem, DispatchItem, LadderItem, WorktreeItem
+from kazid.wire.approval_messages import HeldItem
 from kazid.wire.names import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -259,7 +260,8 @@ class GoalDocument(_Reply, frozen=True, kw_only=True):
     pids: Sequence[int] = ()
     """Executors still running, where that matters (`suspending`)."""
     applied: str | None = None
-    """On apply: created, attached, updated, generation, revived, reopened, checked."""
+    """On apply: created, attached, updated, generation, revived, reopened, checked; held: see there."""
+    held: HeldItem | None = None
     waived: int = 0
     """Predicates that `converged` and `holding` leave out, as the goal-file allows."""
     next_dispatch: DispatchItem | None = None

@@ -127,7 +127,9 @@ class FakeService:
 
     # --- the service ---
 
-    async def apply(self, goal: Goal, *, caller: Caller, idempotency_key: str | None = None) -> Applied:
+    async def apply(
+        self, goal: Goal, *, caller: Caller, idempotency_key: str | None = None, circumstances: object = None
+    ) -> Applied:
         self._heard("apply", goal=goal, caller=caller, key=idempotency_key)
         is_new = (goal.owner, goal.id) not in self.known
         view = self.add(a_view(goal, a_progress(status_since_wall_s=WALL_0)))

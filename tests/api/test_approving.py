@@ -1,11 +1,19 @@
 """What `approve`, `reject` and `apply` answer where a person's yes is needed; the rule itself is tested in core."""
 
+from pathlib import Path
+
 import pytest
+from msgspec.structs import replace
 
 from kazid.core.approval import Refused
+from kazid.core.ids import Epoch, Generation
+from kazid.core.level import Gate, Level
+from kazid.core.plan import Asked, HeldChange, Plan, Yes
+from kazid.core.policy import Policy
+from kazid.core.roles import Role
 from tests.api.fake_service import a_view
 from tests.api.house import House, mine
-from tests.builders import a_goal
+from tests.builders import a_goal, a_remedy
 
 WEB = "/v1/goals/@me/web"
 HASH = "ab" * 32
@@ -71,3 +79,38 @@ def test_a_daemon_of_one_uid_refuses_a_goal_that_needs_four_eyes_and_lint_says_s
 def test_nothing_waits_where_nothing_was_asked(house: House) -> None:
     answer = house.get("/v1/approvals")
     assert (answer.status, answer.json["approvals"]) == (200, [])
+
+
+def _held() -> HeldChange:
+    plan = Plan(
+        gate=Gate.CHANGE, act="apply", title="t", predicates=(), evidence="e", spec_sha256="s",
+        generation=Generation(1), epoch=Epoch(0), episode=0, attempt=0, roles=(Role.APPROVER,), count=2,
+        until_wall_s=9e9,
+    )  # fmt: skip
+    asked = Asked(plan=plan, sha256=HASH, since_wall_s=5.0, given=(Yes(by="pia", uid=7),))
+    return HeldChange(goal=mine(a_goal()), asked=asked, loosened=("standing turned off",), by="ada")
+
+
+def test_a_looser_spec_that_waits_is_in_the_document(house: House) -> None:
+    view = a_view(mine(a_goal()))
+    house.service.add(replace(view, progress=replace(view.progress, held=_held())))
+    told = house.get(WEB).json["held"]
+    assert told == {
+        "plan_sha256": HASH, "loosened": ["standing turned off"], "by": "ada", "since": 5.0, "until": 9e9,
+        "roles": ["approver"], "count": 2, "given": ["pia"],
+    }  # fmt: skip
+
+
+def test_a_held_spec_is_measured_by_the_ceilings_of_the_day_it_is_let_in(tmp_path: Path) -> None:
+    policies: list[Policy] = []
+    house = House(tmp_path / "s", policies=lambda: tuple(policies))
+    with house.open():
+        view = a_view(mine(a_goal(remedies=[a_remedy()])))
+        goal = view.goal
+        held = replace(_held(), goal=goal)
+        house.service.add(replace(view, progress=replace(view.progress, held=held)))
+        assert house.call("POST", f"{WEB}/approve", {"plan": HASH}).status == 200
+        policies.append(Policy(name="careful", autonomy=Level.PROPOSE))
+        answer = house.call("POST", f"{WEB}/approve", {"plan": HASH})
+        assert (answer.status, answer.json["type"]) == (409, "refused")
+        assert "careful" in str(answer.json["problems"])

@@ -10,6 +10,7 @@ from kazid.core.approval_event import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    ChangeHeld,
 )
 from kazid.core.bundle import Bundle, BundledAttempt, BundledPredicate
 from kazid.core.event import (
@@ -189,6 +190,9 @@ EVENTS: dict[type, Event] = {
         ApprovalGranted(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, by="pia", by_uid=7, is_enough=True),
         ApprovalRejected(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, by="pia", by_uid=7, reason="no"),
         ApprovalVoided(gate=Gate.DEPLOY, plan_sha256=PLAN.sha256, reason="changed: argv", lost="pia"),
+        ChangeHeld(
+            goal=a_goal(), plan=PLAN, plan_sha256=PLAN.sha256, loosened=("standing turned off",), by="ada"
+        ),
         DispatchPrepared(
             attempt_id=act_intended().attempt_id,
             program="claude",
@@ -224,7 +228,7 @@ def test_an_event_is_stored_under_its_name(event: Event) -> None:
     assert msgspec.json.decode(msgspec.json.encode(event))["type"] == event_type(event)
     subject, _, past = event_type(event).partition(".")
     assert subject.islower()
-    assert past.endswith(("ed", "taken", "frozen", "left")), "subject.past_tense (STYLE 18)"
+    assert past.endswith(("ed", "taken", "frozen", "left", "held")), "subject.past_tense (STYLE 18)"
 
 
 def test_names_are_unique() -> None:

@@ -6,7 +6,13 @@ import pytest
 from msgspec.structs import replace
 
 from kazid.core import ladder, push
-from kazid.core.approval_event import ApprovalGranted, ApprovalRequested
+from kazid.core.approval_event import (
+    ApprovalGranted,
+    ApprovalRejected,
+    ApprovalRequested,
+    ApprovalVoided,
+    ChangeHeld,
+)
 from kazid.core.change import Change
 from kazid.core.charge import charged, cost_usd_of
 from kazid.core.event import (
@@ -305,6 +311,26 @@ def status_changed(status: GoalStatus, **fields: Any) -> StatusChanged:
                 plan="ab",
             ),
             id="approval",
+        ),
+        pytest.param(
+            ChangeHeld(goal=a_goal(), plan=PLAN, plan_sha256="ab", loosened=(), by="ada"),
+            Notice(
+                kind=NoticeKind.PROBLEM,
+                status="approval",
+                reason="deploy: ship; kazictl approve REF --plan ab",
+                plan="ab",
+            ),
+            id="held-change",
+        ),
+        pytest.param(
+            ApprovalRejected(gate=Gate.CHANGE, plan_sha256="ab", by="pia", by_uid=7, reason="no"),
+            Notice(kind=NoticeKind.TAKEN, by="pia", reason="no"),
+            id="held-change-rejected",
+        ),
+        pytest.param(
+            ApprovalVoided(gate=Gate.CHANGE, plan_sha256="ab", reason="another spec was applied"),
+            Notice(kind=NoticeKind.TAKEN, by="its owner", reason="another spec was applied"),
+            id="held-change-withdrawn",
         ),
         pytest.param(
             ApprovalGranted(gate=Gate.DEPLOY, plan_sha256="ab", by="pia", by_uid=7, is_enough=True),

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from kazid.wire import exit_codes
+from kazid.wire.approval_messages import HeldItem
 from kazid.wire.messages import ApplyRequest, FollowItem, GoalDocument, ProblemItem
 from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start
 from tests.kazictl.fake_daemon import (
@@ -351,3 +352,31 @@ def test_a_daemon_is_started_from_the_command_line_and_that_is_said(
         finished.stderr
         == f"kazictl: no daemon is running; starting kazid (its log: {started.parent}/kazid.log)\n"
     )
+
+
+@pytest.mark.parametrize(
+    "flags", [pytest.param((), id="follows"), pytest.param(("--detach",), id="detaches")]
+)
+def test_a_looser_spec_that_is_held_is_told_and_not_followed(
+    daemon: FakeDaemon, kazictl: Kazictl, flags: tuple[str, ...]
+) -> None:
+    held = HeldItem(
+        plan_sha256="ab" * 32, loosened=["[budget] max_dispatches 3 -> 30"], by="ops", since=1.0, until=2.0,
+        roles=["approver"], count=1, given=[],
+    )  # fmt: skip
+    goal = a_goal(
+        applied="held", held=held, problem="held", exit_code=exit_codes.WAITING, notices=["how to approve"]
+    )
+    daemon.on("POST", "/v1/goals", document(goal, status=202))
+    finished = kazictl("apply", "goal.toml", *flags)
+    assert finished.returncode == exit_codes.WAITING
+    assert finished.stdout == (
+        "ops/web: looser than what is in force, so it waits for an approval (generation 2)\n"
+        "  note: how to approve\n"
+        "  loosens: [budget] max_dispatches 3 -> 30\n"
+        "  kazictl approvals shows it to whoever may approve\n"
+    )
+    answer = kazictl("apply", "goal.toml", "--json", *flags)
+    assert answer.returncode == exit_codes.WAITING
+    assert json.loads(answer.stdout)["held"]["plan_sha256"] == "ab" * 32
+    assert [r.target for r in daemon.requests] == ["/v1/goals", "/v1/goals"]

@@ -207,7 +207,6 @@ class Daemon:
             world=self.world,
             broadcaster=self.broadcaster,
         )
-        self.approving = Approving(self.goals, house.journal, house.clock)
         self.lease_keeper = LeaseKeeper(leases, self.goals)
         self.fed = 0
         self.pulse = Pulse(
@@ -231,6 +230,7 @@ class Daemon:
             belonging_of=lambda pid: Belonging(),
             restart=self._restart,
         )
+        self.approving = Approving(self.goals, house.journal, house.clock, self.service.applying)
 
     async def apply(self, goal: Goal) -> str:
         return (await self.service.apply(goal, caller=ME)).outcome

@@ -2,17 +2,14 @@
 
 from starlette.responses import Response
 
+from kazid.api.admitting import admit, circumstances
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.streams import while_connected
-from kazid.api.submission import load_to_check, load_to_drive, notices_of, unapprovable
+from kazid.api.submission import load_to_check, load_to_drive, notices_of
 from kazid.api.translate import goal_document
 from kazid.core.admission import Change
-from kazid.core.confinement import unenforceable
-from kazid.core.errors import AdmissionRefused, Problem
 from kazid.core.goal import Goal
-from kazid.core.goal import Sandbox as Sandboxing
-from kazid.core.policy import exceeded
 from kazid.core.roles import Need, Target
 from kazid.core.status import GoalStatus
 from kazid.goalfile.load import Loaded
@@ -21,6 +18,8 @@ from kazid.wire import exit_codes
 from kazid.wire.messages import ApplyRequest, GoalDocument
 from kazid.wire.names import API_PREFIX, encode_id
 
+HELD = "held"
+"""The problem of a document whose goal waits for people before it is what was submitted."""
 _ERRORS = (409, 413, 408, 422, 507)
 
 
@@ -60,30 +59,21 @@ async def check(call: Call) -> Response:
 async def _submit(call: Call, loaded: Loaded) -> Response:
     goal = loaded.goal
     _check_roles(call, goal)
-    beyond = [
-        *exceeded(call.context.policies(), goal),
-        *await _unenforceable(call, goal),
-        *unapprovable(call, goal),
-    ]
-    if beyond:
-        raise AdmissionRefused(beyond)
+    await admit(call, goal)
     key = call.idempotency_key(goal.owner, goal.id)
-    applied = await call.service.apply(goal, caller=call.caller, idempotency_key=key)
-    document = goal_document(applied.view, applied=applied.outcome, notices=notices_of(loaded))
+    applied = await call.service.apply(
+        goal, caller=call.caller, idempotency_key=key, circumstances=circumstances(call)
+    )
+    is_held = applied.outcome == Change.HELD.value
+    document = goal_document(
+        applied.view,
+        applied=applied.outcome,
+        notices=notices_of(loaded),
+        problem=HELD if is_held else None,
+        exit_code=exit_codes.WAITING if is_held else None,
+    )
     location = f"{API_PREFIX}/goals/{encode_id(goal.owner)}/{encode_id(goal.id)}"
     return json_response(document, status=_status(applied), headers={"location": location})
-
-
-async def _unenforceable(call: Call, goal: Goal) -> list[Problem]:
-    """Bounds that the goal demands for its agents and this machine cannot enforce: refused, never run open."""
-    if goal.sandbox == Sandboxing() or call.context.sandbox is None:
-        return []
-    why = unenforceable(goal, await call.context.sandbox.capabilities())
-    return (
-        []
-        if why is None
-        else [Problem(message=why, key="sandbox", hint="kazictl doctor says what is missing")]
-    )
 
 
 def _check_roles(call: Call, goal: Goal) -> None:
@@ -95,7 +85,7 @@ def _check_roles(call: Call, goal: Goal) -> None:
 
 
 def _status(applied: Applied) -> int:
-    if not applied.view.is_acknowledged:
+    if applied.outcome == Change.HELD.value or not applied.view.is_acknowledged:
         return 202
     return 201 if applied.outcome == Change.CREATED.value else 200
 
@@ -110,7 +100,8 @@ _REPLIES = (
     Reply(status=201, description="created", body=GoalDocument, headers=_HEADERS),
     Reply(
         status=202,
-        description="stored, but an executor of the older generation is not verified gone yet (`suspending`)",
+        description="stored, but an executor of the older generation is not verified gone yet (`suspending`); "
+        "or looser than what is in force, and held until people said yes (`held`)",
         body=GoalDocument,
         headers=_HEADERS,
     ),

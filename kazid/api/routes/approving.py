@@ -5,6 +5,7 @@ No agent and no check gets here, and what the daemon itself runs as counts for n
 
 from starlette.responses import Response
 
+from kazid.api.admitting import admit_held
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.translate import goal_document
@@ -32,6 +33,7 @@ async def show_approvals(call: Call) -> Response:
 async def approve(call: Call) -> Response:
     """A yes. The act still starts from a fresh look, and from nothing if what is red changed."""
     request = await call.body(ApproveRequest)
+    await admit_held(call, request.plan)
     refused = await call.context.approving.approve(
         call.owner,
         call.goal_id,
@@ -73,6 +75,7 @@ def _item(pending: Pending) -> ApprovalItem:
         since=asked.since_wall_s,
         given=[yes.by for yes in asked.given],
         is_met=pending.is_met,
+        loosened=pending.loosened,
         plan=PlanItem(
             gate=plan.gate.value,
             act=plan.act,

@@ -176,8 +176,7 @@ class Fleet:
                 except Conflict:
                     continue
                 assert receipt is not None, "a shield is left only by its own end"
-                if not is_urgent:  # that may have been the reserve's room
-                    self._health.report_disk_ok()
+                self._health.report_disk_ok()
                 self._on_commit(receipt.offset)
                 return events
             raise JournalUnavailable("the fleet's stream moved on; try again")

@@ -275,8 +275,7 @@ class GoalState:
             return False
         assert receipt is not None, "a shield is left only by its own end"
         await fault_point("events.appended")
-        if not is_urgent:  # that may have been the reserve's room
-            self._health.report_disk_ok()
+        self._health.report_disk_ok()
         assert receipt.seq == self.seq + len(batch), "the journal numbers events without a gap"
         self.seq = receipt.seq
         self._on_commit(receipt.offset)

@@ -165,12 +165,13 @@ class RoleSettings(_Table):
 
 
 class PolicySettings(_Table):
-    """What goals may ask for at most; which: by owner, label and workspace."""
+    """What goals may ask for at most; which: by owner, label, workspace and where they deploy to."""
 
     name: str = Field(min_length=1)
     owners: list[str] = []
     labels: dict[str, str] = {}
     paths: list[str] = []
+    deploys_to: list[str] = []
     harnesses: list[str] | None = None
     models: list[str] | None = None
     environments: list[str] | None = None
@@ -347,6 +348,7 @@ def policies(settings: Settings) -> Sequence[Policy]:
             owners=table.owners,
             labels=table.labels,
             paths=table.paths,
+            deploys_to=table.deploys_to,
             harnesses=table.harnesses,
             models=table.models,
             environments=table.environments,

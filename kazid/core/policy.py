@@ -23,6 +23,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     paths: Sequence[str] = ()
     """Patterns of workspaces; a goal without one is meant by none."""
+    deploys_to: Sequence[str] = ()
+    """Names of environments; a goal that deploys to none of them is not meant."""
     harnesses: Sequence[str] | None = None
     models: Sequence[str] | None = None
     environments: Sequence[str] | None = None
@@ -39,6 +41,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         if self.owners and goal.owner not in self.owners:
             return False
         if self.paths and not any(_is_below(goal.workspace, pattern) for pattern in self.paths):
+            return False
+        if self.deploys_to and (goal.deploy is None or goal.deploy.env_name not in self.deploys_to):
             return False
         return all(goal.labels.get(key) == value for key, value in self.labels.items())
 

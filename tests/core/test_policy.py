@@ -74,6 +74,19 @@ def _policy(**others) -> Policy:
         pytest.param(_policy(harnesses=(), paths=("/srv/db",)), GOAL, [], id="elsewhere"),
         pytest.param(_policy(harnesses=(), paths=("/srv/w*",)), GOAL, ["harness"], id="below-a-path"),
         pytest.param(
+            _policy(harnesses=(), deploys_to=("prod",)),
+            replace(GOAL, deploy=Deploy(cmd="ship", env_name="prod")),
+            ["harness"],
+            id="of-what-deploys-there",
+        ),
+        pytest.param(
+            _policy(harnesses=(), deploys_to=("prod",)),
+            replace(GOAL, deploy=Deploy(cmd="ship", env_name="staging")),
+            [],
+            id="of-what-deploys-elsewhere",
+        ),
+        pytest.param(_policy(harnesses=(), deploys_to=("prod",)), GOAL, [], id="of-what-deploys-nowhere"),
+        pytest.param(
             _policy(harnesses=(), paths=("/srv",)),
             replace(GOAL, workspace=None),
             [],

@@ -83,7 +83,7 @@ from kazid.runtime.lease_keeper import LeaseKeeper
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.places import Places
 from kazid.runtime.pulse import Pulse
-from kazid.runtime.retention import drop_deleted
+from kazid.runtime.retention import OldAttempts, drop_deleted
 from kazid.runtime.service import Service
 from kazid.runtime.supervisor import ChildSpec, run_tree
 from kazid.runtime.try_out import try_out
@@ -316,6 +316,8 @@ class _Daemon:
             FolderExports(self._state_dir / "audit"),
             days=lambda: self.settings.retention.audit_days,
         )
+        kept = lambda: (self.settings.retention.attempts_per_goal, self.settings.retention.refs_days)  # noqa: E731
+        old = OldAttempts(goals, parts.runner, parts.world.places, self._clock, kept)
         notifications = Notifications(
             self.settings,
             store=journal,
@@ -336,8 +338,7 @@ class _Daemon:
             await parts.commands.sweep_leaked_checks()
             await journal.maintain()
             await goals.keep_house(events_kept=self.settings.retention.events_per_goal)
-            for state in list(goals):
-                await parts.runner.discard(state.uid, keep=self.settings.retention.attempts_per_goal)
+            await old.drop()
             before_wall_s = self._clock.now().wall_s - self.settings.retention.deleted_days * DAY_S
             await drop_deleted(journal, (parts.runner, self._private), before_wall_s=before_wall_s)
             parts.runner.reap()

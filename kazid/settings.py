@@ -110,6 +110,8 @@ class RetentionSettings(_Table):
     events_per_goal: int = Field(default=10_000, ge=1000)
     attempts_per_goal: int = Field(default=50, ge=1)
     deleted_days: int = Field(default=30, ge=1)
+    refs_days: int = Field(default=30, ge=0)
+    """States around attempts in the user's repository, once the goal holds; 0: for ever."""
     audit_days: int = Field(default=0, ge=0)
     """0: for ever."""
 

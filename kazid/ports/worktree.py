@@ -4,7 +4,7 @@ Contract: `make` answers a tree on its own branch at a frozen commit, or why the
 same tree; nothing that it does changes the user's working tree, index, HEAD or branches; `snapshot` keeps all that a
 tree holds, but for what is ignored, under a durable ref, and what is named is kept until it is named again;
 `deliver` writes all of a change or nothing of it, never over work that differs from both ends, and again is harmless;
-so does `take_back`, the other way round;
+so does `take_back`, the other way round; `forget` drops nothing that may be nowhere else;
 `remove` saves first and removes only what `make` made; `sweep` leaves nothing of goals that have no tree. What goes
 wrong is a value.
 """
@@ -119,4 +119,8 @@ class Worktrees(Protocol):
 
     async def sweep(self, live: Mapping[GoalUid, Worktree]) -> Sequence[str]:
         """Save and remove what a dead daemon left; what was removed."""
+        ...
+
+    async def forget(self, workspace: str, *, uid: GoalUid, before_wall_s: float) -> int:
+        """Drop states around attempts of a goal whose work is where it belongs, older than that; how many went."""
         ...

@@ -15,7 +15,7 @@ from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.ids import GoalUid
 from kazid.core.placement import branch_of, collided, lands
 from kazid.core.progress import Progress, RunningAct
-from kazid.core.status import Cause
+from kazid.core.status import Cause, GoalStatus
 from kazid.core.worktree import Worktree
 from kazid.ports.commands import Command, CommandRunner, Ending
 from kazid.ports.runner import AttemptResult
@@ -125,6 +125,10 @@ class Places:
             return Taken(cause=Cause.WORKTREE_FAILED, reason="what the attempt changed cannot be told")
         ruling = judged(goal, difference.lines_by_file, prefix=_prefix(tree))
         held = None
+        if ruling.holds:
+            await trees.snapshot(
+                tree, uid=uid, name=f"held-{number}"
+            )  # so that its states are never forgotten
         if ruling.holds or ruling.reverts:
             files = None if ruling.holds else ruling.outside
             if not await trees.restore(tree, before, files=files):
@@ -172,6 +176,8 @@ class Places:
         ruling = judged(state.spec, difference.lines_by_file, prefix=_prefix(tree))
         wanted = tuple(difference.lines_by_file) if ruling.holds else ruling.outside
         left = None
+        if ruling.holds:
+            await self._note_in_place(state, f"held-{act.number}")
         if ruling.holds or ruling.reverts:
             left = "it is committed" if difference.commits else None
             left = left or await self._worktrees.take_back(tree, before, after, files=wanted)
@@ -218,6 +224,19 @@ class Places:
     async def remove(self, uid: GoalUid, tree: Worktree, *, has_landed: bool) -> str | None:
         """Take a tree away; the ref that keeps what was not committed in it."""
         return await self._worktrees.remove(tree, uid=uid, has_landed=has_landed)
+
+    async def forget(self, uid: GoalUid, goal: Goal, progress: Progress, *, before_wall_s: float) -> None:
+        """Drop what was kept around attempts before then, of a goal whose work is where it belongs."""
+        is_at_work = progress.worktree is not None or progress.act is not None
+        if (
+            is_at_work
+            or goal.workspace is None
+            or progress.status not in (GoalStatus.CONVERGED, GoalStatus.HOLDING)
+        ):
+            return
+        gone = await self._worktrees.forget(goal.workspace, uid=uid, before_wall_s=before_wall_s)
+        if gone:
+            log.info("worktree.forgotten", goal_id=goal.id, refs=gone)
 
     async def sweep(self, live: dict[GoalUid, Worktree]) -> None:
         """At a start: what no goal has any more is saved and removed, and what is gone is there again."""

@@ -1,11 +1,16 @@
-"""Dropping what is left of goals deleted long ago: their events, evidence, and the folders of their attempts."""
+"""Dropping what nobody needs any more: folders and refs of old attempts, and what is left of goals deleted long ago."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from kazid.core.errors import JournalUnavailable
 from kazid.core.ids import GoalUid
+from kazid.ports.clock import Clock
 from kazid.ports.journal import Journal
+from kazid.runtime.places import Places
+from kazid.runtime.state import GoalState
+
+DAY_S = 86_400.0
 
 
 class Folders(Protocol):
@@ -25,3 +30,40 @@ async def drop_deleted(journal: Journal, folders: Sequence[Folders], *, before_w
     for uid in gone:
         for each in folders:
             await each.discard(uid, keep=0)
+
+
+class OldAttempts:
+    """What attempts of the goals there are left behind: their newest folders stay, and refs for some days."""
+
+    def __init__(
+        self,
+        goals: Iterable[GoalState],
+        folders: Folders,
+        places: Places,
+        clock: Clock,
+        limits: Callable[[], tuple[int, int]],
+    ) -> None:
+        self._goals = goals
+        self._folders = folders
+        self._places = places
+        self._clock = clock
+        self._limits = limits
+        """(folders kept for each goal, days that refs are kept; 0: for ever)."""
+        self._asked_s: dict[GoalUid, float] = {}
+
+    async def drop(self) -> None:
+        """A bounded piece of it; housekeeping comes again."""
+        folders, days = self._limits()
+        now = self._clock.now()
+        for state in list(self._goals):
+            await self._folders.discard(state.uid, keep=folders)
+            # Once a day for each goal that an agent ever worked for: it is a call of git.
+            if days == 0 or state.goal is None or state.goal.harness is None or state.progress.acts == 0:
+                continue
+            if now.boot_s - self._asked_s.get(state.uid, float("-inf")) >= DAY_S:
+                self._asked_s[state.uid] = now.boot_s
+                before_wall_s = now.wall_s - days * DAY_S
+                await self._places.forget(state.uid, state.goal, state.progress, before_wall_s=before_wall_s)
+        self._asked_s = {
+            uid: asked_s for uid, asked_s in self._asked_s.items() if now.boot_s - asked_s < DAY_S
+        }

@@ -142,3 +142,21 @@ class WorktreeContract:
         assert await worktrees.has(tree)
         assert list(await worktrees.sweep({})) == [tree.path]
         assert not await worktrees.has(tree)
+
+    async def test_forget_drops_nothing_that_may_be_nowhere_else(self, worktrees: Worktrees) -> None:
+        tree = await self.made(worktrees)
+        names = (
+            "attempt-1-before",
+            "attempt-1-after",
+            "attempt-2-before",
+            "attempt-2-after",
+            "held-2",
+            "saved-1",
+        )
+        for number, name in enumerate(names):
+            self.write(tree.folder, "a", f"{number}\n")
+            await worktrees.snapshot(tree, uid=UID, name=name)
+        assert await worktrees.forget(self.workspace, uid=UID, before_wall_s=1e12) >= 2
+        there = [n for n in names if await worktrees.kept(tree, uid=UID, name=n) is not None]
+        assert there == ["attempt-2-before", "attempt-2-after", "held-2", "saved-1"]
+        assert await worktrees.forget(self.workspace, uid=UID, before_wall_s=1e12) == 0

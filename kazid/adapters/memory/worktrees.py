@@ -22,6 +22,8 @@ class MemoryWorktrees:
         self._commits: dict[str, _Files] = {}
         self._refs: dict[tuple[GoalUid, str], str] = {}
         self._trees: dict[GoalUid, Worktree] = {}
+        self.forgotten: list[tuple[GoalUid, float]] = []
+        """Each time `forget` was asked."""
 
     def make_repository(self, path: str) -> None:
         """From now on the folder is a repository, with what is in it as its commit."""
@@ -149,6 +151,18 @@ class MemoryWorktrees:
         for uid in [u for u in self._trees if u not in live]:
             await self._clear(self._trees[uid].path, uid)
         return gone
+
+    async def forget(self, workspace: str, *, uid: GoalUid, before_wall_s: float) -> int:
+        """See the port. Memory keeps no times: what has a name that may go, goes."""
+        names = [name for of, name in self._refs if of == uid and name.startswith("attempt-")]
+        self.forgotten.append((uid, before_wall_s))
+        held = {
+            name.removeprefix("held-") for of, name in self._refs if of == uid and name.startswith("held-")
+        }
+        gone = [name for name in names if name.split("-")[1] not in held]
+        for name in gone:
+            del self._refs[uid, name]
+        return len(gone)
 
     async def _clear(self, path: str, uid: GoalUid) -> str | None:
         tree = self._trees.pop(uid, None)

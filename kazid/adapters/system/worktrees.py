@@ -19,6 +19,7 @@ import msgspec
 
 from kazid.adapters.system.delivery import deliver
 from kazid.adapters.system.git import GitResult, git
+from kazid.adapters.system.kept_refs import forget
 from kazid.adapters.system.worktree_entries import (
     Entry,
     entries_below,
@@ -358,6 +359,10 @@ class SystemWorktrees:
                 gone.append(str(path))
         await anyio.to_thread.run_sync(tidy, self._root)
         return gone
+
+    async def forget(self, workspace: str, *, uid: GoalUid, before_wall_s: float) -> int:
+        """See the port."""
+        return await forget(workspace, f"refs/kazi/{uid}", before_wall_s=before_wall_s)
 
     def _lock(self, top: str) -> anyio.Lock:
         return self._locks.setdefault(os.path.realpath(top), anyio.Lock())

@@ -1,0 +1,53 @@
+"""What attempts left behind in a user's repository goes once the goal holds and some days have passed."""
+
+import anyio
+import pytest
+
+from kazid.core.goal import Scope
+from kazid.core.status import GoalStatus
+from kazid.runtime.retention import DAY_S, OldAttempts
+from tests.runtime.house import Daemon, House
+from tests.runtime.test_worktrees import _agent, _ended, _goal, _house
+
+pytestmark = pytest.mark.trio
+DAYS = 30
+
+
+class _Folders:
+    async def discard(self, uid: str, *, keep: int) -> int:
+        return 0
+
+
+def _old(house: House, daemon: Daemon, days: int = DAYS) -> OldAttempts:
+    return OldAttempts(daemon.goals, _Folders(), daemon.world.places, house.clock, lambda: (50, days))
+
+
+async def test_of_a_goal_that_converged_old_states_are_asked_to_go_once_a_day(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "fixed"})
+    async with house.daemon() as daemon:
+        assert (await _ended(daemon, _goal())).status is GoalStatus.CONVERGED
+        old = _old(house, daemon)
+        for _ in range(3):
+            await old.drop()
+        ((uid, before_wall_s),) = house.worktrees.forgotten
+        assert uid == next(iter(daemon.goals)).uid
+        assert before_wall_s == pytest.approx(house.clock.now().wall_s - DAYS * DAY_S, abs=60)
+        await anyio.sleep(DAY_S + 1)
+        await old.drop()
+        assert len(house.worktrees.forgotten) == 2
+
+
+async def test_of_a_goal_that_waits_for_a_person_or_for_ever_nothing_goes(autojump_clock):
+    house = _house()
+    _agent(house, {"a": "fixed", "b": "x", "c": "x"})
+    async with house.daemon() as daemon:
+        assert (await _ended(daemon, _goal(scope=Scope(files_max=2)))).status is GoalStatus.STUCK
+        await _old(house, daemon).drop()
+        assert house.worktrees.forgotten == []
+    again = _house()
+    _agent(again, {"a": "fixed"})
+    async with again.daemon() as daemon:
+        assert (await _ended(daemon, _goal())).status is GoalStatus.CONVERGED
+        await _old(again, daemon, days=0).drop()
+        assert again.worktrees.forgotten == []

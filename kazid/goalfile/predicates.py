@@ -110,6 +110,8 @@ def check_id(text: str, problems: Problems, *, path: Path, what: str) -> None:
     """An id is printed, logged and typed by people."""
     if has_control_characters(text):
         problems.add(path, f"{what} must have no control characters")
+    elif unseen := next((c for c in text if not c.isprintable()), None):
+        problems.add(path, f"{what} must have no character that nobody sees, as U+{ord(unseen):04X} is")
     if len(text) > ID_CHARS_MAX:
         problems.add(path, f"{what} must have at most {ID_CHARS_MAX} characters, not {len(text)}")
 

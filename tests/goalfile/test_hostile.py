@@ -14,7 +14,7 @@ from kazid.core.errors import GoalFileError
 from kazid.goalfile import vocabulary
 from kazid.goalfile.problems import PROBLEMS_MAX
 from kazid.providers.catalog import KINDS
-from tests.goalfile.loading import PREDICATE, loaded
+from tests.goalfile.loading import PREDICATE, loaded, problems_of, script
 from tests.goalfile.operation_samples import LEAST
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -236,3 +236,18 @@ def test_the_largest_files_are_answered_in_bounded_time(text: str) -> None:
     # About a second on the slowest machine seen; ten times that is a quadratic rule and not a slow machine.
     assert time.process_time() - started_s < 10
     assert len(raised.value.problems) <= PROBLEMS_MAX + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        pytest.param("a\u200bb", "U+200B", id="zero-width"),
+        pytest.param("a\u202eb", "U+202E", id="right-to-left"),
+        pytest.param("a\u00a0b", "U+00A0", id="no-break-space"),
+    ],
+)
+def test_an_id_is_what_people_see_of_it(name: str, said: str) -> None:
+    """Else `list` shows a name that no command takes, or two goals under one."""
+    goal_id = problems_of(f'id = "{name}"\n{PREDICATE}')
+    predicate_id = problems_of(f'id = "g"\n{script(name)}')
+    assert [said in problem.message for problem in (*goal_id, *predicate_id)] == [True, True]

@@ -22,6 +22,7 @@ from kazictl.connection import (
 from kazictl.decode import decode_object
 from kazictl.document import rows
 from kazictl.failure import Failure
+from kazictl.incoming import START_S_MAX, is_coming
 from kazid.wire import exit_codes
 
 TYPE_CHECKING = False
@@ -164,7 +165,7 @@ class Client:
         try:
             return self._try_exchange(request, timeout_s=timeout_s)
         except ConnectionLost:
-            self.await_daemon(patience_s=CONNECT_PATIENCE_S)
+            self.await_daemon(patience_s=START_S_MAX if is_coming(self.path) else CONNECT_PATIENCE_S)
         except Unreachable:
             raise gone(self.path) from None
         try:

@@ -10,8 +10,9 @@ import os
 import time
 
 from kazictl.client import Client
-from kazictl.connection import Unreachable, open_connection
+from kazictl.connection import Unreachable
 from kazictl.failure import Failure
+from kazictl.incoming import connect
 from kazid.wire import exit_codes, paths
 
 TYPE_CHECKING = False
@@ -62,7 +63,7 @@ def _named_daemon(socket: str, *, origin: str) -> Client:
             hint="the kernel takes no longer one; use a shorter path",
         )
     try:
-        return Client(socket, open_connection(socket))
+        return Client(socket, connect(socket))
     except Unreachable:
         raise _no_daemon(
             f"no daemon listens on {socket} (from {origin})", f"kazid --socket {socket}"
@@ -76,7 +77,7 @@ def _live_daemon() -> Client | None:
         if paths.is_socket_path_too_long(socket):
             continue
         try:
-            return Client(socket, open_connection(socket))
+            return Client(socket, connect(socket))
         except Unreachable:
             continue
         except Failure as failure:

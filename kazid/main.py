@@ -114,6 +114,7 @@ def run(argv: Sequence[str]) -> int:
     """Run the daemon; the process's exit code."""
     arguments = parsed(argv)
     os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until settings can be read again; else it ends the process
     try:
         place = place_of(arguments)
         settings = load_settings(place.settings_file)
@@ -133,6 +134,7 @@ def run(argv: Sequence[str]) -> int:
         print(f"kazid: {first_leaf(refused)}", file=sys.stderr)
         code = EXIT_REFUSED
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         daemon.close()
     if code != EXIT_OK:
         return code
@@ -192,17 +194,17 @@ class _Daemon:
     async def run(self) -> None:
         """Build the tree and run it until a signal asks for the end."""
         self._stop = anyio.Event()
-        async with await SqliteJournal.open(self._state_dir / "journal.db") as journal:
-            parts = self._wire(journal)
-            async with anyio.create_task_group() as group:
-                await group.start(self._handle_signals)
+        async with anyio.create_task_group() as group:
+            await group.start(self._handle_signals)
+            async with await SqliteJournal.open(self._state_dir / "journal.db") as journal:
+                parts = self._wire(journal)
                 parts.runner.write_identity()
                 await parts.commands.sweep_leaked_checks()
                 await parts.runner.sweep_leftovers()
                 await parts.repositories.sweep()
                 self._scratch.sweep()
                 await run_tree(self._children(journal, parts), lambda: self._until_stopped(parts))
-                group.cancel_scope.cancel()
+            group.cancel_scope.cancel()  # a second SIGTERM cuts nothing short
 
     def _wire(self, journal: SqliteJournal) -> "_Parts":
         """Every part, made and connected."""

@@ -36,6 +36,11 @@ def user_socket() -> str:
     return os.path.join(user_state_dir(), "run", "kazid.sock")
 
 
+def socket_lock(socket: str) -> str:
+    """The file beside a socket that the daemon holds locked, with its pid in it."""
+    return socket + ".lock"
+
+
 def has_system_unit() -> bool:
     """True where a system socket unit is installed: no user daemon is started there."""
     return any(os.path.exists(unit) for unit in SYSTEM_SOCKET_UNITS)

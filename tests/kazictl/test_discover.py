@@ -1,6 +1,7 @@
 """Finding the daemon, and the rules of starting one (SEMANTICS §8). Nothing real starts here."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kazictl import discover
+from kazictl import discover, incoming
 from kazictl.discover import MAY, MAY_AS_ROOT, MUST_NOT, find_daemon
 from kazictl.failure import Failure
 from kazictl.verbs import VERBS
@@ -182,6 +183,43 @@ def test_a_too_long_user_socket_does_not_hide_the_system_daemon(
     assert "too long" in failure.message
     machine.system.start()
     assert machine.find() == machine.system.path
+
+
+@pytest.fixture
+def a_kazid() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that is called kazid and listens nowhere."""
+    process = subprocess.Popen([sys.executable, "-c", "input()", "kazid"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_daemon_between_two_processes_is_waited_for(
+    machine: _Machine, a_kazid: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(f"{machine.user.path}.lock").write_text(f"{a_kazid.pid}\n")
+    monkeypatch.setattr(incoming.time, "sleep", lambda _: machine.user.start())
+    assert machine.find(starts_daemon=False) == machine.user.path
+    assert machine.find(machine.user.path) == machine.user.path
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        pytest.param("", id="nobody"),
+        pytest.param("what", id="garbage"),
+        pytest.param(str(2**22 + 1), id="gone"),
+    ],
+)
+def test_nobody_waits_for_a_daemon_that_is_gone(
+    machine: _Machine, monkeypatch: pytest.MonkeyPatch, holder: str
+) -> None:
+    def no_sleep(_: float) -> None:
+        raise AssertionError("waited")
+
+    Path(f"{machine.user.path}.lock").write_text(holder)
+    monkeypatch.setattr(incoming.time, "sleep", no_sleep)
+    assert machine.refusal(machine.user.path).exit_code == exit_codes.NO_DAEMON
 
 
 def test_the_started_process_is_detached_and_is_the_installed_kazid(

@@ -23,6 +23,7 @@ ALWAYS = {
     "kazictl.client",
     "kazictl.commands",
     "kazictl.connection",
+    "kazictl.incoming",
     "kazictl.decode",
     "kazictl.discover",
     "kazictl.document",

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from kazid.core.errors import StartRefused
+from kazid.wire.paths import socket_lock
 
 SOCKET_PATH_BYTES_MAX = 107
 FAILED_STARTS_MAX = 3
@@ -46,8 +47,7 @@ class StateLock:
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / "kazid.lock"
         self._fd = _lock(self._path, busy=f"another kazid uses {state_dir}")
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+        _write_pid(self._fd)
 
     def release(self) -> None:
         """Let the next daemon in."""
@@ -68,7 +68,8 @@ class ApiSocket:
         try:
             if not folder.exists():
                 folder.mkdir(mode=0o700, parents=True)
-            self._lock_fd = _lock(Path(path + ".lock"), busy=f"another kazid listens on {path}")
+            self._lock_fd = _lock(Path(socket_lock(path)), busy=f"another kazid listens on {path}")
+            _write_pid(self._lock_fd)
             self.socket = self._bind()
         except OSError as error:
             raise StartRefused(f"cannot listen on {path}: {error.strerror}") from error
@@ -111,6 +112,11 @@ def _lock(path: Path, *, busy: str) -> int:
         os.close(fd)
         raise StartRefused(f"{busy}{f' (pid {holder})' if holder else ''}") from None
     return fd
+
+
+def _write_pid(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
 
 
 def _somebody_listens(path: str) -> bool:

@@ -136,11 +136,9 @@ def run(argv: Sequence[str]) -> int:
     finally:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         daemon.close()
-    if code != EXIT_OK:
-        return code
-    if daemon.wants_restart:
+    if code == EXIT_OK and daemon.wants_restart:
         daemon.replace_process(argv)
-    return EXIT_OK
+    return code
 
 
 class _Parts(NamedTuple):

@@ -1,5 +1,6 @@
 """Trees of the daemon's own: the contract on both adapters, and what agents and repositories do to git's."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -221,6 +222,30 @@ class TestSystemWorktrees(WorktreeContract):
         unmade = await worktrees.make(self.wish(self.workspace))
         assert isinstance(unmade, Unmade)
         assert "submodules" in unmade.reason
+
+    async def test_a_snapshot_runs_nothing_of_a_repository_that_an_agent_made_in_its_tree(
+        self, worktrees: SystemWorktrees, tmp_path: Path
+    ) -> None:
+        tree = await worktrees.make(self.wish(self.workspace))
+        assert isinstance(tree, Worktree)
+        nested, ran = Path(tree.path, "nested"), tmp_path / "ran"
+        nested.mkdir()
+        (nested / "f").write_text("x\n")
+        (nested / ".gitattributes").write_text("* filter=theirs\n")
+        for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "nested")):
+            git(*words, cwd=nested)
+        git("config", "filter.theirs.clean", f"sh -c 'touch {ran}; cat'", cwd=nested)
+        git("add", "nested", cwd=tree.path)
+        commits = set[str | None]()
+        for name in ("one", "two"):
+            os.utime(nested / "f", (1_700_000_000 + len(commits), 1_700_000_000))
+            commits.add(await worktrees.snapshot(tree, uid=UID, name=name))
+        assert None not in commits
+        assert not ran.exists()
+        for commit in commits:
+            assert git("ls-tree", str(commit), "nested", cwd=self.top).startswith("160000 commit ")
+        git("status", cwd=tree.path)
+        assert ran.exists(), "git itself runs it, so that this test is of something"
 
     async def test_an_unfinished_merge_is_refused_by_name(self, worktrees: SystemWorktrees) -> None:
         for branch, text in (("other", "theirs\n"), ("main", "ours\n")):

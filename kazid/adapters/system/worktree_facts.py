@@ -1,6 +1,6 @@
 """What git and the disk say of a repository and of a tree of ours: one question each, for `worktrees.py`.
 
-Nothing here changes anything.
+Nothing here changes anything of theirs.
 """
 
 import contextlib
@@ -74,6 +74,22 @@ async def trouble_in(top: str, wish: Wish) -> Unmade | None:
         reason=f"not committed in the workspace: {named}; commit or stash it, or say [workspace] dirty = "
         '"ignore" to start from the commit',
     )
+
+
+async def without_links(path: str, env: Mapping[str, str]) -> bool:
+    """Take other repositories out of a copy of the index, so that `git add` finds them like anything new.
+
+    In those that are in the index it runs `git status`, with the filters of their own config, which whoever works in
+    the tree can write. What is new is only asked for its commit.
+    """
+    staged = await git(("ls-files", "--stage", "-z"), cwd=path, env=env, output_bytes_max=64 * 1024 * 1024)
+    entries = staged.stdout.split(b"\0")
+    names = [os.fsdecode(e.partition(b"\t")[2]) for e in entries if e.startswith(b"160000 ")]
+    for start in range(0, len(names), 200):
+        words = ("update-index", "--force-remove", "--", *names[start : start + 200])
+        if not (await git(words, cwd=path, env=env)).is_ok:
+            return False
+    return staged.is_ok
 
 
 async def free_branch(top: str, wanted: str, base: str) -> str | None:

@@ -44,6 +44,7 @@ from kazid.adapters.system.worktree_facts import (
     trouble_in,
     unfinished,
     why_of,
+    without_links,
 )
 from kazid.core.ids import GoalUid
 from kazid.core.status import Cause
@@ -421,6 +422,8 @@ class SystemWorktrees:
             if own is not None:
                 await anyio.to_thread.run_sync(_copy_index, os.path.join(path, own), index)
             env = {"GIT_INDEX_FILE": str(index), **of}
+            if not await without_links(path, env):
+                return None
             added = await git(("add", "--all", "--", ":/"), cwd=path, env=env, deadline_s=MAKE_DEADLINE_S)
             written = await git(("write-tree",), cwd=path, env=env)
         except OSError:

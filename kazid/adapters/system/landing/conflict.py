@@ -91,7 +91,14 @@ async def unresolved(repo: Repo, place: Place) -> Conflict | None:
 async def shown(repo: Repo, place: Place, conflict: Conflict) -> str:
     """What an agent needs to see of it: how the files differ from the newer base, marks and all."""
     said = await repo.ask(
-        "--literal-pathspecs", "diff", "--no-ext-diff", conflict.onto, "--", *conflict.files, cwd=place.top
+        "--literal-pathspecs",
+        "diff",
+        "--no-ext-diff",
+        "--ignore-submodules=dirty",
+        conflict.onto,
+        "--",
+        *conflict.files,
+        cwd=place.top,
     )
     return redact(said.stdout.decode(errors="replace"))[:SHOWN_CHARS_MAX]
 

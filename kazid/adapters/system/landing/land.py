@@ -105,7 +105,8 @@ async def _up_to_date(repo: Repo, place: Place, plan: Plan, commit: str, tip: st
     if said.is_ok:
         await conflict.forget(repo)
         return await repo.commit("HEAD")
-    names = (await repo.text("diff", "--name-only", "--diff-filter=U", codes=(0, 1))).splitlines()
+    unmerged = ("diff", "--name-only", "--diff-filter=U", "--ignore-submodules=dirty")
+    names = (await repo.text(*unmerged, codes=(0, 1))).splitlines()
     await git(("rebase", "--abort"), cwd=place.top)
     await conflict.taken_up(repo, place.branch)
     if not names:

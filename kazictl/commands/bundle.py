@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 EVIDENCE_LINES_MAX = 12
 """Of one predicate; --json has all of it."""
+PATCH_LINES_MAX = 400
+"""Of what is proposed; likewise."""
 
 
 def run(session: Session) -> int:
@@ -57,6 +59,7 @@ def _lines(session: Session, document: "Document", bundle: "Document") -> list[s
     if tried:
         lines += ["", out.paint("Tried", "bold")]
         lines += [clip(f"  {_attempt(each)}", width) for each in tried]
+    lines += _proposal(session, members(bundle, "proposal"), is_whole=bool(bundle.get("is_whole")))
     changed = entries(bundle, "changed")
     if bundle.get("base") and bundle.get("changed") is not None:
         more = bundle.get("changed_left_out")
@@ -70,6 +73,45 @@ def _lines(session: Session, document: "Document", bundle: "Document") -> list[s
     lines += ["", out.paint("Next", "bold")]
     reference = one_line(document.get("ref") or "REF")
     return lines + [f"  {one_line(step).replace('REF', reference)}" for step in entries(bundle, "next_steps")]
+
+
+def _proposal(session: Session, proposal: "Document", *, is_whole: bool) -> list[str]:
+    """What is proposed, as it was sealed; nothing for other ends."""
+    if not proposal:
+        return []
+    out, width, patch = session.out, session.out.width, members(proposal, "patch")
+    seal = "sealed" if is_whole else "NOT what was sealed as"
+    lines = [
+        "",
+        out.paint("Proposed", "bold"),
+        clip(f"  {seal} {one_line(proposal.get('sha256', '?'))}", width),
+    ]
+    if proposal.get("by"):
+        lines.append(clip(f"  by {one_line(proposal['by'])}", width))
+    lines += [
+        clip(f"    {one_line(said)}", width) for said in str(proposal.get("reasoning", "")).splitlines()
+    ]
+    for each in rows(proposal, "alternatives"):
+        words = f"  instead: {one_line(each.get('title', '?'))} ({one_line(each.get('what', '?'))})"
+        lines.append(clip(words, width))
+    for each in rows(proposal, "evidence"):
+        said = one_line(each.get("detail") or "")
+        words = f"  {one_line(each.get('id', '?'))}  {one_line(each.get('verdict', '?'))}  {said}"
+        lines.append(clip(words, width))
+    if not patch:
+        return lines
+    lines += [
+        clip(f"  patch {one_line(patch.get('sha256', '?'))}, {patch.get('bytes', '?')} bytes", width),
+        clip(f"  branch {one_line(patch.get('branch', '?'))} in {one_line(patch.get('folder', '?'))}", width),
+        f"  {one_line(patch.get('how', '?'))} | sha256sum",
+    ]
+    if patch.get("is_redacted"):
+        lines.append("  a secret was taken out of what follows; the command above prints it all")
+    text = str(patch.get("text") or "").splitlines()
+    lines += ["", *(f"  {one_line(line)}" for line in text[:PATCH_LINES_MAX])]
+    if len(text) > PATCH_LINES_MAX:
+        lines.append(f"  … {len(text) - PATCH_LINES_MAX} lines more: --json")
+    return lines
 
 
 def _attempt(attempt: "Document") -> str:

@@ -11,6 +11,7 @@ import msgspec
 
 from kazid.core.ids import Generation, PredicateId
 from kazid.core.json import Json
+from kazid.core.proposal import Proposal
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Finding
 
@@ -75,3 +76,5 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     changed_left_out: int = 0
     cost: BundledCost = BundledCost()
     next_steps: Sequence[str] = ()
+    proposal: Proposal | None = None
+    """Of a goal that may only propose: the sealed document."""

@@ -12,6 +12,7 @@ from kazid.core.event import BundleLeft, Event, StatusChanged
 from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import ActSummary, Episode, Progress
+from kazid.core.proposal import Proposal
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.vector import PENDING, Reading, VerdictVector, assess
 from kazid.core.verdict import Status
@@ -110,13 +111,20 @@ _TAMPERED = ("look at what was changed and by which attempt; put it back", _RESU
 
 
 def events_of(
-    goal: Goal, progress: Progress, end: Conclude, now: Now, *, changed: Collection[str] | None = None
+    goal: Goal,
+    progress: Progress,
+    end: Conclude,
+    now: Now,
+    *,
+    changed: Collection[str] | None = None,
+    proposal: Proposal | None = None,
 ) -> tuple[Event, ...]:
     """An end as it is journalled: the status, and the bundle of one that is not converged."""
     status = StatusChanged(status=end.status, cause=end.cause, reason=end.reason, proof=end.proof)
     if end.status not in ENDS:
         return (status,)
-    bundle = bundle_of(progress, assess(goal, progress, now), end, now, changed=changed)
+    vector = assess(goal, progress, now)
+    bundle = bundle_of(progress, vector, end, now, changed=changed, proposal=proposal)
     return status, BundleLeft(bundle=bundle)
 
 
@@ -144,6 +152,7 @@ def bundle_of(
     now: Now,
     *,
     changed: Collection[str] | None = None,
+    proposal: Proposal | None = None,
 ) -> Bundle:
     """The bundle of this end, at most BYTES_MAX encoded."""
     failing = [_predicate(r) for r in vector.readings if not r.is_green]
@@ -167,6 +176,7 @@ def bundle_of(
         changed_left_out=0 if names is None else max(0, len(names) - CHANGED_MAX),
         cost=BundledCost() if episode is None else _cost(episode, now),
         next_steps=next_steps(end.status, end.cause),
+        proposal=proposal,
     )
     return _within_bound(bundle)
 

@@ -18,6 +18,12 @@ from kazid.core.ids import GoalUid
 from kazid.core.status import Cause
 from kazid.core.worktree import Worktree
 
+PATCH = (
+    *("diff", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color"),
+    *("--unified=3", "--diff-algorithm=myers", "--src-prefix=a/", "--dst-prefix=b/"),
+)
+"""How a change is printed, whatever somebody's git is set to: the same bytes for everybody who asks."""
+
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A tree that a goal needs. `workspace` is the user's folder; `untracked_allowed` may lie there uncommitted."""
@@ -97,6 +103,10 @@ class Worktrees(Protocol):
 
     async def difference(self, tree: Worktree, before: str, after: str) -> Difference | None:
         """What differs; None when it cannot be told."""
+        ...
+
+    async def patch(self, tree: Worktree, before: str, after: str) -> bytes | None:
+        """What differs as `git diff --binary` prints it; None when it cannot be told, or is longer than 8 MiB."""
         ...
 
     async def restore(self, tree: Worktree, before: str, *, files: Collection[str] | None) -> bool:

@@ -4,6 +4,9 @@ One per daemon. What is a rule is elsewhere: which tree counts in `core/placemen
 `core/change.py`. Each call is harmless twice, so that what a killed daemon left half done is done again.
 """
 
+import hashlib
+import shlex
+
 import msgspec
 import structlog
 
@@ -15,14 +18,16 @@ from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.ids import GoalUid
 from kazid.core.placement import branch_of, collided, lands
 from kazid.core.progress import Progress, RunningAct
+from kazid.core.proposal import Patch
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.worktree import Worktree
 from kazid.ports.commands import Command, CommandRunner, Ending
 from kazid.ports.runner import AttemptResult
 from kazid.ports.sandbox import Sandbox
-from kazid.ports.worktree import Unmade, Wish, Worktrees
+from kazid.ports.worktree import PATCH, Unmade, Wish, Worktrees
 from kazid.runtime.executor import Taken
 from kazid.runtime.state import GoalState
+from kazid.shim.redaction import redact
 
 log = structlog.get_logger(__name__)
 
@@ -147,6 +152,28 @@ class Places:
         )
         reason = None if ruling.reason is None else f"{ruling.reason}; it is kept as {held}"
         return Taken(change=change, cause=ruling.cause, reason=reason)
+
+    async def patch(self, uid: GoalUid, tree: Worktree) -> Patch | None:
+        """What the goal's tree changes, kept as it is now below a name of its own; None when it cannot be read."""
+        commit = await self._worktrees.snapshot(tree, uid=uid, name="proposed")
+        said = None if commit is None else await self._worktrees.patch(tree, tree.base, commit)
+        if commit is None or said is None:
+            return None
+        raw = said.decode(errors="replace")
+        text = redact(raw)
+        return Patch(
+            base=tree.base,
+            commit=commit,
+            branch=tree.branch,
+            folder=tree.path,
+            sha256=hashlib.sha256(said).hexdigest(),
+            bytes=len(said),
+            how=shlex.join(
+                ("git", "-C", tree.repository, "-c", "core.quotePath=false", *PATCH, tree.base, commit)
+            ),
+            text=text,
+            is_redacted=text != raw,
+        )
 
     async def _note_in_place(self, state: GoalState, name: str) -> tuple[Worktree, str] | None:
         """A snapshot of the user's own tree, which nothing but reads; None where it is no repository."""

@@ -14,7 +14,6 @@ from anyio.abc import TaskGroup
 
 from kazid.core import cadence, ladder
 from kazid.core.budget import reservation
-from kazid.core.bundling import events_of
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -42,6 +41,7 @@ from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
 from kazid.runtime.describe import is_fenced
+from kazid.runtime.ending import events_at
 from kazid.runtime.executor import WAITS_FOR_SLOTS, trees_of
 from kazid.runtime.governor import ASKS_EVERY_S
 from kazid.runtime.observer import Disturbed
@@ -239,10 +239,8 @@ class Reconciler:
 
     async def _conclude(self, end: Conclude, after: Decision) -> None:
         """Journal an end, while the decision that led to it stands."""
-        changed = await self._world.observer.changed_files(self._state.spec, self._state.progress)
-        now = self._world.clock.now()
-        events = events_of(self._state.spec, self._state.progress, end, now, changed=changed)
-        if not await self._state.record(*events, only_if=self._stands(after)):
+        events = await events_at(self._state, self._world, end)
+        if not events or not await self._state.record(*events, only_if=self._stands(after)):
             return
         log.info(
             f"goal.{end.status.value}",

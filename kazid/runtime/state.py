@@ -15,10 +15,10 @@ import structlog
 from kazid.core.cadence import schedule
 from kazid.core.decision import Decision
 from kazid.core.errors import Conflict, JournalUnavailable
-from kazid.core.event import Event, PredicateObserved, SnapshotTaken, SteadyObserved, SteadyTick
+from kazid.core.event import ActEnded, Event, PredicateObserved, SnapshotTaken, SteadyObserved, SteadyTick
 from kazid.core.fold import Folded, advance, fold
 from kazid.core.goal import Goal
-from kazid.core.ids import GoalUid, Offset, Seq
+from kazid.core.ids import AttemptId, GoalUid, Offset, Seq
 from kazid.core.instant import Now
 from kazid.core.progress import Progress
 from kazid.core.stuck import normalise
@@ -140,6 +140,16 @@ class GoalState:
             self.take_over_unsaved(unsaved)
         self.change.bump()
         self.wakeup.set()
+
+    async def text_of(self, attempt_id: AttemptId) -> str:
+        """What an agent ended this attempt with, as far back as the journal is kept; empty where it said nothing."""
+        after, said = Seq(max(0, self.header.snapshot_seq - SNAPSHOT_EVERY)), ""
+        while records := await self._journal.read(self.uid, after_seq=after):
+            after = records[-1].seq
+            for record in records:
+                if isinstance(record.event, ActEnded) and record.event.attempt_id == attempt_id:
+                    said = record.event.text or ""
+        return said
 
     async def tell(self, events: Sequence[Event]) -> None:
         """Make events durable that nothing hangs on; a disk that refuses them is the health's to tell."""

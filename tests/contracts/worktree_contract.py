@@ -92,6 +92,23 @@ class WorktreeContract:
                 None,
             )
 
+    async def test_a_patch_is_what_differs_and_is_the_same_bytes_each_time(
+        self, worktrees: Worktrees
+    ) -> None:
+        tree = await self.made(worktrees)
+        before = await worktrees.snapshot(tree, uid=UID, name="before")
+        self.write(tree.folder, "a", "two\nthree\n")
+        after = await worktrees.snapshot(tree, uid=UID, name="after")
+        assert before is not None
+        assert after is not None
+        patch = await worktrees.patch(tree, before, after)
+        assert patch is not None
+        assert b"+++ b/a" in patch
+        assert b"+two\n" in patch
+        self.write(tree.folder, "a", "later\n")
+        assert await worktrees.patch(tree, before, after) == patch
+        assert await worktrees.patch(tree, before, before) == b""
+
     async def test_the_difference_of_two_snapshots_is_files_and_lines(self, worktrees: Worktrees) -> None:
         tree = await self.made(worktrees)
         before = await worktrees.snapshot(tree, uid=UID, name="before")

@@ -1,5 +1,6 @@
 """Acts that wait for people, in a whole daemon: asked, approved, looked at again, done; and all that voids it."""
 
+import hashlib
 from typing import Any
 
 import anyio
@@ -10,11 +11,14 @@ from kazid.adapters.memory.runner import Script
 from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
 from kazid.core.event import ActIntended, WorktreeDelivered
 from kazid.core.goal import Goal, Isolation
+from kazid.core.ids import GoalUid
 from kazid.core.level import ApprovalRule, Autonomy, Gate, Level
 from kazid.core.plan import Asked
+from kazid.core.proposal import is_whole
 from kazid.core.roles import Grant, Role
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
+from kazid.core.worktree import Worktree
 from kazid.ports.provider import Look
 from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
@@ -218,6 +222,65 @@ async def test_what_an_agent_proposes_stays_in_its_tree(autojump_clock):
         assert tree.path in (daemon.service.view("ada", "web").reason or "")
         assert house.workspaces.read(tree.folder, "a") == "fixed"
         assert house.workspaces.read("/w", "a") == "broken"
+        left = daemon.service.view("ada", "web").progress.bundle
+        assert left is not None
+        assert left.proposal is not None
+        assert is_whole(left.proposal)
+        patch = left.proposal.patch
+        assert patch is not None
+        assert "+fixed" in (patch.text or "")
+        printed = await house.worktrees.patch(tree, patch.base, patch.commit)
+        assert hashlib.sha256(printed or b"").hexdigest() == patch.sha256
+        house.workspaces.write(tree.folder, "a", "something else")
+        assert await house.worktrees.patch(tree, patch.base, patch.commit) == printed, (
+            "what was sealed is kept"
+        )
+    async with house.daemon() as daemon:
+        again = daemon.service.view("ada", "web").progress.bundle
+        assert again is not None
+        assert again.proposal is not None
+        assert is_whole(again.proposal), "the seal survives the journal"
+        assert again.proposal.sha256 == left.proposal.sha256
+
+
+async def test_a_tree_that_is_not_the_one_that_was_judged_is_not_sealed(autojump_clock):
+    house = _workshop()
+    snapshot = house.worktrees.snapshot
+    meddled: list[str] = []
+
+    async def meddles(tree: Worktree, *, uid: GoalUid, name: str, is_new: bool = True) -> str | None:
+        if name == "proposed" and not meddled:
+            meddled.append(name)
+            house.workspaces.write(tree.folder, "a", "fixed, and something else")
+        return await snapshot(tree, uid=uid, name=name, is_new=is_new)
+
+    house.worktrees.snapshot = meddles  # type: ignore[method-assign]
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.PROPOSE))
+        await _status(daemon, GoalStatus.STUCK, Cause.PROPOSED)
+        left = daemon.service.view("ada", "web").progress.bundle
+        assert left is not None
+        assert left.proposal is not None
+        (seen,) = left.proposal.evidence
+        tree = daemon.service.view("ada", "web").progress.worktree
+        assert tree is not None
+        assert seen.tree == await house.workspaces.tree_hash(tree.folder), (
+            "the one that was sealed was looked at"
+        )
+
+
+async def test_a_remedy_that_is_proposed_is_told_with_what_is_red(autojump_clock):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service(autonomy=Autonomy(level=Level.PROPOSE)))
+        await _status(daemon, GoalStatus.STUCK, Cause.PROPOSED)
+        left = daemon.service.view("ada", "web").progress.bundle
+        assert left is not None
+        assert left.proposal is not None
+        assert left.proposal.patch is None
+        assert "restart" in left.proposal.title
+        assert [e.verdict for e in left.proposal.evidence] == ["fail"]
+        assert house.runner.started("restart") == 0
 
 
 async def test_exactly_what_was_approved_reaches_the_workspace(autojump_clock):

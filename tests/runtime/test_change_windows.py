@@ -4,11 +4,15 @@ import datetime as dt
 
 import anyio
 import pytest
+from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.change_window import WindowRule
 from kazid.core.event import ActDeferred, ActIntended, ReconcileRequested
+from kazid.core.ids import GoalId, Owner
 from kazid.core.status import GoalStatus
+from kazid.core.turns import Limits
+from kazid.runtime.turns import Turns
 from tests.builders import WALL_0
 from tests.runtime.house import House
 from tests.runtime.test_common_cause import a_service, until
@@ -225,3 +229,35 @@ async def test_a_clock_set_back_out_of_an_open_window_holds_the_next_act(autojum
         shop.falls()
         await anyio.sleep(300)
         assert (shop.restarts, daemon.service.view("ada", "web").status) == (0, GoalStatus.WAITING)
+
+
+@pytest.mark.parametrize(
+    "waits_for", [pytest.param("lease", id="a-lease"), pytest.param("slots", id="a-slot")]
+)
+async def test_an_act_that_waits_and_meets_a_closed_window_is_not_started(autojump_clock, waits_for):
+    shop = Shop()
+    shop.house.scene.up["up-db"] = False
+    shop.house.scripts["restart-db"] = Script(duration_s=300.0)
+    folder = "/w" if waits_for == "lease" else None
+    async with shop.house.daemon() as daemon:
+        if waits_for == "slots":
+            daemon.executor._remedies = Turns("remedies", Limits(total=1))
+        await daemon.apply(replace(a_service("db"), workspace=folder))
+        await until(lambda: shop.restarts == 1, within_s=300)
+        await daemon.apply(replace(a_service("web"), workspace=folder))
+        shop.falls()
+
+        def deferred() -> str:
+            waits = daemon.goals.find(Owner("ada"), GoalId("web")).progress.deferred
+            return "" if waits is None else waits.waits_for
+
+        await until(lambda: deferred() == waits_for, within_s=200)
+        daemon.world.windows.take([_rule(is_allow=False, opens_in_s=0.0, hours=2)])
+        await until(lambda: not shop.house.runner.live_now, within_s=400)
+        await anyio.sleep(600)
+        assert [order.argv[0] for order in shop.house.runner.starts] == ["restart-db"], (
+            "the place is free, and it is not taken"
+        )
+        assert daemon.service.view("ada", "web").status is GoalStatus.WAITING
+        daemon.world.windows.take([])
+        await until(lambda: "restart-web" in [o.argv[0] for o in shop.house.runner.starts], within_s=300)

@@ -98,6 +98,13 @@ class MemoryWorktrees:
         names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
         return Difference(lines_by_file={n: _lines(old.get(n)) + _lines(new.get(n)) for n in names})
 
+    async def patch(self, tree: Worktree, before: str, after: str) -> bytes | None:
+        """See the port."""
+        old, new = self._commits[before], self._commits[after]
+        names = sorted(n for n in {*old, *new} if old.get(n) != new.get(n))
+        texts = [f"--- a/{n}\n+++ b/{n}\n-{old.get(n, '')}\n+{new.get(n, '')}\n" for n in names]
+        return "".join(texts).encode()
+
     async def restore(self, tree: Worktree, before: str, *, files: Collection[str] | None) -> bool:
         """See the port."""
         then, now = self._commits[before], self._files(tree.path)

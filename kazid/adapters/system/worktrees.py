@@ -49,7 +49,7 @@ from kazid.adapters.system.worktree_facts import (
 from kazid.core.ids import GoalUid
 from kazid.core.status import Cause
 from kazid.core.worktree import Worktree
-from kazid.ports.worktree import Delivered, Difference, Mended, Unmade, Wish
+from kazid.ports.worktree import PATCH, Delivered, Difference, Mended, Unmade, Wish
 
 MAKE_DEADLINE_S = 120.0
 """A checkout of a big repository on a slow disk."""
@@ -253,6 +253,11 @@ class SystemWorktrees:
         first, last = f"{before}^", f"{after}^"
         made = await git(("rev-list", "--count", f"{first}..{last}"), cwd=tree.repository)
         return Difference(lines_by_file=lines, commits=int(made.stdout or b"0") if made.is_ok else 0)
+
+    async def patch(self, tree: Worktree, before: str, after: str) -> bytes | None:
+        """See the port."""
+        said = await git((*PATCH, before, after), cwd=tree.repository, deadline_s=MAKE_DEADLINE_S)
+        return said.stdout if said.is_ok else None
 
     async def restore(self, tree: Worktree, before: str, *, files: Collection[str] | None) -> bool:
         """See the port: the content alone; index and branch stay what they are."""

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from kazid.adapters.system import importers
+from kazid.adapters.system import briefer, importers
 from kazid.adapters.system.briefer import SystemBriefer
 from kazid.adapters.system.importers import importers_of, read
 from kazid.core.imports import Imported, Question, question_of
@@ -35,6 +35,8 @@ def tree(tmp_path):
 
 async def test_who_imports_a_module_is_in_the_pack_and_the_tree_is_only_read(tree, monkeypatch):
     monkeypatch.chdir(tree)
+    monkeypatch.setattr(importers, "IMPORTS_S_MAX", 60.0)
+    monkeypatch.setattr(briefer, "BRIEF_S_MAX", 120.0)
     output = 'Traceback\n  File "shop/cart.py", line 2, in total\n'
     play = Played(a_goal(a_predicate("tests"), harness=a_harness(), workspace=str(tree)))
     play.look("tests", failed("exit", stderr=output))

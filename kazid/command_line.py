@@ -27,12 +27,23 @@ def parsed(argv: Sequence[str]) -> argparse.Namespace:
         prog="kazid", description="keeps goals true: the daemon that kazictl talks to", allow_abbrev=False
     )
     parser.add_argument(
-        "--config", metavar="FILE", help="settings (default: /etc/kazi/kazid.toml or the user's)"
+        "--config", metavar="FILE", type=_given, help="settings (default: /etc/kazi/kazid.toml or the user's)"
     )
-    parser.add_argument("--state-dir", metavar="DIR", help="where journal and attempts live (KAZI_STATE_DIR)")
-    parser.add_argument("--socket", metavar="PATH", help="the Unix socket to listen on (KAZI_SOCKET)")
+    parser.add_argument(
+        "--state-dir", metavar="DIR", type=_given, help="where journal and attempts live (KAZI_STATE_DIR)"
+    )
+    parser.add_argument(
+        "--socket", metavar="PATH", type=_given, help="the Unix socket to listen on (KAZI_SOCKET)"
+    )
     parser.add_argument("--version", action="version", version=f"kazid {version('kazi')}")
     return parser.parse_args(argv)
+
+
+def _given(value: str) -> str:
+    """A path that is there: an empty one is a variable that was not set, and must not mean the default."""
+    if not value.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    return value
 
 
 def place_of(arguments: argparse.Namespace) -> Place:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from kazid.command_line import parsed
 from tests.system.house import BIN, RealDaemon, eventually, write_goal
 
 GREEN = """
@@ -41,6 +42,14 @@ def _refusal(daemon: RealDaemon, *arguments: str | Path, code: int = 2) -> str:
     assert len(lines) == 1, f"one clear line, not {lines}"
     assert lines[0].startswith("kazid: ")
     return lines[0]
+
+
+@pytest.mark.parametrize("option", ["--state-dir", "--socket", "--config"])
+def test_an_empty_path_is_refused_and_never_the_default(option: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as caught:
+        parsed([option, ""])
+    assert caught.value.code == 2
+    assert f"{option}: it is empty" in capsys.readouterr().err
 
 
 def test_a_second_daemon_on_the_same_state_is_refused_and_the_first_goes_on(daemon: RealDaemon, base: Path):

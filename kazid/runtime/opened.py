@@ -5,20 +5,25 @@ from kazid.core.goal import Goal
 from kazid.core.ids import Generation
 from kazid.core.status import Cause, GoalStatus
 from kazid.ports.workspace import WorkspaceId, Workspaces
+from kazid.runtime.state import GoalState
 
 
 class OpenedWorkspace:
     """The workspace of one goal, as its first look found it."""
 
-    __slots__ = ("_generation", "_identity", "_workspaces")
+    __slots__ = ("_generation", "_identity", "_state", "_workspaces")
 
-    def __init__(self, workspaces: Workspaces) -> None:
+    def __init__(self, workspaces: Workspaces, state: GoalState) -> None:
         self._workspaces = workspaces
+        self._state = state
         self._identity: WorkspaceId | None = None
         self._generation: Generation | None = None
 
     async def open(self, goal: Goal, generation: Generation) -> None:
         """A generation is about the folder that its first look finds, not about the one its first act would find."""
+        if self._state.reopens_workspace:
+            self._state.reopens_workspace = False
+            self._identity = None
         if goal.workspace is None or self._is_open(generation):
             return
         identity = await self._workspaces.identify(goal.workspace)

@@ -79,7 +79,7 @@ class Reconciler:
         self._wants_cancel = False
         self._cancel_sent = False
         self._tree = TreeTurns(state, world, looking=self._looking, forced=self._forced)
-        self._workspace = OpenedWorkspace(world.workspaces)
+        self._workspace = OpenedWorkspace(world.workspaces, state)
         self._deferred_rung = ""
         self._next_ask_s = 0.0
         self._tree_poll = TreePoll(state, world.observer)

@@ -152,9 +152,9 @@ class Service:
     ) -> GoalView:
         """Act again; with fresh counters where the goal had stopped by itself."""
         state = self._state(owner, goal_id)
-        return await self._steer(
-            state, lambda _: GoalResumed(reason=reason, by=caller.login), idempotency_key
-        )
+        state.reopens_workspace |= state.progress.cause is Cause.WORKSPACE_MISSING
+        resumed = GoalResumed(reason=reason, by=caller.login)
+        return await self._steer(state, lambda _: resumed, idempotency_key)
 
     async def stop(
         self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None

@@ -61,6 +61,7 @@ class GoalState:
         "goal",
         "header",
         "is_urgent",
+        "reopens_workspace",
         "progress",
         "pushes",
         "seq",
@@ -86,6 +87,8 @@ class GoalState:
         self.wakeup = Wakeup()
         self.change = Change()
         self.is_urgent = False
+        self.reopens_workspace = False
+        """A person resumed what had stopped for its workspace: the folder that is there now is the one they mean."""
         """A client waits: the first look after a start is not delayed."""
         self.pushes: Pushes | None = None
         """What is watched for it, while it has a task."""

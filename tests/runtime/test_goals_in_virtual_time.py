@@ -265,6 +265,26 @@ async def test_a_workspace_that_vanished_or_was_replaced_stops_the_goal(autojump
         assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.WORKSPACE_MOVED)
 
 
+async def test_a_person_who_made_the_workspace_again_resumes_the_goal_once(autojump_clock):
+    house = House()
+    tests = a_predicate("tests", live=True)
+    goal = a_goal(tests, remedies=[a_remedy("tests", attempts=9)], workspace="/w", standing=True)
+    async with house.daemon() as daemon:
+        await daemon.apply(goal)
+        await anyio.sleep(5)
+        house.workspaces.remove("/w")
+        house.scene.verdicts["tests"] = errored("workspace_missing", "no such folder: /w")
+        stuck = await daemon.service.wait(*ref(goal), state=GoalStatus.STUCK, timeout_s=600)
+        assert stuck.view is not None
+        assert stuck.view.cause is Cause.WORKSPACE_MISSING
+        house.workspaces.make("/w")
+        del house.scene.verdicts["tests"]
+        house.repairs("restart", "tests")
+        await daemon.service.resume(*ref(goal), reason="it is back", caller=ME)
+        await anyio.sleep(120)
+        assert daemon.service.view(*ref(goal)).status is GoalStatus.HOLDING
+
+
 async def test_an_agent_that_does_nothing_is_stuck_after_two_paid_dispatches(autojump_clock):
     house = House()
     goal = a_goal(TESTS, harness=a_harness(), workspace="/w")

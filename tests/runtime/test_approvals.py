@@ -22,7 +22,7 @@ from kazid.core.worktree import Worktree
 from kazid.ports.provider import Look
 from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
-from tests.runtime.house import DAEMON_UID, Daemon, House
+from tests.runtime.house import DAEMON_UID, ME, Daemon, House
 
 pytestmark = pytest.mark.trio
 
@@ -177,6 +177,74 @@ async def test_a_new_spec_voids_what_was_said(autojump_clock):
         assert refused.type == "approval_stale"
         assert list((await _asked(daemon)).plan.argv) == ["restart", "--hard"]
         assert house.runner.started("restart") == 0
+
+
+async def _again(daemon: Daemon, **others: Any) -> None:
+    await daemon.apply(_service(remedies=[replace(a_remedy("livez"), **others)]))
+
+
+async def _other_evidence(house: House, _: Daemon) -> None:
+    house.scene.verdicts["livez"] = failed("refused")
+
+
+async def _fence(_: House, daemon: Daemon) -> None:
+    await daemon.service.suspend("ada", "web", reason="tea", for_s=None, caller=ME)
+    await daemon.service.resume("ada", "web", reason="back", caller=ME)
+
+
+async def _a_day_later(house: House, _: Daemon) -> None:
+    house.clock.step(90_000.0)
+
+
+async def _another_person(house: House, _: Daemon) -> None:
+    house.grants[PIA.uid] = ("eve", APPROVER)
+
+
+BOUND = [
+    pytest.param(lambda _, daemon: _again(daemon, cmd="restart-now"), id="program"),
+    pytest.param(lambda _, daemon: _again(daemon, args=("--hard",)), id="argv"),
+    pytest.param(lambda _, daemon: _again(daemon, env={"TARGET": "prod"}), id="environment-names"),
+    pytest.param(_other_evidence, id="evidence"),
+    pytest.param(_fence, id="epoch"),
+    pytest.param(_a_day_later, id="expiry"),
+    pytest.param(_another_person, id="approver-uid"),
+]
+
+
+@pytest.mark.parametrize("change", BOUND)
+async def test_whatever_a_yes_binds_and_is_changed_before_the_act_keeps_it_from_being_done(
+    autojump_clock, change: Any
+):
+    house = _house()
+    async with house.daemon() as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        house.scene.takes_s["livez"] = 5.0
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+        await change(house, daemon)
+        again = await _asked(daemon)
+        assert again.given == (), "it is asked for anew, of somebody else's or for something else"
+        await anyio.sleep(300)
+        assert house.runner.starts == []
+        refused = await daemon.approving.approve("ada", "web", plan="0" * 64, caller=PIA)
+        assert refused is not None
+    assert await _events(house, ActIntended) == []
+
+
+async def test_a_yes_is_not_for_whom_the_daemon_is_started_as_later(autojump_clock, monkeypatch):
+    house = _house()
+    async with house.daemon(is_crashed_at_end=True) as daemon:
+        await daemon.apply(_service())
+        asked = await _asked(daemon)
+        house.scene.takes_s["livez"] = 5.0
+        assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
+    monkeypatch.setattr("tests.runtime.house.DAEMON_UID", DAEMON_UID + 1)
+    async with house.daemon() as daemon:
+        again = await _asked(daemon)
+        assert (again.given, again.plan.executor_uid) == ((), DAEMON_UID + 1)
+        assert house.runner.starts == []
+    (void,) = await _events(house, ApprovalVoided)
+    assert "executor_uid" in void.reason
 
 
 # --- what agents make -------------------------------------------------------------------------------------------------

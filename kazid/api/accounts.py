@@ -9,13 +9,18 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
+T = TypeVar("T")
 KNOWN_S = 5.0
 """How long an answer counts: a member who is removed has lost the role within this."""
 ANSWER_TIMEOUT_S = 2.0
+LOGIN_TIMEOUT_S = 30.0
+"""Of a name: without it nobody is let in, and who asks is the only one that waits."""
 USERS_MAX = 1024
 LOOKUPS_AT_ONCE = 4
 
@@ -35,20 +40,46 @@ def groups_of(uid: int, gid: int) -> Sequence[str]:
     return found
 
 
+class UserDatabase:
+    """Look-ups in threads, bounded in number and in time: a directory that hangs holds up nobody else."""
+
+    def __init__(self, *, timeout_s: float = LOGIN_TIMEOUT_S) -> None:
+        self._timeout_s = timeout_s
+        self._limiter: anyio.CapacityLimiter | None = None
+
+    async def ask(self, look_up: Callable[[], T]) -> T | None:
+        """What it answers; None while it does not."""
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(LOOKUPS_AT_ONCE)
+        with anyio.move_on_after(self._timeout_s):
+            return await anyio.to_thread.run_sync(look_up, abandon_on_cancel=True, limiter=self._limiter)
+        return None
+
+
 class Logins:
     """Login names of uids, remembered for a few seconds: a uid may lose its name, and be given to somebody else."""
 
-    def __init__(self, look_up: Callable[[int], str], *, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        look_up: Callable[[int], str],
+        *,
+        now_s: Callable[[], float] = time.monotonic,
+        timeout_s: float = LOGIN_TIMEOUT_S,
+    ) -> None:
         self._look_up = look_up
         self._now_s = now_s
         self._known: dict[int, tuple[float, str]] = {}
+        self._database = UserDatabase(timeout_s=timeout_s)
 
-    def __call__(self, uid: int) -> str:
-        """The name that this uid has now."""
+    async def of(self, uid: int) -> str | None:
+        """The name that this uid has now; None while the database does not answer, and nobody is taken for anybody."""
         now_s = self._now_s()
         known = self._known.pop(uid, None)
         if known is None or now_s - known[0] >= KNOWN_S:
-            known = (now_s, self._look_up(uid))
+            found = await self._database.ask(partial(self._look_up, uid))
+            if found is None:
+                return None
+            known = (now_s, found)
         self._known[uid] = known
         while len(self._known) > USERS_MAX:
             del self._known[next(iter(self._known))]
@@ -65,9 +96,8 @@ class Groups:
         timeout_s: float = ANSWER_TIMEOUT_S,
     ) -> None:
         self._look_up = look_up
-        self._timeout_s = timeout_s
         self._known: dict[int, tuple[float, Sequence[str]]] = {}
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._database = UserDatabase(timeout_s=timeout_s)
 
     async def of(self, uid: int, gid: int) -> Sequence[str]:
         """The user's groups; none while the database does not answer."""
@@ -75,13 +105,7 @@ class Groups:
         known = self._known.get(uid)
         if known is not None and now_s - known[0] < KNOWN_S:
             return known[1]
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(LOOKUPS_AT_ONCE)
-        found: Sequence[str] = ()
-        with anyio.move_on_after(self._timeout_s):
-            found = await anyio.to_thread.run_sync(
-                self._look_up, uid, gid, abandon_on_cancel=True, limiter=self._limiter
-            )
+        found = await self._database.ask(partial(self._look_up, uid, gid)) or ()
         self._known.pop(uid, None)
         self._known[uid] = (now_s, found)
         while len(self._known) > USERS_MAX:

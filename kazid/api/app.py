@@ -39,7 +39,7 @@ _PEER = "kazid.peer"
 def build_app(context: ApiContext) -> Starlette:
     """The API as an ASGI application, to be served by `kazid.api.server`."""
     logins = Logins(login_of)
-    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, roles=context.roles, login_of=logins)
+    gate = Gate(mode=context.place_mode, own_uid=context.own_uid, roles=context.roles, login_of=logins.of)
     routes = [
         Route(path, _Path(context, methods), methods=None, include_in_schema=False)
         for path, methods in by_path(ENDPOINTS).items()

@@ -9,7 +9,7 @@ import pwd
 import socket
 import struct
 from asyncio.trsock import TransportSocket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -66,7 +66,7 @@ class Gate:
         mode: str,
         own_uid: int,
         roles: Callable[[], Sequence[Given]],
-        login_of: Callable[[int], str],
+        login_of: Callable[[int], Awaitable[str | None]],
         groups: Groups | None = None,
     ) -> None:
         self._mode = mode
@@ -81,11 +81,16 @@ class Gate:
             raise denied(
                 "this connection does not tell who you are", hint="connect to the daemon's Unix socket"
             )
-        login = self._login_of(peer.uid)
+        login = await self._login_of(peer.uid)
+        if login is None:
+            raise denied(
+                f"the machine's user database does not say who uid {peer.uid} is",
+                hint="try again in a moment",
+            )
         if self._mode == MODE_SYSTEM:
             return await self._admit_member(peer, login, owns_goals)
         if peer.uid not in (self._own_uid, ROOT_UID):
-            owner = self._login_of(self._own_uid)
+            owner = await self._login_of(self._own_uid) or str(self._own_uid)
             raise denied(
                 f"this daemon is {owner}'s own (uid {self._own_uid}), and you are {login} (uid {peer.uid})",
                 hint="use a daemon of your own: kazictl starts one",

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from kazid.api.accounts import KNOWN_S, Logins, groups_of
@@ -41,16 +42,20 @@ def test_a_user_in_200_groups_is_in_each_of_them(tmp_path: Path) -> None:
 
 def test_a_uid_that_is_given_to_somebody_else_is_not_taken_for_who_had_it() -> None:
     names, now = {1000: "ada"}, [0.0]
-    logins = Logins(lambda uid: names.get(uid, str(uid)), now_s=lambda: now[0])
-    assert logins(1000) == "ada"
-    del names[1000]
-    now[0] = KNOWN_S - 0.1
-    assert logins(1000) == "ada"
-    now[0] = KNOWN_S
-    assert logins(1000) == "1000"
-    names[1000] = "eve"
-    now[0] = 2 * KNOWN_S
-    assert logins(1000) == "eve"
+    logins = Logins(lambda uid: names.get(uid, str(uid)), now_s=lambda: now[0], timeout_s=60.0)
+
+    async def over_time() -> list[str | None]:
+        told = [await logins.of(1000)]
+        del names[1000]
+        now[0] = KNOWN_S - 0.1
+        told.append(await logins.of(1000))
+        now[0] = KNOWN_S
+        told.append(await logins.of(1000))
+        names[1000] = "eve"
+        now[0] = 2 * KNOWN_S
+        return [*told, await logins.of(1000)]
+
+    assert anyio.run(over_time) == ["ada", "ada", "1000", "eve"]
 
 
 def test_who_is_not_in_the_user_database_any_more_is_in_no_group() -> None:

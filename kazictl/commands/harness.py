@@ -130,20 +130,21 @@ def _check(session: Session, harness_id: str) -> int:
     if named:
         item = {**item, "command": os.path.abspath(named)}
     found = _installed(item)
-    checks: list[tuple[str, bool, str]] = [
-        ("installed", found["path"] is not None, found["path"] or _missing(item)),
-        (
-            "answers without a terminal",
-            found["version"] is not None,
-            found["version"] or "no version within 20 s",
-        ),
+    is_installed = found["path"] is not None
+    checks: list[tuple[str, bool, str]] = [("installed", is_installed, found["path"] or _missing(item))]
+    if is_installed:
+        version = found["version"]
+        checks.append(
+            ("answers without a terminal", version is not None, version or "no version within 20 s")
+        )
+    checks.append(
         (
             "has a credential or a login",
             bool(_texts(item, "credentials_set") or item.get("config_home")) or not item.get("credentials"),
             ", ".join(_texts(item, "credentials_set"))
             or one_line(item.get("config_home") or _no_credential(item)),
-        ),
-    ]
+        )
+    )
     results = [_result(name, "ok" if holds else "fail", detail) for name, holds, detail in checks]
     if found["path"] is not None and "no-run" not in session.arguments.flags:
         session.note(

@@ -334,8 +334,10 @@ def refusal_to_reject(
     asked = asked_for(progress, sha256)
     if asked is None:
         standing = [a.sha256[:12] for a in _standing(progress)]
-        instead = f"; what waits is {', '.join(standing)}" if standing else "; nothing waits for an approval"
-        return Refused(type="approval_stale", reason=f"no request stands for the plan {sha256[:12]}{instead}")
+        if not standing:
+            return Refused(type="approval_stale", reason="nothing of this goal waits for an approval")
+        reason = f"no request stands for the plan {sha256[:12]}; what waits is {', '.join(standing)}"
+        return Refused(type="approval_stale", reason=reason)
     if asked.rejected_by is not None:
         return Refused(type="conflict", reason=f"{asked.rejected_by} has rejected it")
     if not has_role(goal, asked.plan, login=login, grants=grants):

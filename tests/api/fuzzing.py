@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 CONFIG = """
-request-timeout = 20.0
+request-timeout = 120.0
 continue-on-failure = true
 workers = 1
 warnings = false
@@ -40,12 +40,17 @@ def run_schemathesis(
     phases: str = "coverage,fuzzing,stateful",
     parameters: Mapping[str, str] | None = None,
     without: Sequence[str] = (),
+    explores: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Fuzz what `url`/openapi.json describes, but for the operations named in `without`. Exit code 0: nothing found."""
+    """Fuzz what `url`/openapi.json describes, but for the operations named in `without`. Exit code 0: nothing found.
+
+    The same requests on every run, unless it `explores`.
+    """
     fixed = "\n".join(f'"{name}" = "{value}"' for name, value in (parameters or {}).items())
     config = folder / "schemathesis.toml"
     config.write_text(CONFIG.format(max_examples=max_examples, parameters=fixed))
     excluded = [option for name in without for option in ("--exclude-operation-id", name)]
-    target = [f"{url}/openapi.json", "--no-color", "--phases", phases, *excluded]
+    seed = [] if explores else ["--generation-deterministic"]
+    target = [f"{url}/openapi.json", "--no-color", "--phases", phases, *seed, *excluded]
     command = [str(COMMAND), "--config-file", str(config), "run", *target]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

@@ -31,6 +31,7 @@ def test_schemathesis_finds_nothing(
             tmp_path,
             max_examples=max_examples,
             phases=phases,
+            explores=phases != "fuzzing",
             parameters={"path.owner": "@me", "path.id": "web"},
         )
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-2000:]

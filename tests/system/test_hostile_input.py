@@ -730,8 +730,8 @@ def test_black_holes_delay_no_repair(lab: Lab):
             file.touch()
             text = PROBED.replace("NAME", f"up-{number}").replace("URL", f"{lab.url}/up/{file.name}")
             lab.apply(f"up-{number}", text.replace("UP", str(file)))
-        lab.until(lambda: lab.verdict("hole-0")["verdict"] == "fail", "a black hole is red", within_s=30)
-        lab.until(lambda: lab.verdict("hole-4")["verdict"] == "fail", "a black hole is red", within_s=30)
+        lab.until(lambda: lab.verdict("hole-0")["verdict"] == "fail", "a black hole is red", within_s=60)
+        lab.until(lambda: lab.verdict("hole-4")["verdict"] == "fail", "a black hole is red", within_s=60)
         times = []
         for number in (3, 11, 19):
             file = lab.up / f"up-{number}"
@@ -773,7 +773,7 @@ def _start_daemoniser(lab: Lab) -> None:
     folder = lab.base / "w" / "daemonises"
     lab.apply("daemonises", goal, folder=folder)
     lab.kept.add("daemonises")
-    _seen(lab, "daemonises", within_s=20)
+    _seen(lab, "daemonises", within_s=60)
     lab.known_pids.add(int((folder / "left.pid").read_text()))
 
 

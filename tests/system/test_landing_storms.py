@@ -246,7 +246,7 @@ def many_land(daemon: RealDaemon, base: Path, *, goals: int, kills: int = 0, see
     assert (git(yard.work, "status", "--porcelain"), git(yard.work, "stash", "list")) == before
     assert "untracked" not in (yard.base / "seen").read_text()
     eventually(
-        lambda: len(git(yard.work, "worktree", "list").splitlines()) == 1, within_s=30, what="no tree is left"
+        lambda: len(git(yard.work, "worktree", "list").splitlines()) == 1, within_s=60, what="no tree is left"
     )
     fairly(daemon, names, is_disturbed=kills > 0)
 

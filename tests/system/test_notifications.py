@@ -135,16 +135,16 @@ def is_told(receiver: Receiver, name: str, what: str = "problem") -> bool:
 
 def test_a_stuck_goal_is_told_acknowledged_and_resolved(house: RealDaemon, receiver: Receiver) -> None:
     apply(house, "web")
-    eventually(lambda: is_told(receiver, "web"), within_s=30, what="somebody is told")
+    eventually(lambda: is_told(receiver, "web"), within_s=60, what="somebody is told")
     event = receiver.asked[0]
     assert event["signature"].startswith("v1,")
     assert event["data"]["audit_head"].partition(":")[0].isdigit()
     verified = house.json("audit", "verify", "--head", event["data"]["audit_head"])
     assert verified["problems"] == [], "the head that was told is in the trail"
     assert house.kazictl("ack", "web", "--reason", "on it").returncode == 0
-    eventually(lambda: is_told(receiver, "web", "taken"), within_s=30, what="who has it is told")
+    eventually(lambda: is_told(receiver, "web", "taken"), within_s=60, what="who has it is told")
     (house.base / "web").touch()
-    eventually(lambda: is_told(receiver, "web", "resolved"), within_s=30, what="its end is told")
+    eventually(lambda: is_told(receiver, "web", "resolved"), within_s=60, what="its end is told")
     (line,) = receiver.asked[-1]["data"]["lines"]
     assert line["duration_s"] > 0
     assert house.kazictl("ack", "web").returncode == 1, "nothing is left to acknowledge"
@@ -163,7 +163,7 @@ def test_kill9_at_every_step_loses_nothing_and_repeats_only_the_same_id(
     apply(house, "one")
     house.kill9()
     house.start()
-    eventually(lambda: is_told(receiver, "one"), within_s=30, what="what waited is told")
+    eventually(lambda: is_told(receiver, "one"), within_s=60, what="what waited is told")
 
     # on its way, and unanswered
     arrived, release = threading.Event(), threading.Event()
@@ -180,7 +180,7 @@ def test_kill9_at_every_step_loses_nothing_and_repeats_only_the_same_id(
     release.set()
     seen = len(receiver.asked)
     house.start()
-    eventually(lambda: len(receiver.asked) > seen, within_s=30, what="it is sent again")
+    eventually(lambda: len(receiver.asked) > seen, within_s=60, what="it is sent again")
 
     # taken, and the daemon dies before it can note so
     def kills() -> None:
@@ -190,25 +190,25 @@ def test_kill9_at_every_step_loses_nothing_and_repeats_only_the_same_id(
     receiver.after = kills
     apply_and_survive(house, "three")
     eventually(
-        lambda: house.process is not None and house.process.poll() is not None, within_s=30, what="killed"
+        lambda: house.process is not None and house.process.poll() is not None, within_s=60, what="killed"
     )
     assert is_told(receiver, "three")
     seen = len(receiver.asked)
     house.start()
-    eventually(lambda: len(receiver.asked) > seen, within_s=30, what="it is told once more")
+    eventually(lambda: len(receiver.asked) > seen, within_s=60, what="it is told once more")
 
     # refused, and waiting for its next try
     receiver.answers = receiver.refuses
     apply(house, "four")
-    eventually(lambda: is_told(receiver, "four"), within_s=30, what="it is tried")
+    eventually(lambda: is_told(receiver, "four"), within_s=60, what="it is tried")
     eventually(
-        lambda: "ops: not taken after" in house.kazictl("doctor").stdout, within_s=30, what="doctor tells"
+        lambda: "ops: not taken after" in house.kazictl("doctor").stdout, within_s=60, what="doctor tells"
     )
     house.kill9()
     receiver.answers = receiver.takes
     seen = len(receiver.asked)
     house.start()
-    eventually(lambda: len(receiver.asked) > seen, within_s=30, what="it is tried again")
+    eventually(lambda: len(receiver.asked) > seen, within_s=60, what="it is tried again")
 
     ids: dict[tuple[str, str], set[str]] = defaultdict(set)
     bodies: dict[str, set[str]] = defaultdict(set)

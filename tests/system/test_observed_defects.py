@@ -182,10 +182,10 @@ def test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdou
             cwd=base,
         )
     try:
-        eventually(daemon.is_listening, within_s=20, what="it listens")
+        eventually(daemon.is_listening, within_s=60, what="it listens")
         text = f'id = "slow"\n{_predicate("false")}[[remedy]]\ncmd = "sh"\nargs = ["-c", "touch started; sleep 1000"]\n'
         daemon.kazictl("apply", str(write_goal(base / "w", text)), "--detach")
-        eventually((base / "w" / "started").exists, within_s=20, what="the remedy runs")
+        eventually((base / "w" / "started").exists, within_s=60, what="the remedy runs")
         assert daemon.stop(number=number) == 0
         eventually(lambda: daemon.leftovers() == {}, within_s=60, what="nothing is left")
         daemon.start()

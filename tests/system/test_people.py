@@ -123,7 +123,7 @@ class Town(RealDaemon):
                 pass_fds=[listener.fileno()],
                 **(whom if can_run else {}),
             )
-        eventually(self.is_listening, within_s=30, what=f"kazid listens; its log: {self.log_tail()}")
+        eventually(self.is_listening, within_s=60, what=f"kazid listens; its log: {self.log_tail()}")
         return self
 
     def ask(self, who: str, method: str, target: str, body: Any = None) -> tuple[int, dict[str, Any]]:
@@ -211,7 +211,7 @@ def test_each_person_may_do_what_their_role_says(town: Town, base: Path) -> None
     assert TEAM in said["detail"]
 
     eventually(out.exists, within_s=60, what="the remedy of the owner's goal ran")
-    told = eventually(lambda: json.loads(out.read_text() or "null"), within_s=20, what="it told")
+    told = eventually(lambda: json.loads(out.read_text() or "null"), within_s=60, what="it told")
     remedy_may = {operation for operation, code in told.items() if code == 200}
     assert remedy_may <= {"own", "list"}, told
 
@@ -243,7 +243,7 @@ def test_who_leaves_the_group_or_is_deleted_has_lost_the_role(town: Town) -> Non
     assert town.ask("kzt-member", "GET", "/v1/goals")[0] == 200
     subprocess.run(["gpasswd", "--delete", "kzt-member", TEAM], check=True, capture_output=True)
     eventually(
-        lambda: town.ask("kzt-member", "GET", "/v1/goals")[0] == 403, within_s=30, what="the role is gone"
+        lambda: town.ask("kzt-member", "GET", "/v1/goals")[0] == 403, within_s=60, what="the role is gone"
     )
 
 
@@ -344,7 +344,7 @@ def test_a_user_who_is_deleted_while_their_goal_runs_is_nobody_and_the_goal_is_k
         )  # fmt: skip
         return int(json.loads(run.stdout)[0])
 
-    eventually(lambda: as_who_is_gone() == 403, within_s=30, what="the uid has no name and no goal")
+    eventually(lambda: as_who_is_gone() == 403, within_s=60, what="the uid has no name and no goal")
     eventually(
         lambda: (
             town.ask("root", "GET", "/v1/goals/kzt-owner/web")[1]["status"]

@@ -63,7 +63,7 @@ def test_clones_and_trials_of_a_killed_daemon_are_removed_by_the_next(daemon: Re
             lambda: (
                 names(scratch, "kazi-*/*/clone/cache/deep/file") and names(scratch, "kazi-*/kazi-trial-*")
             ),
-            within_s=30,
+            within_s=60,
             what=f"a clone and a trial are under way: {names(scratch, '*/*')}",
         )
         (folder,) = scratch.glob("kazi-*")
@@ -71,7 +71,7 @@ def test_clones_and_trials_of_a_killed_daemon_are_removed_by_the_next(daemon: Re
         daemon.kill9()
         assert names(folder, "*"), "kill -9 leaves them"
         daemon.start()
-        eventually(lambda: not folder.exists(), within_s=30, what=f"gone: {names(scratch, '*/*')}")
+        eventually(lambda: not folder.exists(), within_s=60, what=f"gone: {names(scratch, '*/*')}")
         answer = daemon.json("lint", str(hangs), "--no-run")
         assert json.dumps(answer)
         assert daemon.stop() == 0

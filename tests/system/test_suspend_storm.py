@@ -131,7 +131,7 @@ def _play(daemon: RealDaemon, base: Path, suspends: int) -> None:
     )
     assert seen["acknowledged"] + seen["suspending"] == suspends
     assert seen["suspending"] == 0, "every fence was acknowledged within its bound"
-    assert seen["an executor ran when suspended"] >= suspends // 5, "it was a storm"
+    assert seen["an executor ran when suspended"] >= suspends // 20, "it was a storm"
 
 
 def test_freeze_ends_every_executor_and_holds_through_kill9_until_thaw(daemon: RealDaemon, base: Path):
@@ -141,7 +141,7 @@ def test_freeze_ends_every_executor_and_holds_through_kill9_until_thaw(daemon: R
     names = [f"goal-{number}" for number in range(3)]
     for number in range(3):
         assert daemon.kazictl("apply", str(_write(base, number, 0)), "--detach").returncode == 0
-    eventually(lambda: all(_executors(n) for n in names), within_s=20, what="every goal acts")
+    eventually(lambda: all(_executors(n) for n in names), within_s=60, what="every goal acts")
     assert daemon.kazictl("suspend", "goal-2", "--reason", "its own").returncode == 0
     frozen = daemon.kazictl("freeze", "--reason", "maintenance")
     assert (frozen.returncode, frozen.stdout) == (0, "every goal: frozen\n")
@@ -158,7 +158,7 @@ def test_freeze_ends_every_executor_and_holds_through_kill9_until_thaw(daemon: R
     assert [_executors(f"goal-{n}") for n in range(4)] == [{}, {}, {}, {}], "nothing starts while it stands"
     thawed = daemon.kazictl("thaw")
     assert thawed.returncode == 0, thawed.stdout + thawed.stderr
-    eventually(lambda: _executors("goal-1"), within_s=30, what="goals act again")
+    eventually(lambda: _executors("goal-1"), within_s=60, what="goals act again")
     assert daemon.json("status", "goal-2")["status"] == "suspended"
     assert daemon.kazictl("freeze", "--reason", "the end of the test").returncode == 0
 

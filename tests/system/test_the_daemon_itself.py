@@ -192,7 +192,7 @@ def test_restart_keeps_the_pid_and_a_running_attempt(daemon: RealDaemon, base: P
         """,
     )
     daemon.kazictl("apply", str(goal), "--detach")
-    eventually((base / "w" / "runs").exists, within_s=20, what="the remedy runs")
+    eventually((base / "w" / "runs").exists, within_s=60, what="the remedy runs")
     pid = daemon.json("info")["pid"]
     with ThreadPoolExecutor(max_workers=1) as beside:
         restart = beside.submit(daemon.kazictl, "restart")
@@ -246,7 +246,7 @@ def test_kazictl_starts_a_daemon_and_two_at_once_start_one(base: Path):
             os.kill(daemon.json("info")["pid"], signal.SIGTERM)
         except (AssertionError, ProcessLookupError):
             pass
-        eventually(lambda: not daemon.socket.exists(), within_s=30, what="the daemon ends")
+        eventually(lambda: not daemon.socket.exists(), within_s=60, what="the daemon ends")
         daemon.end_everything()
 
 
@@ -291,17 +291,17 @@ def test_a_full_disk_degrades_and_recovers_without_losing_what_was_acknowledged(
         other = write_goal(base / "w2", GREEN.replace('"green"', '"other"'))
         eventually(
             lambda: daemon.kazictl("apply", str(other), "--detach").returncode == 1 or None,
-            within_s=30,
+            within_s=60,
             what="mutations are refused",
         )
-        eventually(lambda: daemon.json("info")["degraded"], within_s=30, what="degraded is said")
+        eventually(lambda: daemon.json("info")["degraded"], within_s=60, what="degraded is said")
         assert daemon.kazictl("status", "green").returncode in (0, 7), "reading goes on"
         suspended = daemon.kazictl("suspend", "green", "--reason", "full")
         assert suspended.returncode in (0, 6), (
             f"the reserve is for this: {suspended.stdout}{suspended.stderr}"
         )
         filler.unlink()
-        eventually(lambda: not daemon.json("info")["degraded"], within_s=30, what="it recovers by itself")
+        eventually(lambda: not daemon.json("info")["degraded"], within_s=60, what="it recovers by itself")
         daemon.kill9()
         daemon.start()
         assert daemon.json("status", "green")["status"] == "suspended"

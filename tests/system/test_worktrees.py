@@ -207,7 +207,7 @@ def _storm(daemon: RealDaemon, base: Path, *, goals: int, kills: int, seed: int,
     assert git("fsck", "--no-dangling", cwd=top) == ""
     eventually(
         lambda: len(git("worktree", "list", cwd=top).splitlines()) == 1,
-        within_s=20,
+        within_s=60,
         what="no worktree is left",
     )
     assert git("branch", "--format=%(refname:short)", cwd=top) == "main"

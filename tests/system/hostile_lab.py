@@ -161,7 +161,7 @@ class Lab:
             for peer in peers:
                 peer.close()
 
-    def until(self, claim: Any, what: str, *, within_s: float = 20.0) -> Any:
+    def until(self, claim: Any, what: str, *, within_s: float = 60.0) -> Any:
         return eventually(claim, within_s=within_s, what=what)
 
     # --- what must go on ---

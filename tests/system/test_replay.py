@@ -37,12 +37,12 @@ def incident(daemon: RealDaemon, base: Path) -> Path:
     eventually(there.exists, within_s=60, what="the drift is repaired")
     daemon.kill9()
     daemon.start()
-    assert daemon.kazictl("wait", "web", "--for", "holding", "--timeout", "20s").returncode == 0
+    assert daemon.kazictl("wait", "web", "--for", "holding", "--timeout", "120s").returncode == 0
     assert daemon.kazictl("suspend", "web", "--reason", "test").returncode == 0
     assert daemon.kazictl("resume", "web", "--reason", "test").returncode == 0
     there.unlink()
     eventually(there.exists, within_s=60, what="the second drift is repaired")
-    assert daemon.kazictl("wait", "web", "--for", "holding", "--timeout", "20s").returncode == 0
+    assert daemon.kazictl("wait", "web", "--for", "holding", "--timeout", "120s").returncode == 0
     path = base / "web.incident"
     exported = daemon.json("export-incident", "web", "--output", str(path))
     assert (exported["exit_code"], exported["path"]) == (0, str(path))

@@ -202,7 +202,7 @@ def test_restart_keeps_the_pid_and_a_running_attempt(daemon: RealDaemon, base: P
     assert {asked.returncode for asked in told} == {0}, "between two processes a command waits"
     assert restart.result().returncode == 0
     assert daemon.json("info")["pid"] == pid
-    assert daemon.kazictl("wait", "slow", "--for", "converged", "--timeout", "30s").returncode == 0
+    assert daemon.kazictl("wait", "slow", "--for", "converged", "--timeout", "120s").returncode == 0
     assert (base / "w" / "runs").read_text().split() == ["x"], "the attempt was taken over, not repeated"
 
 

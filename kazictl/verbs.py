@@ -300,6 +300,13 @@ VERBS = (
         ),
     ),
     Verb(
+        "restore",
+        "let a goal that was lowered for what its agent did act at its own level again",
+        words=(_REF,),
+        options=(Option("--reason", "why, for whoever asks later", kind=TEXT, value="TEXT", required=True),),
+        details="By an approver, never the submitter or the user it runs as; on a user's own daemon by that user.",
+    ),
+    Verb(
         "freeze",
         "stop acting on every goal; observing goes on",
         options=(

@@ -25,6 +25,7 @@ from kazid.core.decision import (
     Guard,
     Hold,
     Look,
+    Lower,
     OpenEpisode,
     Resume,
     StepUp,
@@ -485,7 +486,7 @@ class Played:
                     )
                 case Resume():
                     self.record(GoalResumed(reason=decision.reason, by=decision.by))
-                case StepUp() | Ask() | Void():
+                case StepUp() | Ask() | Void() | Lower():
                     self.record(event_of(decision, self.progress))
                 case Hold():
                     self._show(decision)

@@ -69,6 +69,30 @@ class ChangeHeld(ApprovalEvent, frozen=True, kw_only=True, tag="change.held"):
     by: str
 
 
+class AutonomyLowered(ApprovalEvent, frozen=True, kw_only=True, tag="autonomy.lowered"):
+    """An agent did harm: the goal goes on with it and its model one level lower, until a person restores that."""
+
+    harness: str
+    model: str | None
+    attempt: int
+    """Which dispatch it is charged to."""
+    reason: str
+
+
+class AutonomyRestored(ApprovalEvent, frozen=True, kw_only=True, tag="autonomy.restored"):
+    """A person let the goal act at its own level again."""
+
+    by: str
+    by_uid: int
+    reason: str
+
+
 ApprovalEvents: TypeAlias = (
-    ApprovalRequested | ApprovalGranted | ApprovalRejected | ApprovalVoided | ChangeHeld
+    ApprovalRequested
+    | ApprovalGranted
+    | ApprovalRejected
+    | ApprovalVoided
+    | ChangeHeld
+    | AutonomyLowered
+    | AutonomyRestored
 )

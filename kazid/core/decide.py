@@ -18,6 +18,7 @@ from kazid.core import (
     budget,
     fight,
     ladder,
+    lowering,
     oscillation,
     patience,
     placement,
@@ -76,6 +77,10 @@ def decide(goal: Goal, progress: Progress, vector: VerdictVector, now: Now) -> D
     assert len(vector.readings) == len(goal.predicates), "one reading for each predicate"
     if progress.act is not None:
         return _while_acting(goal, progress, now)
+    charged = lowering.owed(progress)
+    if charged is not None:
+        return charged
+    goal = lowering.effective(goal, progress)
     if not progress.may_act:
         return _while_not_wanted(goal, progress, vector, now)
     if not goal.standing and progress.status in FINISHED:

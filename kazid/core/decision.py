@@ -108,6 +108,15 @@ class Void(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Lower(msgspec.Struct, frozen=True, kw_only=True):
+    """This agent with this model did harm: the goal goes on with them one level lower (`core/lowering.py`)."""
+
+    harness: str
+    model: str | None
+    attempt: int
+    reason: str
+
+
 class Resume(msgspec.Struct, frozen=True, kw_only=True):
     """A stop ran out by itself: a suspension expired, or a window budget renewed."""
 
@@ -116,5 +125,5 @@ class Resume(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Decision: TypeAlias = Union[
-    Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, StepUp, Ask, Void, Resume
+    Hold, Look, Act, Cancel, OpenEpisode, CloseEpisode, Conclude, StepUp, Ask, Void, Lower, Resume
 ]

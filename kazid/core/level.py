@@ -74,6 +74,12 @@ def lowest(levels: Iterable[Level]) -> Level:
     return order[min((order.index(level) for level in levels), default=len(order) - 1)]
 
 
+def lowered_by(level: Level, rungs: int) -> Level:
+    """So many rungs down; there is none below `observe`."""
+    order = list(Level)
+    return order[max(0, order.index(level) - rungs)]
+
+
 def is_beyond(level: Level, ceiling: Level) -> bool:
     """True when a level is higher than a ceiling lets it be."""
     return lowest((level, ceiling)) is not level

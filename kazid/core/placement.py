@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from kazid.core import approval
 from kazid.core.decision import Act, CloseEpisode, Conclude, Decision
 from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, WorktreeRemoved
 from kazid.core.goal import Goal
@@ -35,7 +36,8 @@ def step_before(goal: Goal, progress: Progress, decision: Decision) -> Step | No
     """The step that comes before this decision; None when it may be carried out as it is."""
     match decision:
         case Act() if decision.rung.startswith("harness:") and progress.worktree is None:
-            return Step.MAKE if wants_worktree(goal) and progress.in_place is None else None
+            is_in_place = progress.in_place is not None and not approval.keeps_work_back(goal)
+            return Step.MAKE if wants_worktree(goal) and not is_in_place else None
         case CloseEpisode() | Conclude(status=GoalStatus.CONVERGED) if progress.worktree is not None:
             if lands(goal):
                 return None

@@ -111,6 +111,8 @@ class ActSummary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was green when it began, and was not seen green after it since (`core/regression.py`)."""
     broke: Sequence[PredicateId] = ()
     """What it turned from green to red."""
+    harmed: Sequence[PredicateId] = ()
+    """Of these what was in force: neither its own tree's, nor never seen (`core/lowering.py`)."""
     reds: Sequence[PredicateId] = ()
     """The failing set that it began from."""
     change: Change | None = None
@@ -132,6 +134,13 @@ class LadderState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     dispatches: int = 0
     tokens: int = 0
     cost_usd: float = 0.0
+
+
+class Lowered(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many rungs the goal goes down with one agent and model, and what for the last was."""
+
+    rungs: int = 0
+    reason: str = ""
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -277,6 +286,10 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """By gate: what people were asked to say yes to, for the next act."""
     unstarted: int = 0
     """The newest attempts of which nothing ran: a plan is of the attempt that they were to be."""
+    lowered: Mapping[str, Lowered] = {}
+    """By agent and model: what they lost of the goal's level."""
+    blamed: int = 0
+    """The newest dispatch that was charged with harm, or forgiven."""
     held: HeldChange | None = None
     """A looser spec that waits for people; this one stays in force until then."""
 

@@ -6,6 +6,7 @@ that act broke it. Pure; what is done about it is not decided here.
 
 from msgspec.structs import replace
 
+from kazid.core.delivery import DEPLOYED, LANDED
 from kazid.core.ids import PredicateId
 from kazid.core.progress import ActSummary, Progress
 from kazid.core.verdict import Status
@@ -34,7 +35,10 @@ def attributed(progress: Progress, predicate_id: PredicateId) -> Progress:
     last = episode.acts[-1]
     if last.ending is None or predicate_id not in last.greens or predicate_id in last.broke:
         return progress
-    last = replace(last, broke=(*last.broke, predicate_id))
+    is_inside = progress.worktree is not None and progress.predicate(predicate_id).tree is not None
+    is_next = predicate_id in (LANDED, DEPLOYED)  # work that is not there yet: that is no harm
+    harmed = last.harmed if is_inside or is_next else (*last.harmed, predicate_id)
+    last = replace(last, broke=(*last.broke, predicate_id), harmed=harmed)
     return replace(progress, episode=replace(episode, acts=(*episode.acts[:-1], last)))
 
 

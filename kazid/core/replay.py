@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
+from kazid.core.approval_event import ApprovalRequested, ApprovalVoided, AutonomyLowered
 from kazid.core.decide import decide
 from kazid.core.decision import (
     Act,
@@ -20,6 +20,7 @@ from kazid.core.decision import (
     Decision,
     Hold,
     Look,
+    Lower,
     OpenEpisode,
     Resume,
     StepUp,
@@ -122,6 +123,7 @@ def is_decided(event: Event) -> bool:
             | StatusChanged()
             | LadderClimbed()
             | ApprovalRequested()
+            | AutonomyLowered()
         ):
             return True
         case ApprovalVoided():
@@ -146,6 +148,8 @@ def _is_same(event: Event, decision: Decision) -> bool:
         case LadderClimbed():
             step = (event.step, event.model)
             return isinstance(decision, StepUp) and step == (decision.step, decision.model)
+        case AutonomyLowered():
+            return isinstance(decision, Lower) and event.attempt == decision.attempt
         case ApprovalRequested():
             return isinstance(decision, Ask) and event.plan == decision.plan
         case ApprovalVoided():
@@ -202,6 +206,8 @@ def sentence_of(decision: Decision) -> str:
             return f"Ask for approval at {decision.plan.gate.value}: {decision.plan.title}"
         case Void():
             return f"Void {decision.plan_sha256[:12]}: {decision.reason}"
+        case Lower():
+            return f"Lower {decision.harness}: {decision.reason}"
         case StepUp():
             return f"StepUp to {decision.model}: {decision.reason}"
         case _:
@@ -224,6 +230,8 @@ def _sentence_of_event(event: Event) -> str:
             return f"at {event.plan.gate.value}: {event.plan.title}"
         case ApprovalVoided():
             return f"{event.plan_sha256[:12]}: {event.reason}"
+        case AutonomyLowered():
+            return f"{event.harness}: {event.reason}"
         case LadderClimbed():
             return f"to {event.model}: {event.reason}"
         case _:

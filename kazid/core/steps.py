@@ -2,8 +2,8 @@
 
 from typing import TypeAlias
 
-from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
-from kazid.core.decision import Ask, OpenEpisode, Resume, StepUp, Void
+from kazid.core.approval_event import ApprovalRequested, ApprovalVoided, AutonomyLowered
+from kazid.core.decision import Ask, Lower, OpenEpisode, Resume, StepUp, Void
 from kazid.core.event import (
     EpisodeOpened,
     GoalResumed,
@@ -11,10 +11,12 @@ from kazid.core.event import (
 )
 from kazid.core.progress import Progress
 
-Said: TypeAlias = EpisodeOpened | LadderClimbed | GoalResumed | ApprovalRequested | ApprovalVoided
+Said: TypeAlias = (
+    EpisodeOpened | LadderClimbed | GoalResumed | ApprovalRequested | ApprovalVoided | AutonomyLowered
+)
 
 
-def event_of(decision: OpenEpisode | StepUp | Resume | Ask | Void, progress: Progress) -> Said:
+def event_of(decision: OpenEpisode | StepUp | Resume | Ask | Void | Lower, progress: Progress) -> Said:
     """The event that does what was decided."""
     match decision:
         case OpenEpisode():
@@ -26,6 +28,13 @@ def event_of(decision: OpenEpisode | StepUp | Resume | Ask | Void, progress: Pro
         case Void():
             return ApprovalVoided(
                 gate=decision.gate, plan_sha256=decision.plan_sha256, reason=decision.reason
+            )
+        case Lower():
+            return AutonomyLowered(
+                harness=decision.harness,
+                model=decision.model,
+                attempt=decision.attempt,
+                reason=decision.reason,
             )
         case Resume():
             return GoalResumed(reason=decision.reason, by=decision.by)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from kazid.core import approval
+from kazid.core import approval, lowering
 from kazid.core.approval import Refused
-from kazid.core.approval_event import ApprovalGranted, ApprovalRejected
+from kazid.core.approval_event import ApprovalGranted, ApprovalRejected, AutonomyRestored
 from kazid.core.errors import UnknownGoal
 from kazid.core.ids import GoalId, Owner
 from kazid.core.instant import Now
@@ -134,6 +134,33 @@ class Approving:
             ):
                 state.wakeup.set()
                 return None
+
+    async def restore(
+        self,
+        owner: str,
+        goal_id: str,
+        *,
+        reason: str,
+        caller: Caller,
+        is_one_uid: bool,
+        idempotency_key: str | None = None,
+    ) -> Refused | None:
+        """Let a goal that was lowered act at its own level again; why this person may not otherwise."""
+        state = self._state(owner, goal_id)
+        if await self._is_again(idempotency_key):
+            return None
+
+        def refusal(progress: Progress) -> Refused | None:
+            return lowering.refusal(state.spec, progress, caller, is_one_uid=is_one_uid)
+
+        event = AutonomyRestored(by=caller.login, by_uid=caller.uid, reason=reason)
+        while (refused := refusal(state.progress)) is None:
+            if await state.record(
+                event, idempotency_key=idempotency_key, only_if=lambda p, _: refusal(p) is None
+            ):
+                state.wakeup.set()
+                return None
+        return refused
 
     async def _is_again(self, idempotency_key: str | None) -> bool:
         return idempotency_key is not None and await self._journal.find_key(idempotency_key) is not None

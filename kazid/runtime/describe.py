@@ -6,7 +6,7 @@ Reads and never changes. The status is the journalled one, but for what time alo
 
 from collections.abc import Sequence
 
-from kazid.core import approval
+from kazid.core import approval, lowering
 from kazid.core.cadence import is_observing
 from kazid.core.decide import decide
 from kazid.core.decision import Guard, Hold, Look
@@ -60,6 +60,7 @@ def describe(state: GoalState, *, now: Now, executor: Executor, degraded: str | 
         notices=[
             *_notices(goal, degraded),
             *_held(goal, progress, now),
+            *_lowered(goal, progress),
             *where_work_is(goal, progress, state.uid),
         ],
         pids=() if is_acknowledged else executor.pids(state.uid),
@@ -83,6 +84,15 @@ def _notices(goal: Goal, degraded: str | None) -> list[str]:
             f"{len(goal.vacuous_allowed)} of its predicates cannot be red, allowed with --allow-vacuous"
         )
     return found
+
+
+def _lowered(goal: Goal, progress: Progress) -> list[str]:
+    """That it acts below its level, and why."""
+    why = lowering.sentence(progress)
+    if why is None:
+        return []
+    how = f"kazictl restore {goal.owner}/{goal.id} --reason TEXT"
+    return [f"its level is lowered for what its agent did: {why}; a person restores it: {how}"]
 
 
 def _held(goal: Goal, progress: Progress, now: Now) -> list[str]:

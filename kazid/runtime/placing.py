@@ -63,7 +63,7 @@ class Placing:
         state = self._state
         if state.goal is None or state.decision is None or self.is_busy:
             return None
-        return step_before(state.goal, state.progress, state.decision)
+        return step_before(state.governed, state.progress, state.decision)
 
     def comes_first(self, group: TaskGroup | None, looking: Collection[PredicateId]) -> bool:
         """Whether the decision has to wait for the tree; starts the step where there is a group to run it in.
@@ -147,7 +147,7 @@ class Placing:
             else:
                 self._world.executor.release(state.uid)
         assert made is not None, "what was cut off is not here"
-        if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(goal):
+        if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(state.governed):
             reason = (
                 f"[autonomy] keeps agents' work back, and there is no repository to keep it in: {made.reason}"
             )
@@ -179,7 +179,7 @@ class Placing:
         if refusal is not None:
             await self._conclude(refusal, decision)
             return True
-        cleared = approval.before_delivery(state.spec, state.progress, self._world.clock.now())
+        cleared = approval.before_delivery(state.governed, state.progress, self._world.clock.now())
         if not isinstance(cleared, approval.Cleared):
             return False
         if await self._world.approvers.voids(state, cleared.plans):

@@ -24,6 +24,7 @@ from kazid.core.decision import (
     Decision,
     Hold,
     Look,
+    Lower,
     OpenEpisode,
     Resume,
     StepUp,
@@ -189,7 +190,7 @@ class Reconciler:
                 case Cancel():
                     self._cancel(decision)
                     return None
-                case OpenEpisode() | StepUp() | Resume() | Ask() | Void():
+                case OpenEpisode() | StepUp() | Resume() | Ask() | Void() | Lower():
                     event = event_of(decision, self._state.progress)
                     await self._state.record(event, only_if=self._stands(decision))
                 case CloseEpisode():

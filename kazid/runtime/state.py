@@ -12,6 +12,7 @@ import anyio
 import msgspec
 import structlog
 
+from kazid.core import lowering
 from kazid.core.cadence import schedule
 from kazid.core.decision import Decision
 from kazid.core.errors import Conflict, JournalUnavailable
@@ -108,6 +109,11 @@ class GoalState:
         """The goal; every recorded incarnation has one."""
         assert self.goal is not None, "an incarnation begins with goal.applied"
         return self.goal
+
+    @property
+    def governed(self) -> Goal:
+        """The goal at the level that it may act at now (`core/lowering.py`)."""
+        return lowering.effective(self.spec, self.progress)
 
     @property
     def placed(self) -> Goal:

@@ -209,6 +209,10 @@ class FakeApproving:
         self._service._steer("reject", owner, goal_id, None, **what)
         return self.refused
 
+    async def restore(self, owner: str, goal_id: str, **what: Any) -> Refused | None:
+        self._service._steer("restore", owner, goal_id, None, **what)
+        return self.refused
+
 
 async def _no_looks(*_: Any) -> list[Any]:
     return []

@@ -72,7 +72,7 @@ READS = {"status", "explain", "follow", "wait"}
 STEERS = {"ack", "suspend", "resume", "stop", "delete", "reconcile"}
 OF_THE_OWNER = {"hook", "logs", "bundle", "export_incident", "export_traces", "prompt"}
 SUBMITS = {"apply", "put_goal", "check", "lint", "try"}
-APPROVES = {"approve", "reject"}
+APPROVES = {"approve", "reject", "restore"}
 """Whether it counts is the rule's to say (tests/core/test_approval.py); this is who may ask."""
 FLEET = {"freeze", "thaw"}
 ADMIN = {"restart", "audit"}

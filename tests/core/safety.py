@@ -5,7 +5,7 @@ Where it can, a check reads the journal and not the fold, so that a mistake in t
 
 from typing import assert_never
 
-from kazid.core import backoff
+from kazid.core import approval, autonomy, backoff, lowering
 from kazid.core.cadence import spacing_s
 from kazid.core.decision import (
     Act,
@@ -15,12 +15,15 @@ from kazid.core.decision import (
     Decision,
     Hold,
     Look,
+    Lower,
     OpenEpisode,
     Resume,
     StepUp,
 )
+from kazid.core.delivery import ROLLBACK
 from kazid.core.event import ActEnded, PredicateObserved
-from kazid.core.goal import Predicate
+from kazid.core.goal import Goal, Predicate
+from kazid.core.level import Level
 from kazid.core.progress import Desired
 from kazid.core.rungs import agent_may, remedy_of
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
@@ -59,6 +62,9 @@ def check_safe(play: Played, decision: Decision) -> None:
             assert play.progress.act is None
             assert play.progress.episode is not None
             assert decision.step == play.progress.episode.ladder.step + 1, "no rung is left out"
+        case Lower():
+            assert decision.attempt > play.progress.blamed, "harm is charged once"
+            assert play.progress.act is None
         case Resume():
             assert play.progress.act is None
             assert play.progress.desired in (Desired.SUSPENDED, Desired.ACTIVE)
@@ -66,8 +72,22 @@ def check_safe(play: Played, decision: Decision) -> None:
             assert_never(decision)
 
 
+def _check_level(goal: Goal, act: Act) -> None:
+    """Whatever was lowered since: nothing is done above the level that is left."""
+    if act.rung == ROLLBACK:
+        return
+    level = approval.level_of(goal, act.rung)
+    assert (
+        level is not Level.OBSERVE or autonomy.level_of(goal, act.rung, act.predicates) is not Level.OBSERVE
+    )
+    if not act.rung.startswith("harness:"):
+        assert level is not Level.PROPOSE, "what is proposed is not done"
+        assert level is not Level.APPROVE or act.plans, "what takes a yes has one"
+
+
 def _check_act(play: Played, act: Act) -> None:
     goal, progress, vector, now = play.goal, play.progress, play.vector, play.now
+    _check_level(lowering.effective(goal, progress), act)
     episode = progress.episode
     assert progress.act is None, "one act at a time"
     assert progress.desired is Desired.ACTIVE, "nothing is done that nobody wants"

@@ -10,6 +10,8 @@ from kazid.core.approval_event import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    AutonomyLowered,
+    AutonomyRestored,
     ChangeHeld,
 )
 from kazid.core.bundle import Bundle, BundledAttempt, BundledPredicate
@@ -193,6 +195,8 @@ EVENTS: dict[type, Event] = {
         ChangeHeld(
             goal=a_goal(), plan=PLAN, plan_sha256=PLAN.sha256, loosened=("standing turned off",), by="ada"
         ),
+        AutonomyLowered(harness="claude", model="opus", attempt=3, reason="attempt 3 turned 1 green red"),
+        AutonomyRestored(by="pia", by_uid=7, reason="looked at it"),
         DispatchPrepared(
             attempt_id=act_intended().attempt_id,
             program="claude",

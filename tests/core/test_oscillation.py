@@ -3,11 +3,13 @@
 import pytest
 
 from kazid.core.decision import Act, Hold
+from kazid.core.event import WorktreeCreated
 from kazid.core.ids import AttemptId, PredicateId
 from kazid.core.oscillation import is_thrash, returns
 from kazid.core.progress import ActSummary
 from kazid.core.status import Cause, GoalStatus
 from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, an_episode
+from tests.core.test_placement import a_tree
 
 
 def an_act(number: int, reds: str, *, broke: str = "") -> ActSummary:
@@ -64,10 +66,11 @@ def swap(played: Played, red: str, green: str, tree: str) -> None:
 
 def test_after_thrash_the_next_dispatch_is_one_predicate_after_twice_the_backoff_and_then_it_ends():
     played = Played(a_goal(a_predicate("a"), a_predicate("b"), harness=a_harness()))
+    played.record(WorktreeCreated(worktree=a_tree()))
     swap(played, "a", "b", "t0")
     played.acted(after=1.0)
     swap(played, "b", "a", "t1")
-    assert played.episode.acts[0].broke == ("b",)
+    assert (played.episode.acts[0].broke, played.episode.acts[0].harmed) == (("b",), ()), "in its own tree"
     for tree, red, green in (("t2", "a", "b"), ("t3", "b", "a")):
         for _ in range(30):
             decision = played.turn()

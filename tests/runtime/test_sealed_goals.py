@@ -274,6 +274,8 @@ async def test_a_person_who_resumes_seals_it_anew(autojump_clock):
         waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
         assert waited.view.status is GoalStatus.TAMPERED
         _cheats(house)
+        said = await daemon.approving.restore(goal.owner, goal.id, reason="r", caller=ME, is_one_uid=True)
+        assert said is None
         await daemon.service.resume(goal.owner, goal.id, reason="reviewed", caller=ME)
         waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
         assert waited.outcome == "reached"

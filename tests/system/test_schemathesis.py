@@ -21,7 +21,7 @@ from tests.system import schemathesis_hooks as hooks
 from tests.system.house import BIN, ROOT, RealDaemon, eventually, write_goal
 from tests.system.loopback_bridge import bridge
 
-BY_HAND = {"restart", "approve", "reject"}
+BY_HAND = {"restart", "approve", "reject", "restore"}
 """Its end would end the run; and a daemon of one uid has nothing that waits for somebody else."""
 EXAMPLES = 10
 EXAMPLES_LONG = 300

@@ -6,6 +6,7 @@ No agent and no check gets here, and what the daemon itself runs as counts for n
 from starlette.responses import Response
 
 from kazid.api.admitting import admit_held
+from kazid.api.context import MODE_SYSTEM
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
 from kazid.api.translate import goal_document
@@ -13,7 +14,7 @@ from kazid.core.approval import Refused
 from kazid.core.roles import Need
 from kazid.runtime.approving import Pending
 from kazid.wire.approval_messages import ApprovalItem, ApprovalList, ApproveRequest, PlanItem, RejectRequest
-from kazid.wire.messages import GoalDocument
+from kazid.wire.messages import GoalDocument, ResumeRequest
 
 TITLES = {
     "approval_stale": "no such request stands",
@@ -53,6 +54,20 @@ async def reject(call: Call) -> Response:
         plan=request.plan or "",
         reason=request.reason,
         caller=call.caller,
+        idempotency_key=call.idempotency_key(call.owner, call.goal_id),
+    )
+    return _answered(call, refused)
+
+
+async def restore(call: Call) -> Response:
+    """A goal that was lowered for what its agent did acts at its own level again."""
+    request = await call.body(ResumeRequest)
+    refused = await call.context.approving.restore(
+        call.owner,
+        call.goal_id,
+        reason=request.reason,
+        caller=call.caller,
+        is_one_uid=call.context.place_mode != MODE_SYSTEM,
         idempotency_key=call.idempotency_key(call.owner, call.goal_id),
     )
     return _answered(call, refused)
@@ -137,6 +152,18 @@ ENDPOINTS = (
         summary="Say no: the goal stops waiting and ends as rejected",
         handle=reject,
         body=RejectRequest,
+        replies=(Reply(description="recorded", body=GoalDocument),),
+        errors=_ERRORS,
+        is_mutation=True,
+    ),
+    Endpoint(
+        method="POST",
+        path="/v1/goals/{owner}/{id}/restore",
+        operation="restore",
+        needs=Need.APPROVE,
+        summary="Let a goal that was lowered for what its agent did act at its own level again",
+        handle=restore,
+        body=ResumeRequest,
         replies=(Reply(description="recorded", body=GoalDocument),),
         errors=_ERRORS,
         is_mutation=True,

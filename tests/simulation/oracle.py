@@ -256,6 +256,7 @@ class Oracle:
                 if event.ending == "never_started":
                     del self.in_trees[event.attempt_id]  # nobody was in them
                 account.charge(event)
+                account.petitions.take(event)
                 account.act = None
                 account.act_ended_s = event.ended_s
                 for seen in account.seen.values():

@@ -217,6 +217,16 @@ class TestSystemWorktrees(WorktreeContract):
         assert "bare repository" in unmade.reason
         assert not unmade.is_in_place
 
+    async def test_a_repository_that_is_damaged_is_not_taken_for_a_folder_like_any_other(
+        self, worktrees: SystemWorktrees
+    ) -> None:
+        (Path(self.top) / ".git" / "HEAD").write_text("")
+        for folder in (self.top, Path(self.workspace)):
+            unmade = await worktrees.make(self.wish(str(folder)))
+            assert isinstance(unmade, Unmade)
+            assert "git does not take it for a repository: fatal:" in unmade.reason
+            assert not unmade.is_in_place
+
     async def test_submodules_are_refused_by_name(self, worktrees: SystemWorktrees, tmp_path: Path) -> None:
         git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(self.top), "sub", cwd=self.top)
         unmade = await worktrees.make(self.wish(self.workspace))

@@ -213,3 +213,16 @@ def _beside(names: Sequence[str], top: str, allowed: Sequence[str]) -> list[str]
 def why_of(what: str, result: GitResult) -> str:
     """What could not be done, and git's own words for it, cut to a readable length."""
     return f"{what}: {(result.reason or result.stderr).strip()[:500] or 'it says nothing'}"
+
+
+def no_repository(workspace: str, said: GitResult) -> Unmade:
+    """What a folder is that git takes for none: a folder like any other, or what is left of a repository.
+
+    Nobody works in the latter as it is: what was there cannot be told from what was changed.
+    """
+    for folder in (Path(workspace), *Path(workspace).parents):
+        entry = folder / ".git"
+        if said.exit_code != 0 and os.path.lexists(entry):
+            damaged = why_of(f"{entry} is there, and git does not take it for a repository", said)
+            return Unmade(reason=f'{damaged}; repair it, or say [workspace] mode = "in_place"')
+    return Unmade(reason=f"{workspace} is no repository", is_in_place=True)

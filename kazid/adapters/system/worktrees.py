@@ -37,6 +37,7 @@ from kazid.adapters.system.worktree_facts import (
     is_ancestor,
     is_linked,
     is_same_tree,
+    no_repository,
     noted,
     refs_of,
     registration_of,
@@ -80,7 +81,7 @@ class SystemWorktrees:
         if answers[:1] == ["true"]:
             return Unmade(reason=f"{wish.workspace} is a bare repository: there is no tree to work in")
         if answers[1:2] != ["true"]:
-            return Unmade(reason=f"{wish.workspace} is no repository", is_in_place=True)
+            return await anyio.to_thread.run_sync(no_repository, wish.workspace, places)
         top = await ask(("rev-parse", "--show-toplevel"), cwd=wish.workspace)
         prefix = await ask(("rev-parse", "--show-prefix"), cwd=wish.workspace) or ""
         if top is None:

@@ -227,6 +227,16 @@ class TestSystemWorktrees(WorktreeContract):
             assert "git does not take it for a repository: fatal:" in unmade.reason
             assert not unmade.is_in_place
 
+    async def test_what_somebody_left_where_everybody_writes_damages_nothing_below_it(
+        self, worktrees: SystemWorktrees, tmp_path: Path
+    ) -> None:
+        (tmp_path / "everybodys" / ".git").mkdir(parents=True)
+        (tmp_path / "everybodys").chmod(0o1777)
+        (tmp_path / "everybodys" / "mine").mkdir()
+        unmade = await worktrees.make(self.wish(str(tmp_path / "everybodys" / "mine")))
+        assert isinstance(unmade, Unmade)
+        assert unmade.is_in_place
+
     async def test_submodules_are_refused_by_name(self, worktrees: SystemWorktrees, tmp_path: Path) -> None:
         git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(self.top), "sub", cwd=self.top)
         unmade = await worktrees.make(self.wish(self.workspace))

@@ -101,7 +101,8 @@ def told(daemon: RealDaemon, base: Path) -> dict[str, Any]:
     }
     (base / "out").mkdir()
     (agent.parent / "plan.json").write_text(json.dumps(plan))
-    assert daemon.apply(goal, timeout_s=120)["status"] == "over_budget"
+    document = daemon.apply(goal, timeout_s=120)
+    assert document["status"] == "over_budget", json.dumps(document)
     answers: dict[str, Any] = json.loads((base / "out" / "told-0.json").read_text())
     return answers
 

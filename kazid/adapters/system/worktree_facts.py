@@ -5,6 +5,7 @@ Nothing here changes anything of theirs.
 
 import contextlib
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -218,11 +219,19 @@ def why_of(what: str, result: GitResult) -> str:
 def no_repository(workspace: str, said: GitResult) -> Unmade:
     """What a folder is that git takes for none: a folder like any other, or what is left of a repository.
 
-    Nobody works in the latter as it is: what was there cannot be told from what was changed.
+    Nobody works in the latter as it is: what was there cannot be told from what was changed. What lies where everybody
+    may write, as in /tmp, says nothing of the folders below it.
     """
     for folder in (Path(workspace), *Path(workspace).parents):
         entry = folder / ".git"
-        if said.exit_code != 0 and os.path.lexists(entry):
+        if said.exit_code != 0 and os.path.lexists(entry) and not _is_everybodys(folder):
             damaged = why_of(f"{entry} is there, and git does not take it for a repository", said)
             return Unmade(reason=f'{damaged}; repair it, or say [workspace] mode = "in_place"')
     return Unmade(reason=f"{workspace} is no repository", is_in_place=True)
+
+
+def _is_everybodys(folder: Path) -> bool:
+    try:
+        return bool(folder.stat().st_mode & stat.S_IWOTH)
+    except OSError:
+        return True

@@ -100,8 +100,14 @@ def _proposal(session: Session, proposal: "Document", *, is_whole: bool) -> list
         lines.append(clip(words, width))
     if not patch:
         return lines
+    digest = one_line(patch.get("sha256") or "")
+    bound = (
+        f"{digest}, {patch.get('bytes', '?')} bytes"
+        if digest
+        else f"of commit {one_line(patch.get('commit', '?'))}"
+    )
     lines += [
-        clip(f"  patch {one_line(patch.get('sha256', '?'))}, {patch.get('bytes', '?')} bytes", width),
+        clip(f"  patch {bound}", width),
         clip(f"  branch {one_line(patch.get('branch', '?'))} in {one_line(patch.get('folder', '?'))}", width),
         f"  {one_line(patch.get('how', '?'))} | sha256sum",
     ]

@@ -23,7 +23,7 @@ class Patch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     branch: str
     folder: str
     sha256: str
-    """Of the bytes that `how` prints, before anything was redacted."""
+    """Of the bytes that `how` prints, before anything was redacted; empty: too many, and `commit` binds them."""
     bytes: int
     how: str
     text: str | None = None

@@ -5,6 +5,8 @@ Called by the goal's task where `decide` concludes. Looks at the goal's tree and
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from kazid.core.bundling import events_of
 from kazid.core.decision import Conclude
 from kazid.core.event import Event, ReconcileRequested
@@ -16,17 +18,27 @@ from kazid.runtime.state import GoalState
 from kazid.runtime.world import World
 
 PROPOSAL = "proposal"
+SEALS_MAX = 3
+"""A tree that is another one each time that it was looked at, or that git cannot take, is not looked at for ever."""
 
 
 async def events_at(state: GoalState, world: World, end: Conclude) -> Sequence[Event]:
-    """The events of this end; none where the tree is not the one that was judged, which is looked at again then."""
+    """The events of this end; none where the tree is not the one that was judged, which is looked at again then.
+
+    What cannot be sealed after a few looks is no proposal, and ends as a tree that failed.
+    """
     changed = await world.observer.changed_files(state.spec, state.progress)
     proposal = None
     if end.cause is Cause.PROPOSED:
         proposal = await _proposal(state, world, end)
-        if proposal is None:
+        state.unsealed = 0 if proposal is not None else state.unsealed + 1
+        if 0 < state.unsealed < SEALS_MAX:
             await state.record(ReconcileRequested(by=PROPOSAL))
             return ()
+        if proposal is None:
+            reason = "what is proposed cannot be sealed: its tree goes on changing, or git cannot take it"
+            end = replace(end, cause=Cause.WORKTREE_FAILED, reason=reason)
+            state.unsealed = 0
     now = world.clock.now()
     return events_of(state.spec, state.progress, end, now, changed=changed, proposal=proposal)
 

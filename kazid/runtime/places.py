@@ -154,24 +154,27 @@ class Places:
         return Taken(change=change, cause=ruling.cause, reason=reason)
 
     async def patch(self, uid: GoalUid, tree: Worktree) -> Patch | None:
-        """What the goal's tree changes, kept as it is now below a name of its own; None when it cannot be read."""
+        """What the goal's tree changes, kept as it is now below a name of its own; None when it cannot be read.
+
+        One that is too long to be read has no text and no digest of its own: its commits are what binds it.
+        """
         commit = await self._worktrees.snapshot(tree, uid=uid, name="proposed")
-        said = None if commit is None else await self._worktrees.patch(tree, tree.base, commit)
-        if commit is None or said is None:
+        if commit is None:
             return None
-        raw = said.decode(errors="replace")
+        said = await self._worktrees.patch(tree, tree.base, commit)
+        raw = "" if said is None else said.decode(errors="replace")
         text = redact(raw)
         return Patch(
             base=tree.base,
             commit=commit,
             branch=tree.branch,
             folder=tree.path,
-            sha256=hashlib.sha256(said).hexdigest(),
-            bytes=len(said),
+            sha256="" if said is None else hashlib.sha256(said).hexdigest(),
+            bytes=len(said or b""),
             how=shlex.join(
                 ("git", "-C", tree.repository, "-c", "core.quotePath=false", *PATCH, tree.base, commit)
             ),
-            text=text,
+            text=None if said is None else text,
             is_redacted=text != raw,
         )
 

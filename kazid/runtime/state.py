@@ -67,6 +67,7 @@ class GoalState:
         "reopens_workspace",
         "seq",
         "uid",
+        "unsealed",
         "wakeup",
     )
 
@@ -88,9 +89,11 @@ class GoalState:
         self.wakeup = Wakeup()
         self.change = Change()
         self.is_urgent = False
+        """A client waits: the first look after a start is not delayed."""
         self.reopens_workspace = False
         """A person resumed what had stopped for its workspace: the folder that is there now is the one they mean."""
-        """A client waits: the first look after a start is not delayed."""
+        self.unsealed = 0
+        """How often in a row a proposal could not be sealed."""
         self.pushes: Pushes | None = None
         """What is watched for it, while it has a task."""
         self._journal = journal

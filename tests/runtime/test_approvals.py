@@ -20,6 +20,7 @@ from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, failed, passed
 from kazid.core.worktree import Worktree
 from kazid.ports.provider import Look
+from kazid.runtime.ending import SEALS_MAX
 from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.house import DAEMON_UID, ME, Daemon, House
@@ -335,6 +336,44 @@ async def test_a_tree_that_is_not_the_one_that_was_judged_is_not_sealed(autojump
         assert seen.tree == await house.workspaces.tree_hash(tree.folder), (
             "the one that was sealed was looked at"
         )
+
+
+async def test_a_patch_that_is_too_long_to_be_read_is_bound_by_its_commit(autojump_clock):
+    house = _workshop()
+
+    async def too_long(tree: Worktree, before: str, after: str) -> bytes | None:
+        return None
+
+    house.worktrees.patch = too_long  # type: ignore[method-assign]
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.PROPOSE))
+        await _status(daemon, GoalStatus.STUCK, Cause.PROPOSED)
+        left = daemon.service.view("ada", "web").progress.bundle
+        assert left is not None
+        assert left.proposal is not None
+        assert left.proposal.patch is not None
+        assert (left.proposal.patch.text, left.proposal.patch.sha256) == (None, "")
+        assert left.proposal.patch.commit in left.proposal.patch.how
+        assert is_whole(left.proposal)
+
+
+async def test_a_tree_that_cannot_be_sealed_is_not_looked_at_for_ever(autojump_clock):
+    house = _workshop()
+    snapshot = house.worktrees.snapshot
+    asked: list[str] = []
+
+    async def cannot(tree: Worktree, *, uid: GoalUid, name: str, is_new: bool = True) -> str | None:
+        if name != "proposed":
+            return await snapshot(tree, uid=uid, name=name, is_new=is_new)
+        asked.append(name)
+        return None
+
+    house.worktrees.snapshot = cannot  # type: ignore[method-assign]
+    async with house.daemon() as daemon:
+        await daemon.apply(_work(Level.PROPOSE))
+        await _status(daemon, GoalStatus.STUCK, Cause.WORKTREE_FAILED)
+        assert "cannot be sealed" in (daemon.service.view("ada", "web").reason or "")
+        assert len(asked) == SEALS_MAX
 
 
 async def test_a_remedy_that_is_proposed_is_told_with_what_is_red(autojump_clock):

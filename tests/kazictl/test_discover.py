@@ -188,7 +188,12 @@ def test_a_too_long_user_socket_does_not_hide_the_system_daemon(
 @pytest.fixture
 def a_kazid() -> Iterator[subprocess.Popen[bytes]]:
     """A process that is called kazid and listens nowhere."""
-    process = subprocess.Popen([sys.executable, "-c", "input()", "kazid"], stdin=subprocess.PIPE)
+    program = "print(flush=True); input()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "kazid"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # a program has its command line some moments after it has its process
     yield process
     process.kill()
     process.communicate()

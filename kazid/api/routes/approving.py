@@ -20,7 +20,7 @@ TITLES = {
     "approval_stale": "no such request stands",
     "four_eyes": "somebody else has to",
     "denied": "not allowed",
-    "conflict": "it is decided",
+    "conflict": "nothing to decide",
 }
 DENIALS = ("four_eyes", "denied")
 

@@ -2,7 +2,8 @@
 
 Contract: `make` answers a tree on its own branch at a frozen commit, or why there is none, and asked again answers the
 same tree; nothing that it does changes the user's working tree, index, HEAD or branches; `snapshot` keeps all that a
-tree holds, but for what is ignored, under a durable ref, and what is named is kept until it is named again;
+tree holds, but for what is ignored, under a durable ref, and what is named is kept until it is named again, and what is
+written after a new one is changed in a later second than all it holds; the same goes for what is written back;
 `deliver` writes all of a change or nothing of it, never over work that differs from both ends, and again is harmless;
 so does `take_back`, the other way round; `forget` drops nothing that may be nowhere else;
 `remove` saves first and removes only what `make` made; `sweep` leaves nothing of goals that have no tree. What goes

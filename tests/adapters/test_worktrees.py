@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,34 @@ class TestSystemWorktrees(WorktreeContract):
         await worktrees.snapshot(tree, uid=UID, name="s")
         await worktrees.remove(tree, uid=UID, has_landed=False)
         assert facts() == before
+
+    async def test_no_python_runs_what_a_file_was_before_it_was_mended_put_back_or_delivered(
+        self, worktrees: SystemWorktrees
+    ) -> None:
+        """All of one size, and each step as early as it may come: a .pyc of the step before is never taken for it."""
+        run = (sys.executable, "-c", "import value; print(value.it)")
+
+        def looked(folder: str) -> str:
+            cached = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+            return subprocess.run(
+                run, cwd=folder, env=cached, check=True, capture_output=True, text=True
+            ).stdout
+
+        (self.top / ".gitignore").write_text("__pycache__\n")
+        (self.top / "value.py").write_text("it = 1\n")
+        tree = await self.made(worktrees)
+        assert (looked(self.workspace), looked(tree.folder)) == ("1\n", "1\n")
+        before = await worktrees.snapshot(tree, uid=UID, name="before")
+        assert before is not None
+        self.write(tree.folder, "value.py", "it = 2\n")
+        assert looked(tree.folder) == "2\n", "written after a snapshot"
+        assert await worktrees.restore(tree, before, files=None)
+        assert looked(tree.folder) == "1\n", "put back"
+        self.write(tree.folder, "value.py", "it = 4\n")
+        (self.top / "value.py").write_text("it = 1\n")
+        assert looked(self.workspace) == "1\n"
+        await worktrees.deliver(tree, uid=UID)
+        assert looked(self.workspace) == "4\n", "delivered"
 
     @pytest.mark.parametrize(
         "deed",

@@ -143,6 +143,16 @@ class Bench:
         assert len(ends) == 1, self.daemon.events()
         return dict(ends[0]["event"])
 
+    def told(self) -> str:
+        """For a failed test: what the model was asked, and the end of what the agent wrote."""
+        asked = [{k: r[k] for k in ("path", "step", "tools", "status") if k in r} for r in self.model.requests]
+        wrote = [
+            f"{path.name}: {path.read_text(errors='replace')[-3000:]}"
+            for path in sorted(self.base.rglob("*"))
+            if path.is_file() and "attempts" in path.parts and path.stat().st_size
+        ]
+        return "\n".join([*map(str, asked[-12:]), *wrote])
+
     def is_fixed(self) -> bool:
         return "return a + b" in (self.workspace / "calc.py").read_text()
 
@@ -162,7 +172,7 @@ def bench(base: Path, agent: str, model: FakeModel) -> Iterator[Bench]:
 def test_it_goes_from_a_failing_test_to_a_real_fix(bench: Bench) -> None:
     goal = bench.apply(SCENARIOS.get(bench.agent, FIX))
     ended = bench.end_of_act()
-    assert goal["status"] == "converged", (goal["status"], goal.get("reason"), ended)
+    assert goal["status"] == "converged", f"{goal['reason']}\n{ended}\n{bench.told()}"
     assert bench.is_fixed()
     log = subprocess.run(
         ["git", "log", "--oneline"], cwd=bench.workspace, capture_output=True, text=True, check=True

@@ -19,8 +19,7 @@ argv = sys.argv[1:]
 def mend(prompt):
     assert "add() adds" in prompt, "the failing check is in the prompt"
     text = open("calc.py").read()
-    # Of another length: the check's stale .pyc is known by second and size only, and a fix may come within the second.
-    open("calc.py", "w").write(text.replace("a - b", "a + b  # mended"))
+    open("calc.py", "w").write(text.replace("a - b", "a + b"))
 """
 ANTIGRAVITY = (
     PREAMBLE

@@ -16,6 +16,7 @@ from pathlib import Path
 import anyio.to_thread
 import msgspec
 
+from kazid.adapters.system.file_times import later_second
 from kazid.adapters.system.git import git
 
 CONFLICTS_NAMED_MAX = 5
@@ -65,6 +66,7 @@ async def deliver(top: str, *, base: str, after: str, files: Sequence[str]) -> R
         more = len(conflicts) - CONFLICTS_NAMED_MAX
         named = ", ".join(conflicts[:CONFLICTS_NAMED_MAX]) + (f" and {more} more" if more > 0 else "")
         return Refused(f"the workspace was changed meanwhile where the change is: {named}", tuple(conflicts))
+    await later_second(top, [w.name for w in writes])
     try:
         for write in sorted(writes, key=lambda w: w.content is not None):  # what goes, goes first
             await anyio.to_thread.run_sync(_put, top, write)

@@ -7,8 +7,10 @@ import contextlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
+import anyio.to_thread
 import msgspec
 
 from kazid.adapters.system.git import GitResult, git
@@ -235,3 +237,21 @@ def _is_everybodys(folder: Path) -> bool:
         return bool(folder.stat().st_mode & stat.S_IWOTH)
     except OSError:
         return True
+
+
+async def files_of(path: str, commit: str) -> AbstractSet[str] | None:
+    """What a commit holds, by name from the top; None when git cannot tell."""
+    said = await git(
+        ("ls-tree", "-r", "-z", "--name-only", commit), cwd=path, output_bytes_max=64 * 1024 * 1024
+    )
+    return {os.fsdecode(name) for name in said.stdout.split(b"\0") if name} if said.is_ok else None
+
+
+async def is_folder(path: str) -> bool:
+    """Whether a folder is there."""
+    return await anyio.to_thread.run_sync(os.path.isdir, path, abandon_on_cancel=True)
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Whether two paths lead to one place."""
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -18,6 +18,7 @@ import anyio.to_thread
 import msgspec
 
 from kazid.adapters.system.delivery import deliver
+from kazid.adapters.system.file_times import later_second
 from kazid.adapters.system.git import GitResult, git
 from kazid.adapters.system.kept_refs import forget
 from kazid.adapters.system.worktree_entries import (
@@ -33,9 +34,12 @@ from kazid.adapters.system.worktree_facts import (
     ask,
     commit_of,
     common_folder,
+    files_of,
     free_branch,
     is_ancestor,
+    is_folder,
     is_linked,
+    is_same_place,
     is_same_tree,
     no_repository,
     noted,
@@ -145,20 +149,20 @@ class SystemWorktrees:
 
     async def has(self, tree: Worktree) -> bool:
         """See the port."""
-        if not await _is_folder(tree.folder):
+        if not await is_folder(tree.folder):
             return False
         if await anyio.to_thread.run_sync(is_linked, tree.path):
             return True  # git would say the same; at a start there may be many of them
         top = await ask(("rev-parse", "--show-toplevel"), cwd=tree.path)
-        return top is not None and _is_same_place(top, tree.path)
+        return top is not None and is_same_place(top, tree.path)
 
     async def revive(self, tree: Worktree, *, uid: GoalUid) -> Unmade | None:
         """See the port."""
         if await self.has(tree):
             return None
-        if not await _is_folder(tree.repository):
+        if not await is_folder(tree.repository):
             return Unmade(reason=f"{tree.repository} is gone", cause=Cause.WORKSPACE_MISSING)
-        if await _is_folder(tree.path) and await self._repoint(tree):
+        if await is_folder(tree.path) and await self._repoint(tree):
             return None
         async with self._lock(tree.repository):
             saved = await self._clear(Path(tree.path), top=tree.repository, uid=uid)
@@ -184,6 +188,8 @@ class SystemWorktrees:
         if commit is None or not await self._keep(tree.repository, uid, name, commit):
             return None
         await self._keep(tree.repository, uid, "latest", commit)
+        if is_new:
+            await later_second(tree.path, await files_of(tree.repository, commit) or ())
         return commit
 
     async def kept(self, tree: Worktree, *, uid: GoalUid, name: str) -> str | None:
@@ -192,7 +198,7 @@ class SystemWorktrees:
 
     async def mend(self, tree: Worktree, *, uid: GoalUid, before: str) -> Mended:
         """See the port."""
-        if not await _is_folder(tree.repository) or await commit_of(tree.repository, tree.base) is None:
+        if not await is_folder(tree.repository) or await commit_of(tree.repository, tree.base) is None:
             return Mended(lost=f"the repository {tree.repository} is gone or without what the work began at")
         deeds: list[str] = []
         if not await self.has(tree):
@@ -270,8 +276,10 @@ class SystemWorktrees:
         if difference is None:
             return False
         wanted = [n for n in difference.lines_by_file if files is None or n in set(files)]
-        then = await git(("ls-tree", "-r", "-z", "--name-only", before), cwd=tree.repository)
-        there = {os.fsdecode(n) for n in then.stdout.split(b"\0") if n}
+        there = await files_of(tree.repository, before)
+        if there is None:
+            return False
+        await later_second(tree.path, wanted)
         await anyio.to_thread.run_sync(_take_away, tree.path, wanted)
         index = self._root / f".index-{secrets.token_hex(6)}"
         env = {"GIT_INDEX_FILE": str(index)}
@@ -286,7 +294,7 @@ class SystemWorktrees:
                     return False
         finally:
             _forget_index(index)
-        return read.is_ok and then.is_ok
+        return read.is_ok
 
     async def take_back(
         self, tree: Worktree, before: str, after: str, *, files: Collection[str]
@@ -356,9 +364,9 @@ class SystemWorktrees:
         gone: list[str] = []
         for left in await anyio.to_thread.run_sync(entries_below, self._root):
             for path in left.trees:
-                if any(_is_same_place(str(path), tree.path) for tree in live.values()):
+                if any(is_same_place(str(path), tree.path) for tree in live.values()):
                     continue
-                if left.entry is not None and _is_same_place(str(path), left.entry.tree.path):
+                if left.entry is not None and is_same_place(str(path), left.entry.tree.path):
                     await self._take_down(left.entry.tree, left.uid, has_landed=False)
                 else:
                     top = await anyio.to_thread.run_sync(repository_of, path)
@@ -394,10 +402,10 @@ class SystemWorktrees:
 
     async def _save(self, path: str, top: str, uid: GoalUid) -> str | None:
         """The ref that keeps what a tree holds beyond its commit; None when there is nothing beyond."""
-        if not (await _is_folder(path) and await _is_folder(top)):
+        if not (await is_folder(path) and await is_folder(top)):
             return None
         here = await ask(("rev-parse", "--show-toplevel"), cwd=path)
-        is_whole = here is not None and _is_same_place(here, path)
+        is_whole = here is not None and is_same_place(here, path)
         # Without its `.git` the folder is not a tree, and git would answer for one above it.
         common = None if is_whole else await common_folder(top)
         of = {} if common is None else {"GIT_DIR": common, "GIT_WORK_TREE": path}
@@ -459,16 +467,8 @@ async def _added(top: str, what: Sequence[str], *, branch: str) -> GitResult:
     return await git((*words, *tracking, *what), cwd=top, deadline_s=MAKE_DEADLINE_S)
 
 
-async def _is_folder(path: str) -> bool:
-    return await anyio.to_thread.run_sync(os.path.isdir, path, abandon_on_cancel=True)
-
-
 async def _is_there(path: Path) -> bool:
     return await anyio.to_thread.run_sync(os.path.lexists, path, abandon_on_cancel=True)
-
-
-def _is_same_place(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _remove(path: Path) -> None:

@@ -80,6 +80,7 @@ from kazid.runtime.goals import Goals
 from kazid.runtime.health import Health
 from kazid.runtime.hooks import KEY_BYTES, Hooks
 from kazid.runtime.lease_keeper import LeaseKeeper
+from kazid.runtime.loop_load import LoopLoad
 from kazid.runtime.observer import Observer, ObserverLimits
 from kazid.runtime.places import Places
 from kazid.runtime.pulse import Pulse
@@ -241,6 +242,7 @@ class _Daemon:
                 process=concurrency.process_looks,
                 process_per_goal=concurrency.process_looks_per_goal,
             ),
+            rest_s=LoopLoad(self._clock).rest_s,
         )
         executor = Executor(
             runner=runner,
@@ -307,17 +309,16 @@ class _Daemon:
 
     def _children(self, journal: SqliteJournal, parts: "_Parts") -> tuple[ChildSpec, ...]:
         """The supervision tree, in starting order."""
-        goals = parts.goals
+        goals, world = parts.goals, parts.world
         audit_head = AuditHead(journal, self._clock)
         audit_retention = AuditRetention(
             journal,
-            parts.world.fleet,
+            world.fleet,
             self._clock,
             FolderExports(self._state_dir / "audit"),
             days=lambda: self.settings.retention.audit_days,
         )
-        kept = lambda: (self.settings.retention.attempts_per_goal, self.settings.retention.refs_days)  # noqa: E731
-        old = OldAttempts(goals, parts.runner, parts.world.places, self._clock, kept)
+        old = OldAttempts(goals, parts.runner, world.places, self._clock, lambda: self.settings.retention)
         notifications = Notifications(
             self.settings,
             store=journal,
@@ -327,10 +328,10 @@ class _Daemon:
             broadcaster=parts.broadcaster,
             commands=parts.commands,
         )
-        parts.world.spending.take(owner_budgets(self.settings))
+        world.spending.take(owner_budgets(self.settings))
         self._followers = [
             lambda new: self._windows.take(window_rules(new)),
-            lambda new: parts.world.spending.take(owner_budgets(new)),
+            lambda new: world.spending.take(owner_budgets(new)),
             notifications.take,
         ]
 
@@ -364,7 +365,7 @@ class _Daemon:
 
         async def hooks(*, task_status: TaskStatus[None]) -> None:
             assert self._hook_socket is not None
-            await serve(build_hook_app(parts.world.hooks.ring), [self._hook_socket], task_status=task_status)
+            await serve(build_hook_app(world.hooks.ring), [self._hook_socket], task_status=task_status)
 
         return (
             ChildSpec("journal_writer", journal.run_writer),

@@ -76,7 +76,7 @@ from kazid.core.progress import (
     RunningAct,
 )
 from kazid.core.reanchor import reanchored
-from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
+from kazid.core.status import FINISHED, LEFT_BY_GREEN, NEVER_STARTED, STOPPED_ACTING, GoalStatus
 from kazid.core.tally import forget_acts, observed, reddened
 from kazid.core.worktree import is_beside
 
@@ -341,7 +341,7 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         cost_usd = charge.cost_usd_of(event)
         spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
         progress = replace(progress, spent=spent)
-    is_free = event.ending == petition.NEVER_STARTED or quota.is_free(event)
+    is_free = event.ending == NEVER_STARTED or quota.is_free(event)
     return _unspent(progress, act) if is_free else progress
 
 

@@ -11,13 +11,14 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from kazid.core import approval, autonomy, ladder, routing, seal
+from kazid.core.approval_event import AutonomyLowered, AutonomyRestored
 from kazid.core.decision import Lower
 from kazid.core.delivery import ROLLBACK
 from kazid.core.goal import Assignment, Goal
 from kazid.core.ids import PredicateId
+from kazid.core.instant import Now
 from kazid.core.level import Level, Risk, lowered_by, lowest
-from kazid.core.petition import pair
-from kazid.core.progress import ActSummary, Desired, Progress
+from kazid.core.progress import ActSummary, Desired, Lowered, Progress
 from kazid.core.roles import Grant, Role, Target
 from kazid.core.verdict import Status
 
@@ -75,6 +76,17 @@ def _harm(progress: Progress, sent: ActSummary) -> str | None:
     return f"attempt {last.number} turned {len(last.harmed)} green red" if last.harmed and is_made else None
 
 
+def told(progress: Progress, event: AutonomyLowered | AutonomyRestored, at: Now) -> Progress:
+    """Progress after a lowering, or after a person took all of them back."""
+    if isinstance(event, AutonomyRestored):
+        return replace(progress, lowered={}, blamed=progress.acts, asked_s=at.boot_s)
+    name = _pair(event.harness, event.model)
+    known = progress.lowered.get(name, Lowered())
+    known = replace(known, rungs=known.rungs + 1, reason=event.reason)
+    lowered = {**progress.lowered, name: known}
+    return replace(progress, lowered=lowered, blamed=max(progress.blamed, event.attempt))
+
+
 def effective(goal: Goal, progress: Progress) -> Goal:
     """The goal at the level that it may act at now. Of a goal as authored: it is not asked of its own answer."""
     if not progress.lowered or goal.harness is None:
@@ -105,12 +117,17 @@ def _pairs(goal: Goal, progress: Progress) -> Iterator[str]:
     for predicate_id in goal.predicate_ids:
         if _is_red(progress, predicate_id):
             sent = routing.assigned(goal, predicate_id, step=step)
-            yield pair(sent.harness, sent.model)
+            yield _pair(sent.harness, sent.model)
+
+
+def _pair(harness: str, model: str | None) -> str:
+    """An agent with its model, as harm is charged to it and shown."""
+    return harness if model is None else f"{harness} {model}"
 
 
 def _name(act: ActSummary) -> str:
     sent = _sent(act)
-    return pair(sent.harness, sent.model)
+    return _pair(sent.harness, sent.model)
 
 
 def _sent(act: ActSummary) -> Assignment:

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from kazid.core import lowering
 from kazid.core.approval_event import (
     ApprovalEvent,
     ApprovalGranted,
@@ -22,11 +23,8 @@ from kazid.core.approval_event import (
 from kazid.core.instant import Now
 from kazid.core.level import Gate
 from kazid.core.plan import Asked, HeldChange, Yes
-from kazid.core.progress import Lowered, Progress, RunningAct
-
-NEVER_STARTED = "never_started"
-NEVER_RAN = frozenset({NEVER_STARTED, "not_started"})
-"""Ends that say for certain that nothing of the attempt ran: the shim's claim, or what kept it from starting."""
+from kazid.core.progress import Progress, RunningAct
+from kazid.core.status import NEVER_RAN
 
 
 def told(progress: Progress, event: ApprovalEvent, at: Now) -> Progress:
@@ -38,10 +36,8 @@ def told(progress: Progress, event: ApprovalEvent, at: Now) -> Progress:
         asked = Asked(plan=event.plan, sha256=event.plan_sha256, since_wall_s=at.wall_s)
         held = HeldChange(goal=event.goal, asked=asked, loosened=event.loosened, by=event.by)
         return replace(progress, held=held)
-    if isinstance(event, AutonomyRestored):
-        return replace(progress, lowered={}, blamed=progress.acts, asked_s=at.boot_s)
-    if isinstance(event, AutonomyLowered):
-        return _lowered(progress, event)
+    if isinstance(event, AutonomyLowered | AutonomyRestored):
+        return lowering.told(progress, event, at)
     assert isinstance(event, ApprovalGranted | ApprovalRejected | ApprovalVoided), "the other kinds there are"
     if event.gate is Gate.CHANGE:
         return replace(progress, held=_held(progress, event))
@@ -84,20 +80,6 @@ def ended(progress: Progress, act: RunningAct, ending: str) -> Progress:
         else {k: a for k, a in act.approvals.items() if a.plan.episode == episode.number}
     )
     return replace(progress, approvals={**kept, **progress.approvals})
-
-
-def pair(harness: str, model: str | None) -> str:
-    """An agent with its model, as harm is charged to it and shown."""
-    return harness if model is None else f"{harness} {model}"
-
-
-def _lowered(progress: Progress, event: AutonomyLowered) -> Progress:
-    name = pair(event.harness, event.model)
-    known = progress.lowered.get(name, Lowered())
-    known = replace(known, rungs=known.rungs + 1, reason=event.reason)
-    return replace(
-        progress, lowered={**progress.lowered, name: known}, blamed=max(progress.blamed, event.attempt)
-    )
 
 
 def _held(

@@ -16,7 +16,7 @@ from kazid.core.event import ActEnded, WorktreeCreated, WorktreeDelivered, Workt
 from kazid.core.goal import Goal
 from kazid.core.instant import Now
 from kazid.core.progress import Progress, RunningAct
-from kazid.core.status import Cause, GoalStatus
+from kazid.core.status import NEVER_RAN, Cause, GoalStatus
 from kazid.core.worktree import Collision
 
 IDLE_WORKTREES_MAX = 2
@@ -129,7 +129,7 @@ def moved(
 
 def act_ended(progress: Progress, act: RunningAct, event: ActEnded) -> Progress:
     """Progress with an agent's attempt counted for the tree it worked in."""
-    if not act.rung.startswith("harness:") or event.ending in ("never_started", "not_started"):
+    if not act.rung.startswith("harness:") or event.ending in NEVER_RAN:
         return progress
     tree = progress.worktree
     tree = None if tree is None else replace(tree, dispatches=tree.dispatches + 1)

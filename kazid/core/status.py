@@ -84,3 +84,8 @@ class Cause(enum.Enum):
     OBSERVE_ONLY = "observe_only"
     PROPOSED = "proposed"
     REJECTED = "rejected"
+
+
+NEVER_STARTED = "never_started"
+NEVER_RAN = frozenset({NEVER_STARTED, "not_started"})
+"""Ends that say for certain that nothing of an attempt ran: the shim's claim, or what kept it from starting."""

@@ -22,7 +22,7 @@ from kazid.core.ids import AttemptId, GoalUid, PredicateId
 from kazid.core.instant import Now
 from kazid.core.progress import Progress, RunningAct
 from kazid.core.rungs import remedy_of
-from kazid.core.status import Cause
+from kazid.core.status import NEVER_RAN, Cause
 from kazid.core.turns import Limits, Seat
 from kazid.core.vector import VerdictVector
 from kazid.core.worktree import placed
@@ -316,7 +316,7 @@ class Executor:
         await fault_point("act.ended")
         report = None
         harness = self._harnesses.get(act.rung.removeprefix("harness:"))
-        if harness is not None and result.ending not in ("never_started", "not_started"):
+        if harness is not None and result.ending not in NEVER_RAN:
             printed = await self._printed(uid, act.attempt_id)
             report = harness.parse(printed)
             if holds_canary(printed):
@@ -417,7 +417,7 @@ def _charge(
     goal: Goal, act: RunningAct, result: AttemptResult, usage: Usage | None
 ) -> tuple[int | None, bool]:
     """Tokens to charge, and whether that is the reservation because nothing was reported."""
-    if result.ending in ("never_started", "not_started"):
+    if result.ending in NEVER_RAN:
         return None, False
     used = (
         None
@@ -431,7 +431,7 @@ def _charge(
 
 def _cost(act: RunningAct, result: AttemptResult, usage: Usage | None) -> tuple[float | None, bool]:
     """Dollars to charge, and whether that is the reservation because nothing was reported."""
-    if result.ending in ("never_started", "not_started"):
+    if result.ending in NEVER_RAN:
         return None, False
     return budget.cost_charged_usd(usage, reserved_usd=act.cost_usd_reserved)
 

@@ -94,6 +94,7 @@ class Observer:
         leases: Leases,
         scratch: Callable[[], str | None] = lambda: None,
         redact: Redact = redact,
+        rest_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._providers = providers
         self._declaring = {name: p for name, p in providers.items() if isinstance(p, Declares)}
@@ -105,8 +106,8 @@ class Observer:
         self._leases = leases
         self._private_folder = private_folder
         self._scratch = scratch
-        self._network = FairSlots(limits.network)
-        self._process = FairSlots(limits.process, per_goal=limits.process_per_goal)
+        self._network = FairSlots(limits.network, rest_s=rest_s)
+        self._process = FairSlots(limits.process, per_goal=limits.process_per_goal, rest_s=rest_s)
         self._redact = redact
         self._show: Show | None = None
         self.looks_total = 0

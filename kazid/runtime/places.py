@@ -16,10 +16,11 @@ from kazid.core.event import ActIntended, WorktreeDelivered, WorktreeRemoved
 from kazid.core.goal import Goal
 from kazid.core.goal import Sandbox as Sandboxing
 from kazid.core.ids import GoalUid
+from kazid.core.kept_refs import is_done
 from kazid.core.placement import branch_of, collided, lands
 from kazid.core.progress import Progress, RunningAct
 from kazid.core.proposal import Patch
-from kazid.core.status import Cause, GoalStatus
+from kazid.core.status import NEVER_RAN, Cause
 from kazid.core.worktree import Worktree
 from kazid.ports.commands import Command, CommandRunner, Ending
 from kazid.ports.runner import AttemptResult
@@ -36,7 +37,6 @@ OUTPUT_CHARS_MAX = 600
 UNHOLDABLE = (
     "[scope] max_files and max_lines hold a change by git, and the workspace is no repository with a commit"
 )
-NEVER_RAN = ("never_started", "not_started")
 
 
 class Places:
@@ -130,10 +130,8 @@ class Places:
             return Taken(cause=Cause.WORKTREE_FAILED, reason="what the attempt changed cannot be told")
         ruling = judged(goal, difference.lines_by_file, prefix=_prefix(tree))
         held = None
-        if ruling.holds:
-            await trees.snapshot(
-                tree, uid=uid, name=f"held-{number}"
-            )  # so that its states are never forgotten
+        if ruling.holds:  # so that its states are never forgotten
+            await trees.snapshot(tree, uid=uid, name=f"held-{number}")
         if ruling.holds or ruling.reverts:
             files = None if ruling.holds else ruling.outside
             if not await trees.restore(tree, before, files=files):
@@ -257,12 +255,7 @@ class Places:
 
     async def forget(self, uid: GoalUid, goal: Goal, progress: Progress, *, before_wall_s: float) -> None:
         """Drop what was kept around attempts before then, of a goal whose work is where it belongs."""
-        is_at_work = progress.worktree is not None or progress.act is not None
-        if (
-            is_at_work
-            or goal.workspace is None
-            or progress.status not in (GoalStatus.CONVERGED, GoalStatus.HOLDING)
-        ):
+        if goal.workspace is None or not is_done(progress):
             return
         gone = await self._worktrees.forget(goal.workspace, uid=uid, before_wall_s=before_wall_s)
         if gone:

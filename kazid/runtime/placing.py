@@ -136,17 +136,17 @@ class Placing:
             deferred = ActDeferred(waits_for=waits[0], holder=waits[1])
             await state.record(self._world.dated(state, deferred), only_if=still_stands(decision, state))
             return True
-        made: Worktree | Unmade | None = None
+        began_s = anyio.current_time()
         try:
-            began_s = anyio.current_time()
             made = await self._world.places.make(state.uid, goal)
-            took_s = round(anyio.current_time() - began_s, 3)
-        finally:
-            if isinstance(made, Worktree):
-                self._world.executor.keep(state.uid)
-            else:
-                self._world.executor.release(state.uid)
-        assert made is not None, "what was cut off is not here"
+        except BaseException:
+            self._world.executor.release(state.uid)
+            raise
+        took_s = round(anyio.current_time() - began_s, 3)
+        if isinstance(made, Worktree):
+            self._world.executor.keep(state.uid)
+        else:
+            self._world.executor.release(state.uid)
         if isinstance(made, Unmade) and made.is_in_place and approval.keeps_work_back(state.governed):
             reason = (
                 f"[autonomy] keeps agents' work back, and there is no repository to keep it in: {made.reason}"

@@ -21,6 +21,20 @@ class Folders(Protocol):
         ...
 
 
+class Limits(Protocol):
+    """How much of it is kept: `[retention]` of the settings."""
+
+    @property
+    def attempts_per_goal(self) -> int:
+        """Folders."""
+        ...
+
+    @property
+    def refs_days(self) -> int:
+        """0: for ever."""
+        ...
+
+
 async def drop_deleted(journal: Journal, folders: Sequence[Folders], *, before_wall_s: float) -> None:
     """Drop a bounded piece; housekeeping comes again."""
     try:
@@ -41,19 +55,19 @@ class OldAttempts:
         folders: Folders,
         places: Places,
         clock: Clock,
-        limits: Callable[[], tuple[int, int]],
+        limits: Callable[[], Limits],
     ) -> None:
         self._goals = goals
         self._folders = folders
         self._places = places
         self._clock = clock
         self._limits = limits
-        """(folders kept for each goal, days that refs are kept; 0: for ever)."""
         self._asked_s: dict[GoalUid, float] = {}
 
     async def drop(self) -> None:
         """A bounded piece of it; housekeeping comes again."""
-        folders, days = self._limits()
+        limits = self._limits()
+        folders, days = limits.attempts_per_goal, limits.refs_days
         now = self._clock.now()
         for state in list(self._goals):
             await self._folders.discard(state.uid, keep=folders)

@@ -2,11 +2,12 @@
 
 Slow predicates (those whose last look ran past half its deadline) may use at most a quarter of the slots: a
 black-holed host delays nobody (SEMANTICS §2). Where more than one owner looks, none takes the last quarter:
-another one's look finds room at once, however many the first one has waiting.
+another one's look finds room at once, however many the first one has waiting, and while the loop is busy the looks of
+an owner that has more of them waiting rest with their slots (`core/pace.py`).
 """
 
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 
@@ -19,12 +20,15 @@ OTHERS_SHARE = 4
 
 
 class FairSlots:
-    """`total` slots; at most `per_goal` for one goal at a time."""
+    """`total` slots; at most `per_goal` for one goal at a time. `rest_s`: how long one that waited rests."""
 
-    def __init__(self, total: int, *, per_goal: int | None = None) -> None:
+    def __init__(
+        self, total: int, *, per_goal: int | None = None, rest_s: Callable[[], float] = lambda: 0.0
+    ) -> None:
         assert total >= SLOW_SHARE, "too few slots to share"
         self._total = total
         self._per_goal = per_goal or total
+        self._rest_s = rest_s
         self._per_owner = total - max(1, total // OTHERS_SHARE)
         self._slow_max = max(1, total // SLOW_SHARE)
         self._used = 0
@@ -44,6 +48,8 @@ class FairSlots:
         else:
             await self._queue(waiter)
         try:
+            if waiter.is_one_of_many and len(self._used_by_owner) > 1:
+                await anyio.sleep(self._rest_s())
             yield
         finally:
             self._give_back(waiter)
@@ -104,6 +110,7 @@ class FairSlots:
         if waiter.goal_key in goals:
             goals.move_to_end(waiter.goal_key)
         if owner in self._queues:
+            waiter.is_one_of_many = True
             self._queues.move_to_end(owner)
         waiter.granted.set()
         return True
@@ -119,13 +126,15 @@ class FairSlots:
 
 
 class _Waiter:
-    __slots__ = ("goal_key", "granted", "is_slow", "owner")
+    __slots__ = ("goal_key", "granted", "is_one_of_many", "is_slow", "owner")
 
     def __init__(self, goal_key: str, owner: str, is_slow: bool) -> None:
         self.goal_key = goal_key
         self.owner = owner
         self.is_slow = is_slow
         self.granted = anyio.Event()
+        self.is_one_of_many = False
+        """Its owner had more that waited when it was given its slot."""
 
 
 _Queues: TypeAlias = OrderedDict[str, deque[_Waiter]]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from kazid.adapters.system.kept_refs import Ref, droppable, forget
+from kazid.adapters.system.kept_refs import forget
+from kazid.core.kept_refs import Ref, droppable
 
 LONG_AGO, NOW = 1000.0, 9000.0
 

@@ -145,7 +145,9 @@ class Bench:
 
     def told(self) -> str:
         """For a failed test: what the model was asked, and the end of what the agent wrote."""
-        asked = [{k: r[k] for k in ("path", "step", "tools", "status") if k in r} for r in self.model.requests]
+        asked = [
+            {k: r[k] for k in ("path", "step", "tools", "status") if k in r} for r in self.model.requests
+        ]
         wrote = [
             f"{path.name}: {path.read_text(errors='replace')[-3000:]}"
             for path in sorted(self.base.rglob("*"))

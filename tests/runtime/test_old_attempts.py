@@ -6,6 +6,7 @@ from kazid.core.goal import Scope
 from kazid.core.instant import Now
 from kazid.core.status import GoalStatus
 from kazid.runtime.retention import DAY_S, OldAttempts
+from kazid.settings import RetentionSettings
 from tests.runtime.house import Daemon, House
 from tests.runtime.test_worktrees import _agent, _ended, _goal, _house
 
@@ -31,7 +32,9 @@ class _Days:
 
 
 def _old(house: House, daemon: Daemon, days: int = DAYS) -> OldAttempts:
-    return OldAttempts(daemon.goals, _Folders(), daemon.world.places, house.clock, lambda: (50, days))
+    return OldAttempts(
+        daemon.goals, _Folders(), daemon.world.places, house.clock, lambda: RetentionSettings(refs_days=days)
+    )
 
 
 async def test_of_a_goal_that_converged_old_states_are_asked_to_go_once_a_day(autojump_clock):
@@ -40,7 +43,9 @@ async def test_of_a_goal_that_converged_old_states_are_asked_to_go_once_a_day(au
     async with house.daemon() as daemon:
         assert (await _ended(daemon, _goal())).status is GoalStatus.CONVERGED
         days = _Days(house)
-        old = OldAttempts(daemon.goals, _Folders(), daemon.world.places, days, lambda: (50, DAYS))
+        old = OldAttempts(
+            daemon.goals, _Folders(), daemon.world.places, days, lambda: RetentionSettings(refs_days=DAYS)
+        )
         for _ in range(3):
             await old.drop()
         ((uid, before_wall_s),) = house.worktrees.forgotten

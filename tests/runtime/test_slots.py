@@ -113,3 +113,54 @@ async def test_who_is_alone_uses_every_slot(autojump_clock):
 async def _hold_for_ever(slots, goal="goal"):
     async with slots.hold(goal, owner="ada", is_slow=False):
         await anyio.sleep_forever()
+
+
+async def test_the_many_of_one_owner_rest_where_others_look_too_and_nobody_else_does(autojump_clock):
+    slots = FairSlots(4, rest_s=lambda: 10.0)
+    began_s = {}
+
+    async def look(owner, number):
+        async with slots.hold(f"{owner}-{number}", owner=owner, is_slow=False):
+            began_s[owner, number] = anyio.current_time()
+            await anyio.sleep(1)
+
+    async with anyio.create_task_group() as group:
+        start_s = anyio.current_time()
+        for number in range(12):
+            group.start_soon(look, "many", number)
+        await anyio.sleep(5)
+        assert max(began_s.values()) - start_s == pytest.approx(2), "there was nobody to make room for"
+        start_s = anyio.current_time()
+        group.start_soon(look, "few", 0)
+        await anyio.sleep(0.1)
+        for number in range(12, 18):
+            group.start_soon(look, "many", number)
+            await anyio.sleep(0.1)
+        group.start_soon(look, "few", 1)
+    waited_s = [round(began_s["many", n] - start_s, 1) for n in range(12, 18)]
+    assert waited_s[:3] == [0.1, 0.2, 0.3], "there was room"
+    assert waited_s[3:5] == [11.1, 11.2], "they waited for a second, and rested"
+    assert waited_s[5] == 1.3, "no other waited behind it"
+    assert began_s["few", 0] == pytest.approx(start_s)
+    assert began_s["few", 1] == pytest.approx(start_s + 1.0), "it waited for a slot, and did not rest"
+
+
+async def test_one_that_is_cancelled_while_it_rests_gives_its_slot_back(autojump_clock):
+    slots = FairSlots(4, rest_s=lambda: 3600.0)
+
+    async def look(owner, number, lasts_s):
+        async with slots.hold(f"{owner}-{number}", owner=owner, is_slow=False):
+            await anyio.sleep(lasts_s)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(look, "other", 0, 0)
+        for number in range(3):
+            group.start_soon(look, "many", number, 10)
+        await anyio.sleep(1)
+        with anyio.move_on_after(60):
+            async with anyio.create_task_group() as resting:
+                for number in range(3, 7):
+                    resting.start_soon(look, "many", number, 0)
+    with anyio.fail_after(1):
+        for number in range(7, 10):
+            await look("many", number, 0)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from kazid.adapters.memory.repository import MemoryRepositories
 from kazid.adapters.memory.workspace import MemoryWorkspaces
 from kazid.core.ids import GoalUid
+from kazid.core.kept_refs import Ref, droppable
 from kazid.core.worktree import Worktree
 from kazid.ports.worktree import Delivered, Difference, Mended, Unmade, Wish
 
@@ -160,15 +161,12 @@ class MemoryWorktrees:
         return gone
 
     async def forget(self, workspace: str, *, uid: GoalUid, before_wall_s: float) -> int:
-        """See the port. Memory keeps no times: what has a name that may go, goes."""
-        names = [name for of, name in self._refs if of == uid and name.startswith("attempt-")]
+        """See the port. Memory keeps no times: all was made long ago."""
         self.forgotten.append((uid, before_wall_s))
-        held = {
-            name.removeprefix("held-") for of, name in self._refs if of == uid and name.startswith("held-")
-        }
-        gone = [name for name in names if name.split("-")[1] not in held]
-        for name in gone:
-            del self._refs[uid, name]
+        kept = [Ref(name, commit, float("-inf")) for (of, name), commit in self._refs.items() if of == uid]
+        gone = droppable(kept, before_wall_s=before_wall_s)
+        for ref in gone:
+            del self._refs[uid, ref.name]
         return len(gone)
 
     async def _clear(self, path: str, uid: GoalUid) -> str | None:

@@ -58,6 +58,16 @@ class TestMemoryWorktrees(WorktreeContract):
 
 
 class TestSystemWorktrees(WorktreeContract):
+    @pytest.fixture(autouse=True)
+    def at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Waiting for the next second after each snapshot has a test of its own."""
+
+        async def no_wait(top: str, names: object) -> None:
+            pass
+
+        monkeypatch.setattr("kazid.adapters.system.worktrees.later_second", no_wait)
+        monkeypatch.setattr("kazid.adapters.system.delivery.later_second", no_wait)
+
     @pytest.fixture
     def worktrees(self, tmp_path: Path) -> SystemWorktrees:
         self.top = tmp_path / "repo"
@@ -104,34 +114,6 @@ class TestSystemWorktrees(WorktreeContract):
         await worktrees.snapshot(tree, uid=UID, name="s")
         await worktrees.remove(tree, uid=UID, has_landed=False)
         assert facts() == before
-
-    async def test_no_python_runs_what_a_file_was_before_it_was_mended_put_back_or_delivered(
-        self, worktrees: SystemWorktrees
-    ) -> None:
-        """All of one size, and each step as early as it may come: a .pyc of the step before is never taken for it."""
-        run = (sys.executable, "-c", "import value; print(value.it)")
-
-        def looked(folder: str) -> str:
-            cached = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-            return subprocess.run(
-                run, cwd=folder, env=cached, check=True, capture_output=True, text=True
-            ).stdout
-
-        (self.top / ".gitignore").write_text("__pycache__\n")
-        (self.top / "value.py").write_text("it = 1\n")
-        tree = await self.made(worktrees)
-        assert (looked(self.workspace), looked(tree.folder)) == ("1\n", "1\n")
-        before = await worktrees.snapshot(tree, uid=UID, name="before")
-        assert before is not None
-        self.write(tree.folder, "value.py", "it = 2\n")
-        assert looked(tree.folder) == "2\n", "written after a snapshot"
-        assert await worktrees.restore(tree, before, files=None)
-        assert looked(tree.folder) == "1\n", "put back"
-        self.write(tree.folder, "value.py", "it = 4\n")
-        (self.top / "value.py").write_text("it = 1\n")
-        assert looked(self.workspace) == "1\n"
-        await worktrees.deliver(tree, uid=UID)
-        assert looked(self.workspace) == "4\n", "delivered"
 
     @pytest.mark.parametrize(
         "deed",
@@ -463,3 +445,35 @@ async def test_the_users_own_tree_is_read_for_what_an_agent_did_in_place_and_not
     assert git("status", "--porcelain", cwd=top) == status
     with pytest.raises(AssertionError):
         await worktrees.restore(tree, before, files=None)
+
+
+async def test_no_python_runs_what_a_file_was_before_it_was_mended_put_back_or_delivered(
+    tmp_path: Path,
+) -> None:
+    """All of one size, and each step as early as it may come: a .pyc of the step before is never taken for it."""
+    run = (sys.executable, "-c", "import value; print(value.it)")
+
+    def looked(folder: str) -> str:
+        cached = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+        return subprocess.run(run, cwd=folder, env=cached, check=True, capture_output=True, text=True).stdout
+
+    top = tmp_path / "repo"
+    top.mkdir()
+    git("init", "-q", "-b", "main", cwd=top)
+    (top / ".gitignore").write_text("__pycache__\n")
+    (top / "value.py").write_text("it = 1\n")
+    worktrees = SystemWorktrees(tmp_path / "state" / "worktrees")
+    tree = await worktrees.make(Wish(uid=UID, workspace=str(top), branch="kazi/g", takes_uncommitted=True))
+    assert isinstance(tree, Worktree)
+    assert (looked(str(top)), looked(tree.folder)) == ("1\n", "1\n")
+    before = await worktrees.snapshot(tree, uid=UID, name="before")
+    assert before is not None
+    Path(tree.folder, "value.py").write_text("it = 2\n")
+    assert looked(tree.folder) == "2\n", "written after a snapshot"
+    assert await worktrees.restore(tree, before, files=None)
+    assert looked(tree.folder) == "1\n", "put back"
+    Path(tree.folder, "value.py").write_text("it = 4\n")
+    (top / "value.py").write_text("it = 1\n")
+    assert looked(str(top)) == "1\n"
+    await worktrees.deliver(tree, uid=UID)
+    assert looked(str(top)) == "4\n", "delivered"

@@ -6,6 +6,7 @@
 import itertools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 
@@ -78,6 +79,20 @@ class Scene:
         return passed() if self.up.get(name, False) else failed("unreachable")
 
 
+class FileReads:
+    """Green where the file `a` of the folder that it is given says "fixed"; remembers where it looked."""
+
+    def __init__(self, workspaces: MemoryWorkspaces) -> None:
+        self.workspaces = workspaces
+        self.places: list[str] = []
+
+    async def evaluate(self, options: Mapping[str, Json], look: Look, commands: CommandRunner) -> Verdict:
+        self.places.append(look.workspace)
+        await anyio.sleep(0.01)
+        text = self.workspaces.read(look.workspace, "a") or ""
+        return passed() if text.startswith("fixed") else failed("broken", f"a is {text}")
+
+
 class House:
     """Adapters that outlive one daemon, and the daemons opened on them."""
 
@@ -144,6 +159,10 @@ class House:
     async def events(self) -> list[Recorded]:
         """Everything journalled so far."""
         return list(await self.journal.tail(after=Offset(0)))
+
+    async def events_of(self, *kinds: type) -> list[Any]:
+        """What was journalled of these types, in order."""
+        return [record.event for record in await self.events() if isinstance(record.event, kinds)]
 
 
 class Daemon:

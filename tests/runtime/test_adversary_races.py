@@ -97,7 +97,7 @@ async def test_a_conclusion_about_an_older_generation_is_not_recorded_for_a_newe
                 group.start_soon(daemon.apply, harder)
                 await anyio.sleep(0.1)
         assert daemon.service.view(*ref(goal)).goal == harder
-        concluded = [r.event for r in await house.events() if isinstance(r.event, StatusChanged)]
+        concluded = await house.events_of(StatusChanged)
         assert GoalStatus.CONVERGED not in [e.status for e in concluded]
         waited = await daemon.service.wait(*ref(goal), state=GoalStatus.CONVERGED, timeout_s=60)
         assert waited.outcome != "reached"

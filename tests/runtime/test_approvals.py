@@ -15,26 +15,23 @@ from kazid.core.ids import GoalUid
 from kazid.core.level import ApprovalRule, Autonomy, Gate, Level
 from kazid.core.plan import Asked
 from kazid.core.proposal import is_whole
-from kazid.core.roles import Grant, Role
 from kazid.core.status import Cause, GoalStatus
-from kazid.core.verdict import Verdict, failed, passed
+from kazid.core.verdict import failed
 from kazid.core.worktree import Worktree
-from kazid.ports.provider import Look
 from kazid.runtime.ending import SEALS_MAX
 from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
-from tests.runtime.house import DAEMON_UID, ME, Daemon, House
+from tests.runtime.house import DAEMON_UID, ME, Daemon, FileReads, House
+from tests.runtime.people import APPROVER, PIA, WHOSE_WORD_DOES_NOT_COUNT, introduce
 
 pytestmark = pytest.mark.trio
 
-APPROVER = (Grant(role=Role.APPROVER),)
-PIA = Caller(uid=2001, login="pia", pid=1, grants=APPROVER)
 APPROVED = Autonomy(level=Level.APPROVE)
 
 
 def _house() -> House:
     house = House()
-    house.grants[PIA.uid] = (PIA.login, APPROVER)
+    introduce(house, PIA)
     house.repairs("restart", "livez")
     return house
 
@@ -67,10 +64,6 @@ async def _status(daemon: Daemon, status: GoalStatus, cause: Cause | None = None
             await anyio.sleep(0.5)
 
 
-async def _events(house: House, kind: type) -> list[Any]:
-    return [r.event for r in await house.events() if isinstance(r.event, kind)]
-
-
 async def test_nothing_runs_until_somebody_else_said_yes_and_then_it_does_once(autojump_clock):
     house = _house()
     async with house.daemon() as daemon:
@@ -84,7 +77,7 @@ async def test_nothing_runs_until_somebody_else_said_yes_and_then_it_does_once(a
         assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
         await _status(daemon, GoalStatus.HOLDING)
         assert house.runner.started("restart") == 1
-    (intent,) = await _events(house, ActIntended)
+    (intent,) = await house.events_of(ActIntended)
     assert (intent.plans, intent.approved_by) == ([asked.sha256], ["pia"])
 
 
@@ -104,7 +97,7 @@ async def test_a_crash_forgets_neither_the_request_nor_the_yes(autojump_clock, w
             assert house.runner.started("restart") == 0
             assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
         await _status(daemon, GoalStatus.HOLDING)
-    assert len(await _events(house, ApprovalRequested)) == 1
+    assert len(await house.events_of(ApprovalRequested)) == 1
     assert house.runner.started("restart") == 1
 
 
@@ -119,7 +112,7 @@ async def test_who_lost_the_role_by_then_counts_no_more(autojump_clock):
         again = await _asked(daemon)
         assert again.given == ()
         assert house.runner.started("restart") == 0
-    (stale,) = await _events(house, ApprovalVoided)
+    (stale,) = await house.events_of(ApprovalVoided)
     assert (stale.lost, stale.plan_sha256) == ("pia", asked.sha256)
 
 
@@ -134,15 +127,7 @@ async def test_what_is_green_by_then_is_not_done(autojump_clock):
         assert house.runner.started("restart") == 0
 
 
-@pytest.mark.parametrize(
-    ("caller", "type_"),
-    [
-        pytest.param(replace(PIA, login="ada", uid=1000), "four_eyes", id="the-submitter"),
-        pytest.param(replace(PIA, uid=DAEMON_UID), "four_eyes", id="the-executors-user"),
-        pytest.param(replace(PIA, grants=()), "denied", id="no-role"),
-        pytest.param(replace(PIA, grants=(), uid=0, is_unlimited=True), "denied", id="root"),
-    ],
-)
+@pytest.mark.parametrize(("caller", "type_"), WHOSE_WORD_DOES_NOT_COUNT)
 async def test_whose_word_does_not_count_changes_nothing(autojump_clock, caller: Caller, type_: str):
     house = _house()
     async with house.daemon() as daemon:
@@ -229,7 +214,7 @@ async def test_whatever_a_yes_binds_and_is_changed_before_the_act_keeps_it_from_
         assert house.runner.starts == []
         refused = await daemon.approving.approve("ada", "web", plan="0" * 64, caller=PIA)
         assert refused is not None
-    assert await _events(house, ActIntended) == []
+    assert await house.events_of(ActIntended) == []
 
 
 async def test_a_yes_is_not_for_whom_the_daemon_is_started_as_later(autojump_clock, monkeypatch):
@@ -244,30 +229,18 @@ async def test_a_yes_is_not_for_whom_the_daemon_is_started_as_later(autojump_clo
         again = await _asked(daemon)
         assert (again.given, again.plan.executor_uid) == ((), DAEMON_UID + 1)
         assert house.runner.starts == []
-    (void,) = await _events(house, ApprovalVoided)
+    (void,) = await house.events_of(ApprovalVoided)
     assert "executor_uid" in void.reason
 
 
 # --- what agents make -------------------------------------------------------------------------------------------------
 
 
-class _Reads:
-    """Green when the file `a` of the folder it is given says so."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-
-    async def evaluate(self, options: Any, look: Look, commands: object) -> Verdict:
-        await anyio.sleep(0.01)
-        text = self.house.workspaces.read(look.workspace, "a")
-        return passed() if (text or "").startswith("fixed") else failed("broken", f"a is {text}")
-
-
 def _workshop() -> House:
     house = _house()
     house.workspaces.write("/w", "a", "broken")
     house.worktrees.make_repository("/w")
-    house.providers["test_runner"] = _Reads(house)
+    house.providers["test_runner"] = FileReads(house.workspaces)
     house.scripts["claude"] = Script(
         duration_s=1.0, effect=lambda order: house.workspaces.write(order.cwd, "a", "fixed")
     )
@@ -408,7 +381,7 @@ async def test_exactly_what_was_approved_reaches_the_workspace(autojump_clock):
         assert await daemon.approving.approve("ada", "web", plan=second.sha256, caller=PIA) is None
         await _status(daemon, GoalStatus.CONVERGED)
         assert house.workspaces.read("/w", "a") == "fixed, and something else"
-    (delivered,) = await _events(house, WorktreeDelivered)
+    (delivered,) = await house.events_of(WorktreeDelivered)
     assert (delivered.plans, delivered.approved_by) == ([second.sha256], ["pia"])
 
 

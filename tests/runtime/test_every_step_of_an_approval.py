@@ -5,7 +5,6 @@ names the one at which the daemon dies; the next daemon finds what was durable, 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import anyio
 import pytest
@@ -17,17 +16,14 @@ from kazid.core.ids import GoalUid
 from kazid.core.level import Autonomy, Level
 from kazid.core.notice import Noticed
 from kazid.core.receiver import Facts, Message, Receiver, ReceiverState
-from kazid.core.roles import Grant, Role
 from kazid.core.status import GoalStatus
 from kazid.ports.faults import injected
 from kazid.ports.notifying import Delivered, Delivery
 from kazid.runtime.notifier import Notifier, Target
-from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_predicate, a_remedy
 from tests.runtime.adversary import HostileHouse, Life, run_seeded
+from tests.runtime.people import PIA, introduce
 
-APPROVER = (Grant(role=Role.APPROVER),)
-PIA = Caller(uid=2001, login="pia", pid=1, grants=APPROVER)
 OPS = Receiver(name="ops", group_s=1.0, remind_s=None)
 WEB = a_goal(
     a_predicate("livez", live=True, confirm=1, recover=1),
@@ -46,7 +42,7 @@ class Story:
 
     def __init__(self, *, dies_at: str | None) -> None:
         self.house = HostileHouse()
-        self.house.grants[PIA.uid] = (PIA.login, APPROVER)
+        introduce(self.house, PIA)
         self.house.repairs("restart", "livez", duration_s=ACT_S)
         self.points: list[str] = []
         self.took: list[Message] = []
@@ -71,11 +67,11 @@ class Story:
     async def _live(self, life: Life) -> bool:
         """What people do. They repeat what was not answered; True once all is over."""
         daemon = life.daemon
-        if not await self.events(ApprovalRequested):
+        if not await self.house.events_of(ApprovalRequested):
             await daemon.apply(WEB)
-        while not await self.events(ApprovalRequested) or "problem" not in self.told:
+        while not await self.house.events_of(ApprovalRequested) or "problem" not in self.told:
             await anyio.sleep(0.5)
-        (asked,) = await self.events(ApprovalRequested)
+        (asked,) = await self.house.events_of(ApprovalRequested)
         refused = await daemon.approving.approve(
             "ada", "web", plan=asked.plan_sha256, caller=PIA, idempotency_key="the-yes"
         )
@@ -90,9 +86,6 @@ class Story:
     @property
     def told(self) -> set[str]:
         return {line.what for message in self.took for line in message.lines}
-
-    async def events(self, kind: type) -> list[Any]:
-        return [r.event for r in await self.house.events() if isinstance(r.event, kind)]
 
     # --- the points ---------------------------------------------------------------------------------------------------
 
@@ -221,12 +214,12 @@ def test_a_kill_at_any_step_loses_no_approval_and_repeats_no_act(dies_at: str) -
 
 
 async def _assert_whole(story: Story) -> None:
-    (asked,) = await story.events(ApprovalRequested)
-    (said,) = await story.events(ApprovalGranted)
+    (asked,) = await story.house.events_of(ApprovalRequested)
+    (said,) = await story.house.events_of(ApprovalGranted)
     assert (said.plan_sha256, said.by) == (asked.plan_sha256, "pia")
-    assert await story.events(ApprovalVoided) == []
-    endings = {e.attempt_id: e.ending for e in await story.events(ActEnded)}
-    intents = await story.events(ActIntended)
+    assert await story.house.events_of(ApprovalVoided) == []
+    endings = {e.attempt_id: e.ending for e in await story.house.events_of(ActEnded)}
+    intents = await story.house.events_of(ActIntended)
     assert all((i.plans, i.approved_by) == ([asked.plan_sha256], ["pia"]) for i in intents)
     assert [endings[i.attempt_id] for i in intents if endings[i.attempt_id] != "never_started"] == ["exited"]
     assert story.house.runner.started("restart") == 1

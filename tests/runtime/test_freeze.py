@@ -36,7 +36,7 @@ def view(daemon: Daemon, number: int) -> GoalView:
 
 
 async def acts(house: House) -> int:
-    return sum(isinstance(r.event, ActIntended) for r in await house.events())
+    return len(await house.events_of(ActIntended))
 
 
 async def test_freeze_ends_what_runs_and_nothing_acts_until_thaw(autojump_clock: object) -> None:
@@ -186,7 +186,7 @@ async def test_a_crash_half_way_through_the_goals_is_completed_before_any_act(
 
         house.journal.before_append = refuse_after
         await daemon.service.freezing.freeze(reason="maintenance", for_s=None, caller=ME)
-        frozen = sum(isinstance(r.event, GoalFrozen) for r in await house.events())
+        frozen = len(await house.events_of(GoalFrozen))
         assert frozen == reached
         before = await acts(house)
     async with house.daemon() as daemon:

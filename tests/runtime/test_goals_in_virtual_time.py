@@ -389,7 +389,7 @@ async def test_a_shutdown_ends_attempts_and_journals_their_end(autojump_clock):
     async with house.daemon() as daemon:
         await daemon.apply(goal)
         await anyio.sleep(5)
-    ended = [r.event for r in await house.events() if isinstance(r.event, ActEnded)]
+    ended = await house.events_of(ActEnded)
     assert [e.ending for e in ended] == ["cancelled"]
     assert house.runner.live_now == ()
 

@@ -13,25 +13,22 @@ from kazid.core.goal import Budget, Goal, Scope
 from kazid.core.level import ApprovalRule, Autonomy, Gate, Level
 from kazid.core.loosening import Circumstances
 from kazid.core.plan import Asked
-from kazid.core.roles import Given, Grant, Role
+from kazid.core.roles import Given
 from kazid.core.status import GoalStatus
 from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_predicate, a_remedy
-from tests.runtime.house import DAEMON_UID, ME, Daemon, House
+from tests.runtime.house import ME, Daemon, House
+from tests.runtime.people import APPROVER, PIA, QUENTIN, WHOSE_WORD_DOES_NOT_COUNT, introduce
 
 pytestmark = pytest.mark.trio
 
-APPROVER = (Grant(role=Role.APPROVER),)
-PIA = Caller(uid=2001, login="pia", pid=1, grants=APPROVER)
-QUENTIN = Caller(uid=2002, login="quentin", pid=1, grants=APPROVER)
 TEAM = Circumstances(given=(Given(grant=APPROVER[0], users=("pia", "quentin")),))
 APPROVED = Autonomy(level=Level.APPROVE)
 
 
 def _house() -> House:
     house = House()
-    for who in (PIA, QUENTIN):
-        house.grants[who.uid] = (who.login, APPROVER)
+    introduce(house, PIA, QUENTIN)
     house.repairs("restart", "livez")
     return house
 
@@ -55,10 +52,6 @@ def _held(daemon: Daemon) -> list[Asked]:
     return [pending.asked for pending in found if pending.asked.plan.gate is Gate.CHANGE]
 
 
-async def _events(house: House, kind: type) -> list[Any]:
-    return [r.event for r in await house.events() if isinstance(r.event, kind)]
-
-
 async def test_a_looser_spec_is_held_and_the_one_before_it_stays_in_force(autojump_clock):
     house = _house()
     async with house.daemon() as daemon:
@@ -77,7 +70,7 @@ async def test_a_looser_spec_is_held_and_the_one_before_it_stays_in_force(autoju
                 await anyio.sleep(1)
         view = daemon.service.view("ada", "web")
         assert (view.goal.autonomy, view.progress.generation, _held(daemon)) == (Autonomy(), 2, [])
-    applied = (await _events(house, GoalApplied))[-1]
+    applied = (await house.events_of(GoalApplied))[-1]
     assert (list(applied.plans), list(applied.approved_by), applied.by) == ([asked.sha256], ["pia"], "me")
     assert list(applied.loosened) == ["[autonomy] level approve -> act"]
 
@@ -87,9 +80,9 @@ async def test_it_voids_the_requests_of_acts_that_stood(autojump_clock):
     async with house.daemon() as daemon:
         await _apply(daemon, _goal(budget=Budget(cost_usd_max=5.0)))
         with anyio.fail_after(300):
-            while not await _events(house, ApprovalRequested):
+            while not await house.events_of(ApprovalRequested):
                 await anyio.sleep(1)
-        (act,) = await _events(house, ApprovalRequested)
+        (act,) = await house.events_of(ApprovalRequested)
         assert await _apply(daemon, _goal(budget=Budget(cost_usd_max=9.0))) == "held"
         (asked,) = _held(daemon)
         assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA) is None
@@ -117,19 +110,11 @@ async def test_a_crash_loses_neither_the_spec_nor_the_yes(autojump_clock, when: 
             assert await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=who) is None
         view = daemon.service.view("ada", "web")
         assert (view.goal.approvals[0].count, _held(daemon)) == (1, [])
-    assert len(await _events(house, GoalApplied)) == 2
-    assert [e.by for e in await _events(house, ApprovalGranted)] == ["pia", "quentin"]
+    assert len(await house.events_of(GoalApplied)) == 2
+    assert [e.by for e in await house.events_of(ApprovalGranted)] == ["pia", "quentin"]
 
 
-@pytest.mark.parametrize(
-    ("caller", "type_"),
-    [
-        pytest.param(replace(PIA, login="ada", uid=1000), "four_eyes", id="the-submitter"),
-        pytest.param(replace(PIA, uid=DAEMON_UID), "four_eyes", id="the-executors-user"),
-        pytest.param(replace(PIA, grants=()), "denied", id="no-role"),
-        pytest.param(replace(PIA, grants=(), uid=0, is_unlimited=True), "denied", id="root"),
-    ],
-)
+@pytest.mark.parametrize(("caller", "type_"), WHOSE_WORD_DOES_NOT_COUNT)
 async def test_whose_word_does_not_count_loosens_nothing(autojump_clock, caller: Caller, type_: str):
     house = _house()
     async with house.daemon() as daemon:
@@ -159,7 +144,7 @@ async def test_one_person_counts_once_and_one_who_lost_the_role_not_at_all(autoj
         assert "pia has no role" in refused.reason
         view = daemon.service.view("ada", "web")
         assert (list(view.goal.approvals), _held(daemon)) == (two, [])
-    (void,) = await _events(house, ApprovalVoided)
+    (void,) = await house.events_of(ApprovalVoided)
     assert void.lost == "pia"
 
 
@@ -196,7 +181,7 @@ async def test_who_submits_has_one_wish_at_a_time(autojump_clock, then: Goal, ou
         assert refused is not None
         assert refused.type == "approval_stale"
         assert daemon.service.view("ada", "web").goal.autonomy == APPROVED
-    assert [e.plan_sha256 for e in await _events(house, ApprovalVoided)] == [asked.sha256]
+    assert [e.plan_sha256 for e in await house.events_of(ApprovalVoided)] == [asked.sha256]
 
 
 async def test_the_same_again_asks_once_until_it_expired(autojump_clock):
@@ -206,7 +191,7 @@ async def test_the_same_again_asks_once_until_it_expired(autojump_clock):
         await _apply(daemon, _goal(approvals=hour))
         for key in ("k1", "k1", "k2"):
             assert await _apply(daemon, _goal(), key=key) == "held"
-        assert len(await _events(house, ChangeHeld)) == 1
+        assert len(await house.events_of(ChangeHeld)) == 1
         (asked,) = _held(daemon)
         await anyio.sleep(4000)
         refused = await daemon.approving.approve("ada", "web", plan=asked.sha256, caller=PIA)
@@ -247,8 +232,8 @@ async def test_where_nobody_has_to_approve_acts_nobody_has_to_approve_a_change(a
             await _apply(daemon, _goal(autonomy=Autonomy(), remedies=[a_remedy("livez", attempts=9)]))
             == "generation"
         )
-    assert list((await _events(house, GoalApplied))[-1].loosened) == ["[[remedy]] restart: attempts 2 -> 9"]
-    assert not await _events(house, ChangeHeld)
+    assert list((await house.events_of(GoalApplied))[-1].loosened) == ["[[remedy]] restart: attempts 2 -> 9"]
+    assert not await house.events_of(ChangeHeld)
 
 
 async def test_claims_that_somebody_took_meanwhile_are_not_taken_by_a_yes(autojump_clock):

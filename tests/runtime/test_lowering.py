@@ -9,38 +9,21 @@ from msgspec.structs import replace
 from kazid.adapters.memory.runner import Script
 from kazid.core.approval_event import ApprovalRequested, AutonomyLowered, AutonomyRestored
 from kazid.core.goal import Goal
-from kazid.core.roles import Grant, Role
 from kazid.core.status import GoalStatus
-from kazid.core.verdict import Verdict, failed, passed
-from kazid.ports.provider import Look
-from kazid.runtime.views import Caller
 from tests.builders import a_goal, a_harness, a_predicate
-from tests.runtime.house import Daemon, House
+from tests.runtime.house import Daemon, FileReads, House
+from tests.runtime.people import PIA, introduce
 
 pytestmark = pytest.mark.trio
-
-PIA = Caller(uid=2001, login="pia", pid=1, grants=(Grant(role=Role.APPROVER),))
-
-
-class _Reads:
-    """Green when the file `a` of the folder it is given says so."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-
-    async def evaluate(self, options: Any, look: Look, commands: object) -> Verdict:
-        await anyio.sleep(0.01)
-        text = self.house.workspaces.read(look.workspace, "a")
-        return passed() if (text or "").startswith("fixed") else failed("broken", f"a is {text}")
 
 
 def _house() -> House:
     """Its agent mends the code and takes the service down the first time, and brings that back the second."""
     house = House()
-    house.grants[PIA.uid] = (PIA.login, PIA.grants)
+    introduce(house, PIA)
     house.workspaces.write("/w", "a", "broken")
     house.worktrees.make_repository("/w")
-    house.providers["test_runner"] = _Reads(house)
+    house.providers["test_runner"] = FileReads(house.workspaces)
     house.scene.up["livez"] = True
 
     def work(order: Any) -> None:
@@ -63,10 +46,6 @@ async def _until(daemon: Daemon, status: GoalStatus) -> None:
             await anyio.sleep(1)
 
 
-async def _events(house: House, kind: type) -> list[Any]:
-    return [r.event for r in await house.events() if isinstance(r.event, kind)]
-
-
 @pytest.mark.parametrize(
     "is_crashed", [pytest.param(c, id=i) for c, i in ((False, "in-one-go"), (True, "through-a-crash"))]
 )
@@ -75,16 +54,16 @@ async def test_what_an_agent_that_did_harm_makes_next_waits_for_a_person(autojum
     async with house.daemon(is_crashed_at_end=is_crashed) as daemon:
         await daemon.apply(_goal())
         with anyio.fail_after(3600):
-            while not await _events(house, AutonomyLowered):
+            while not await house.events_of(AutonomyLowered):
                 await anyio.sleep(1)
         if not is_crashed:
             await _to_the_end(house, daemon)
     if is_crashed:
         async with house.daemon() as daemon:
             await _to_the_end(house, daemon)
-    (lowered,) = await _events(house, AutonomyLowered)
+    (lowered,) = await house.events_of(AutonomyLowered)
     assert (lowered.harness, lowered.attempt) == ("claude", 1)
-    assert len(await _events(house, AutonomyRestored)) == 1
+    assert len(await house.events_of(AutonomyRestored)) == 1
 
 
 async def _to_the_end(house: House, daemon: Daemon) -> None:
@@ -94,7 +73,7 @@ async def _to_the_end(house: House, daemon: Daemon) -> None:
     assert view.status is GoalStatus.WAITING
     assert any("kazictl restore ada/web" in notice for notice in view.notices)
     assert house.workspaces.read("/w", "a") == "fixed", "what it made now is in its own tree"
-    assert await _events(house, ApprovalRequested)
+    assert await house.events_of(ApprovalRequested)
     refused = await daemon.approving.restore(
         "ada", "web", reason="r", caller=replace(PIA, grants=()), is_one_uid=False
     )

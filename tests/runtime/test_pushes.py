@@ -228,8 +228,7 @@ async def test_a_finished_goal_watches_nothing(autojump_clock):
         assert house.watcher.watched == {}
         house.watcher.touch(FILE)
         assert await looks_of(house, within_s=10) == 0
-        observed = [r for r in await house.events() if isinstance(r.event, PredicateObserved)]
-        assert observed
+        assert await house.events_of(PredicateObserved)
 
 
 HOOKED = replace(a_predicate("livez", live=True), wake=Wake(hook=True))

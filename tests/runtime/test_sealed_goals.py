@@ -279,7 +279,7 @@ async def test_a_person_who_resumes_seals_it_anew(autojump_clock):
         await daemon.service.resume(goal.owner, goal.id, reason="reviewed", caller=ME)
         waited = await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.CONVERGED, timeout_s=3600)
         assert waited.outcome == "reached"
-        assert [r for r in await house.events() if isinstance(r.event, GoalResumed)]
+        assert await house.events_of(GoalResumed)
 
 
 async def test_a_seal_that_cannot_be_read_is_no_green(autojump_clock):

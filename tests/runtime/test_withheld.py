@@ -66,7 +66,7 @@ async def _driven(house: House, goal, *, until: GoalStatus = GoalStatus.CONVERGE
         await daemon.apply(goal)
         waited = await daemon.service.wait(goal.owner, goal.id, state=until, timeout_s=3600)
         agents.look()
-        intents = [r.event for r in await house.events() if isinstance(r.event, ActIntended)]
+        intents = await house.events_of(ActIntended)
     return waited.view, agents, intents
 
 

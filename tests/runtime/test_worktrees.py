@@ -25,25 +25,19 @@ from kazid.ports.commands import Command, CommandResult, Ending
 from kazid.ports.provider import Look
 from kazid.runtime.executor import ExecutorLimits
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
-from tests.runtime.house import ME, Daemon, House
+from tests.runtime.house import ME, Daemon, FileReads, House
 
 pytestmark = pytest.mark.trio
 
 ISOLATED = Isolation(mode="worktree")
 
 
-class _Reads:
-    """Green when the file `a` of the folder it is given says so; remembers where it looked."""
-
-    def __init__(self, house: House) -> None:
-        self.house = house
-        self.places: list[str] = []
+class _RedInTheWorkspace:
+    """Green in every fresh tree."""
 
     async def evaluate(self, options: Any, look: Look, commands: object) -> Verdict:
-        self.places.append(look.workspace)
         await anyio.sleep(0.01)
-        text = self.house.workspaces.read(look.workspace, "a")
-        return passed() if text == "fixed" else failed("broken", f"a is {text}")
+        return failed("no module named x") if look.workspace == "/w" else passed()
 
 
 class _Setup:
@@ -62,8 +56,7 @@ def _house() -> House:
     house = House()
     house.workspaces.write("/w", "a", "broken")
     house.worktrees.make_repository("/w")
-    house.reads = _Reads(house)  # type: ignore[attr-defined]
-    house.providers["test_runner"] = house.reads  # type: ignore[attr-defined]
+    house.providers["test_runner"] = FileReads(house.workspaces)
     return house
 
 
@@ -95,20 +88,16 @@ async def _end(house: House, goal: Goal) -> Any:
         return await _ended(daemon, goal)
 
 
-async def _kept(house: House, kind: type) -> list[Any]:
-    return [r.event for r in await house.events() if isinstance(r.event, kind)]
-
-
 async def test_the_change_is_judged_in_the_worktree_and_the_last_look_is_in_the_workspace(autojump_clock):
     house = _house()
+    reads = house.providers["test_runner"] = FileReads(house.workspaces)
     _agent(house, {"a": "fixed"})
     view = await _end(house, _goal())
     assert (view.status, view.cause) == (GoalStatus.CONVERGED, None)
-    places = house.reads.places  # type: ignore[attr-defined]
-    assert places[0] == places[-1] == "/w"
-    assert any(p.startswith("/worktrees/") for p in places)
+    assert reads.places[0] == reads.places[-1] == "/w"
+    assert any(p.startswith("/worktrees/") for p in reads.places)
     assert house.workspaces.read("/w", "a") == "fixed"
-    (made,), (delivered,) = await _kept(house, WorktreeCreated), await _kept(house, WorktreeDelivered)
+    (made,), (delivered,) = await house.events_of(WorktreeCreated), await house.events_of(WorktreeDelivered)
     assert made.worktree.branch == "kazi/web"
     assert list(delivered.files) == ["a"]
     assert house.workspaces.files(made.worktree.path) is None, "nothing is left behind"
@@ -118,7 +107,7 @@ async def test_the_change_is_in_the_journal_as_git_tells_it(autojump_clock):
     house = _house()
     _agent(house, {}, {"a": "fixed", "b": "new"})
     await _end(house, _goal())
-    nothing, something = [e.change for e in await _kept(house, ActEnded)]
+    nothing, something = [e.change for e in await house.events_of(ActEnded)]
     assert nothing.files == 0, "a dispatch without a change is named"
     assert (something.files, list(something.touched)) == (2, ["a", "b"])
 
@@ -186,8 +175,8 @@ async def test_a_folder_that_is_no_repository_is_worked_in_as_it_is(autojump_clo
     _agent(house, {"a": "fixed"})
     view = await _end(house, _goal(workspace="/w2"))
     assert view.status is GoalStatus.CONVERGED
-    assert await _kept(house, WorktreeCreated) == []
-    (skipped,) = await _kept(house, WorktreeSkipped)
+    assert await house.events_of(WorktreeCreated) == []
+    (skipped,) = await house.events_of(WorktreeSkipped)
     assert view.notices == [f"agents work in the workspace itself: {skipped.reason}"]
 
 
@@ -196,7 +185,7 @@ async def test_a_remedy_always_works_in_the_workspace(autojump_clock):
     house.scripts["fix"] = Script(effect=lambda order: house.workspaces.write(order.cwd, "a", "fixed"))
     view = await _end(house, _goal(remedies=[a_remedy("tests", cmd="fix")]))
     assert view.status is GoalStatus.CONVERGED
-    assert await _kept(house, WorktreeCreated) == []
+    assert await house.events_of(WorktreeCreated) == []
 
 
 async def test_work_of_the_user_in_the_same_place_is_never_overwritten(autojump_clock):
@@ -228,7 +217,7 @@ async def test_a_change_that_collides_with_an_edit_is_made_anew_on_top_of_it(aut
     house.scripts["claude"] = Script(duration_s=1.0, effect=effect)
     view = await _end(house, _goal())
     assert view.status is GoalStatus.CONVERGED
-    (removed,) = await _kept(house, WorktreeRemoved)
+    (removed,) = await house.events_of(WorktreeRemoved)
     assert removed.collision is not None
     assert (removed.collision.saved, removed.collision.files) == (f"refs/kazi/{view.uid}/collided-1", ["a"])
     assert house.workspaces.read("/w", "a") == "fixed"
@@ -236,16 +225,11 @@ async def test_a_change_that_collides_with_an_edit_is_made_anew_on_top_of_it(aut
 
 async def test_red_in_the_workspace_and_green_in_every_fresh_tree_is_no_work_for_an_agent(autojump_clock):
     house = _house()
-
-    async def evaluate(options: Any, look: Look, commands: object) -> Verdict:
-        await anyio.sleep(0.01)
-        return failed("no module named x") if look.workspace == "/w" else passed()
-
-    house.reads.evaluate = evaluate  # type: ignore[attr-defined]
+    house.providers["test_runner"] = _RedInTheWorkspace()
     view = await _end(house, _goal())
     assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.WORKSPACE_DIFFERS)
     assert house.runner.started("claude") == 0
-    assert len(await _kept(house, WorktreeRemoved)) == 1
+    assert len(await house.events_of(WorktreeRemoved)) == 1
 
 
 async def test_a_change_larger_than_the_goal_allows_is_held_for_a_person(autojump_clock):
@@ -254,7 +238,7 @@ async def test_a_change_larger_than_the_goal_allows_is_held_for_a_person(autojum
     view = await _end(house, _goal(scope=Scope(files_max=2)))
     assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.CHANGE_HELD)
     assert "3 files" in view.reason
-    (ended,) = await _kept(house, ActEnded)
+    (ended,) = await house.events_of(ActEnded)
     assert ended.change.held is not None
     assert house.workspaces.read("/w", "a") == "broken"
 
@@ -292,7 +276,7 @@ async def test_what_is_out_of_scope_is_undone_or_ends_the_goal_as_it_says(
     scope = Scope(write_paths=("a",), on_outside=on_outside)
     view = await _end(house, _goal(scope=scope, isolation=isolation))
     assert view.status is status
-    (ended,) = await _kept(house, ActEnded)
+    (ended,) = await house.events_of(ActEnded)
     assert list(ended.change.outside) == ["elsewhere"]
     is_there = isolation.mode == "in_place" and on_outside == "reject"
     assert house.workspaces.read("/w", "elsewhere") == ("x" if is_there else None)
@@ -311,7 +295,7 @@ async def test_a_standing_goal_is_repaired_where_the_user_works_every_time(autoj
                 while house.workspaces.read("/w", "a") != "fixed":
                     await anyio.sleep(1)
             await daemon.service.wait(goal.owner, goal.id, state=GoalStatus.HOLDING, timeout_s=7200)
-    assert len(await _kept(house, WorktreeDelivered)) == 2
+    assert len(await house.events_of(WorktreeDelivered)) == 2
 
 
 async def test_a_dispatch_that_was_cut_off_is_continued_in_its_tree(autojump_clock):
@@ -332,7 +316,7 @@ async def test_a_dispatch_that_was_cut_off_is_continued_in_its_tree(autojump_clo
         waited = await daemon.service.wait("ada", "web", state=GoalStatus.CONVERGED, timeout_s=7200)
     assert waited.view.status is GoalStatus.CONVERGED
     assert house.workspaces.read("/w", "b") == "half", "what the first began is in what the second ended"
-    assert len(await _kept(house, WorktreeCreated)) == 1
+    assert len(await house.events_of(WorktreeCreated)) == 1
 
 
 async def test_a_tree_that_vanished_is_made_again_with_the_work_in_it(autojump_clock):
@@ -342,9 +326,9 @@ async def test_a_tree_that_vanished_is_made_again_with_the_work_in_it(autojump_c
     async with house.daemon(is_crashed_at_end=True) as daemon:
         await daemon.apply(goal)
         with anyio.fail_after(600):
-            while not await _kept(house, ActEnded):
+            while not await house.events_of(ActEnded):
                 await anyio.sleep(0.001)
-    (made,) = await _kept(house, WorktreeCreated)
+    (made,) = await house.events_of(WorktreeCreated)
     house.workspaces.remove(made.worktree.path)
     async with house.daemon() as daemon:
         view = (await daemon.service.wait("ada", "web", state=GoalStatus.CONVERGED, timeout_s=7200)).view
@@ -358,7 +342,7 @@ async def test_a_deleted_goal_leaves_no_tree(autojump_clock):
     async with house.daemon() as daemon:
         await _ended(daemon, _goal())
         await daemon.service.delete("ada", "web", caller=ME)
-    (made,) = await _kept(house, WorktreeCreated)
+    (made,) = await house.events_of(WorktreeCreated)
     assert house.workspaces.files(made.worktree.path) is None
 
 
@@ -367,7 +351,7 @@ async def test_a_restart_removes_the_trees_of_nobody(autojump_clock):
     _agent(house, {"a": "worse"})
     async with house.daemon() as daemon:
         await _ended(daemon, _goal())
-    (made,) = await _kept(house, WorktreeCreated)
+    (made,) = await house.events_of(WorktreeCreated)
     house.journal = type(house.journal)()
     async with house.daemon():
         assert house.workspaces.files(made.worktree.path) is None

@@ -92,6 +92,8 @@ pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make use
 class Town(RealDaemon):
     """A system daemon: its socket is handed to it, as systemd does, and everybody may connect."""
 
+    settings = SETTINGS
+
     def start(self, *, is_awaited: bool = True) -> "Town":
         self.base.chmod(0o755)
         account = pwd.getpwnam("kzt-daemon")
@@ -101,7 +103,7 @@ class Town(RealDaemon):
         if can_run:
             shutil.chown(self.state_dir, "kzt-daemon", "kzt-daemon")
         settings = self.base / "kazid.toml"
-        settings.write_text(SETTINGS)
+        settings.write_text(self.settings)
         settings.chmod(0o644)
         self.socket.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)

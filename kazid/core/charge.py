@@ -1,10 +1,14 @@
-"""What an ended attempt leaves in its episode: what it cost, how it ended, what it changed. Pure; the fold calls it."""
+"""What an ended attempt leaves in its episode: what it cost, how it ended, what it changed; and whether it counts.
+
+Pure; the fold calls it. What counts nowhere has to end otherwise than by a budget: by a backoff, by a wait, or at once.
+"""
 
 from msgspec.structs import replace
 
-from kazid.core import ladder, window
+from kazid.core import ladder, quota, window
 from kazid.core.event import ActEnded
 from kazid.core.progress import Episode
+from kazid.core.status import ENDS_UNSTARTED, NEVER_RAN, NEVER_STARTED
 
 
 def charged(episode: Episode, event: ActEnded) -> Episode:
@@ -48,3 +52,14 @@ def cost_usd_of(event: ActEnded) -> float | None:
     if event.cost_usd_charged is None and event.usage is not None:
         return event.usage.cost_usd
     return event.cost_usd_charged
+
+
+def is_free(event: ActEnded, *, rung: str) -> bool:
+    """True where nothing ran or was used, and another rule than the budgets' keeps that from going on for ever.
+
+    A remedy that cannot be started is counted: its tries are all that ends it. An agent's ends the goal.
+    """
+    if event.ending == NEVER_STARTED or quota.is_free(event):
+        return True
+    is_agent = rung.startswith("harness:")
+    return is_agent and event.ending in NEVER_RAN and event.cause in ENDS_UNSTARTED

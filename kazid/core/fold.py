@@ -18,7 +18,6 @@ from kazid.core import (
     landing,
     petition,
     placement,
-    quota,
     regression,
     seal,
     stuck,
@@ -76,7 +75,7 @@ from kazid.core.progress import (
     RunningAct,
 )
 from kazid.core.reanchor import reanchored
-from kazid.core.status import FINISHED, LEFT_BY_GREEN, NEVER_STARTED, STOPPED_ACTING, GoalStatus
+from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
 from kazid.core.tally import forget_acts, observed, reddened
 from kazid.core.worktree import is_beside
 
@@ -341,12 +340,11 @@ def _ended(goal: Goal, progress: Progress, event: ActEnded) -> Progress:
         cost_usd = charge.cost_usd_of(event)
         spent = window.charged(progress.spent, tokens=event.tokens_charged, cost_usd=cost_usd)
         progress = replace(progress, spent=spent)
-    is_free = event.ending == NEVER_STARTED or quota.is_free(event)
-    return _unspent(progress, act) if is_free else progress
+    return _unspent(progress, act) if charge.is_free(event, rung=act.rung) else progress
 
 
 def _unspent(progress: Progress, act: RunningAct) -> Progress:
-    """An act that never started is no iteration, attempt or dispatch; the backoff it leaves keeps it from spinning."""
+    """An act of which nothing ran is no iteration, attempt or dispatch: backoff or its cause keeps it from spinning."""
     is_dispatch = act.rung.startswith("harness:")
     if is_dispatch:
         progress = replace(progress, spent=window.unspent(progress.spent))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from kazid.core.event import ActEnded, ActIntended, EpisodeClosed, EpisodeOpened, Event
-from kazid.core.status import NEVER_STARTED
+from kazid.core.status import NEVER_RAN
 from kazid.core.window import USD_DIGITS
 
 TOLD_BY = (ActIntended, ActEnded, EpisodeOpened, EpisodeClosed)
@@ -89,7 +89,7 @@ class _Count:
                 has_reported = (
                     event.usage is not None or event.tokens_charged is not None or cost_usd is not None
                 )
-                if has_reported or (event.attempt_id in self._sent and event.ending != NEVER_STARTED):
+                if has_reported or (event.attempt_id in self._sent and event.ending not in NEVER_RAN):
                     self.dispatches += 1
                 if event.tokens_charged is not None:
                     self.tokens = (self.tokens or 0) + event.tokens_charged

@@ -89,3 +89,8 @@ class Cause(enum.Enum):
 NEVER_STARTED = "never_started"
 NEVER_RAN = frozenset({NEVER_STARTED, "not_started"})
 """Ends that say for certain that nothing of an attempt ran: the shim's claim, or what kept it from starting."""
+
+ENDS_UNSTARTED = frozenset(
+    {Cause.CAPABILITY_UNREACHABLE, Cause.CREDENTIAL_MISSING, Cause.CONFIG_HOME_MISSING}
+)
+"""What keeps an agent from starting, and ends its goal at once: so none of them can begin again and again for free."""

@@ -2,11 +2,12 @@
 
 import pytest
 
+from kazid.core import quota
 from kazid.core.decision import Act, Cancel, Hold, Look, Resume
 from kazid.core.event import StatusChanged
 from kazid.core.goal import Budget
 from kazid.core.progress import Desired
-from kazid.core.status import Cause, GoalStatus
+from kazid.core.status import ENDS_UNSTARTED, STOPPED_ACTING, Cause, GoalStatus
 from tests.builders import (
     ERROR,
     FAIL,
@@ -93,14 +94,51 @@ def test_a_verdict_that_turns_from_fail_to_error_is_no_improvement() -> None:
     assert play.status is GoalStatus.STUCK
 
 
-@pytest.mark.parametrize(
-    "cause", [Cause.CAPABILITY_UNREACHABLE, Cause.PERMISSION_DENIED, Cause.PARKED_ON_BACKGROUND]
-)
+@pytest.mark.parametrize("cause", [Cause.PERMISSION_DENIED, Cause.PARKED_ON_BACKGROUND])
 def test_a_dispatch_that_another_would_only_repeat_is_stuck_at_once(cause: Cause) -> None:
     play = a_red_task()
     play.acted(cause=cause)
     next_red(play, tree="t0")
     assert (play.status, play.cause, play.episode.dispatches) == (GoalStatus.STUCK, cause, 1)
+
+
+@pytest.mark.parametrize("cause", [pytest.param(c, id=c.value) for c in sorted(ENDS_UNSTARTED, key=str)])
+def test_an_agent_that_could_not_be_started_ends_its_goal_and_counts_nowhere(cause: Cause) -> None:
+    play = a_red_task(budget=Budget(iterations_max=1, dispatches_max=1, dispatches_per_day_max=1))
+    play.acted(ending="not_started", exit_code=None, cause=cause)
+    next_red(play, tree="t0")
+    assert (play.status, play.cause) == (GoalStatus.STUCK, cause), (
+        "the cause, and not the budget it did not use"
+    )
+    assert (play.episode.iterations, play.episode.dispatches, play.progress.spent) == (0, 0, ())
+    assert [a.ending for a in play.episode.acts] == ["not_started"], "people see that it was tried"
+
+
+@pytest.mark.parametrize(
+    "cause",
+    [
+        pytest.param(c, id="none" if c is None else c.value)
+        for c in (None, *Cause)
+        if c not in quota.TURNED_AWAY
+    ],
+)
+def test_whatever_kept_an_agent_from_starting_it_is_not_tried_for_ever(cause: Cause | None) -> None:
+    play = a_red_task(budget=Budget(iterations_max=5))
+    tries = 0
+    while play.status not in STOPPED_ACTING:
+        play.acted(ending="not_started", exit_code=None, cause=cause)
+        tries += 1
+        assert tries <= 5, "neither its cause nor a ceiling ended it"
+        next_red(play, tree="t0")
+
+
+def test_a_remedy_that_cannot_be_started_uses_its_tries_up() -> None:
+    play = a_red_service(remedies=[a_remedy(attempts=2)])
+    for _ in range(2):
+        play.acted(ending="not_started", exit_code=None)
+        next_red(play)
+    assert (play.episode.iterations, play.episode.attempts) == (2, {"remedy:0": 2})
+    assert (play.status, play.cause) == (GoalStatus.STUCK, Cause.NO_PROGRESS)
 
 
 @pytest.mark.parametrize("cause", [Cause.PERMISSION_DENIED, Cause.PARKED_ON_BACKGROUND])

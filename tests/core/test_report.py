@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from kazid.core.event import ActEnded, ActIntended, EpisodeClosed, EpisodeOpened, Event, Usage
 from kazid.core.ids import AttemptId, Epoch, Generation, PredicateId
 from kazid.core.report import Happened, Report, Standing, report
@@ -46,7 +48,8 @@ def test_drift_repairs_and_cost_are_added_up_goal_by_goal() -> None:
     assert (row.acts, row.dispatches, row.tokens, row.cost_usd, row.is_estimated) == (3, 2, 1000, 2.5, True)
 
 
-def test_an_agent_that_reports_nothing_was_sent_all_the_same_unless_it_never_started() -> None:
+@pytest.mark.parametrize("ending", ["never_started", "not_started"])
+def test_an_agent_that_reports_nothing_was_sent_all_the_same_unless_nothing_ran(ending: str) -> None:
     def intended(rung: str) -> ActIntended:
         return ActIntended(
             attempt_id=AttemptId("a"), rung=rung, predicates=(PredicateId("tests"),), epoch=Epoch(1),
@@ -54,7 +57,7 @@ def test_an_agent_that_reports_nothing_was_sent_all_the_same_unless_it_never_sta
         )  # fmt: skip
 
     sent = intended("harness:command")
-    never = ActEnded(attempt_id=AttemptId("a"), ending="never_started", ended_s=1.0)
+    never = ActEnded(attempt_id=AttemptId("a"), ending=ending, ended_s=1.0)
     found = told(
         a_standing("silent"), a_standing("absent"), a_standing("remedy"),
         happened={"silent": [sent, ended()], "absent": [sent, never], "remedy": [intended("remedy:0"), ended()]},

@@ -62,7 +62,7 @@ A value that is written is stored with the goal, so what looks like a secret is 
 | a question, and then nothing until its deadline | `prompt_unseen` | the goal stops, unless something changed |
 | that it waits for something in the background, as its last words | `parked_on_background` | the goal stops, unless something changed |
 | a tool was denied | `permission_denied` | the goal stops, unless something changed |
-| no such program | `capability_unreachable` | the goal stops, before anything is spent |
+| no such program | `capability_unreachable` | the goal stops, before anything is spent: it is no dispatch and no iteration |
 | a secret that `[harness] env` refers to is not there | `credential_missing` | likewise |
 | a variable such as `CODEX_HOME` names a folder that is not there | `config_home_missing` | likewise |
 

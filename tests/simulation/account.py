@@ -166,10 +166,12 @@ class Account:
         reported_usd = None if event.usage is None else event.usage.cost_usd
         cost_usd = reported_usd if event.cost_usd_charged is None else event.cost_usd_charged
         self.cost_usd += cost_usd or 0.0
+        is_agent = intent.rung.startswith("harness:")
+        is_free = event.ending == "never_started" or (event.ending == "not_started" and is_agent)
         if event.attempt_id in self.spent:
             self.spent[event.attempt_id][1:] = [event.tokens_charged or 0, cost_usd or 0.0]
-            if event.ending == "never_started":
+            if is_free:
                 del self.spent[event.attempt_id]
-        if event.ending == "never_started":
+        if is_free:
             self.iterations -= 1
-            self.dispatches -= intent.rung.startswith("harness:")
+            self.dispatches -= is_agent

@@ -130,6 +130,7 @@ def test_a_missing_agent_binary_is_said_and_not_tried_twice(one: RealDaemon):
     assert (document["status"], document["cause"]) == ("stuck", "capability_unreachable")
     assert "no-such-agent-anywhere" in document["reason"]
     assert len([e for e in one.events("binary") if e["type"] == "act.intended"]) == 1
+    assert (document["dispatches"], document["iterations"]) == (0, 0), "nothing ran"
 
 
 def test_what_an_agent_leaves_running_is_gone_when_its_dispatch_is_over(one: RealDaemon):

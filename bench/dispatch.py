@@ -26,13 +26,17 @@ id = "adds"
 provider = "custom_script"
 cmd = "grep"
 args = ["-q", "a + b", "calc.py"]
+{tables}
+[budget]
+max_dispatches = 1
+"""
+"""`tables` says which agent works, and where."""
+SCRIPTED = """
 [harness]
 id = "command"
 command = "{agent}"
 [workspace]
 mode = "{mode}"
-[budget]
-max_dispatches = 1
 """
 MODES = ("worktree", "in_place")
 """The default, and in the workspace itself."""
@@ -54,7 +58,8 @@ def run(options: Options) -> Report:
                 name = f"goal-{mode.replace('_', '-')}-{number}"
                 workspace = repository(options.folder / name)
                 path = options.folder / f"{name}.toml"
-                path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=agent, mode=mode))
+                tables = SCRIPTED.format(agent=agent, mode=mode)
+                path.write_text(GOAL_FILE.format(name=name, workspace=workspace, tables=tables))
                 cpu_s, began_s = daemon.cpu_s(), time.monotonic()
                 daemon.kazictl("apply", str(path))
                 walls_s[mode].append(time.monotonic() - began_s)

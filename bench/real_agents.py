@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bench.daemon import TICKS_PER_S, BenchFailed, Daemon
-from bench.dispatch import CONVERGED_S_MAX, repository
+from bench.dispatch import CONVERGED_S_MAX, GOAL_FILE, repository
 from bench.figures import Beside, Options, Report, median
 from kazid.core.goal import HarnessChoice
 from kazid.harnesses.builtin import BUILTIN
@@ -30,21 +30,6 @@ ROUNDS, QUICK_ROUNDS = 7, 3
 BY_HAND = (
     "add() in calc.py must add; `python3 test_calc.py` says whether it does. Make the smallest change.\n"
 )
-GOAL_FILE = """
-id = "{name}"
-[scope]
-workspace = "{workspace}"
-[[predicate]]
-id = "adds"
-provider = "custom_script"
-cmd = "grep"
-args = ["-q", "a + b", "calc.py"]
-[harness]
-id = "{agent}"
-{chosen}
-[budget]
-max_dispatches = 1
-"""
 
 
 def run(options: Options) -> Report:
@@ -100,9 +85,10 @@ def _by_kazid(
 ) -> tuple[float, float]:
     """(seconds, CPU seconds of the daemon, of its children that ended and of kazictl) of one goal."""
     path = workspace.with_suffix(".toml")
-    chosen = f'model = "{choice.model}"\n' if choice.model else ""
-    chosen += f'permission_mode = "{choice.permission_mode}"\n' if choice.permission_mode else ""
-    path.write_text(GOAL_FILE.format(name=name, workspace=workspace, agent=choice.id, chosen=chosen))
+    harness = f'[harness]\nid = "{choice.id}"\n'
+    harness += f'model = "{choice.model}"\n' if choice.model else ""
+    harness += f'permission_mode = "{choice.permission_mode}"\n' if choice.permission_mode else ""
+    path.write_text(GOAL_FILE.format(name=name, workspace=workspace, tables=harness))
     cpu_s, client_s, began_s = _with_children_s(daemon.pid), _children_s(), time.monotonic()
     daemon.kazictl("apply", str(path), env=environment)
     took_s = time.monotonic() - began_s

@@ -8,36 +8,15 @@ from typing import Any
 import pytest
 
 from tests.system.house import eventually, write_goal
-from tests.system.test_people import Town, town, users
+from tests.system.test_people import SITE, WAITS, Town, town, users
 
 __all__ = ["town", "users"]
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make users and become one of them")
 
-GOAL = """
-id = "site"
-standing = true
-[[predicate]]
-id = "up"
-provider = "custom_script"
-cmd = "test"
-args = ["-e", "DONE"]
-live = true
-interval = "1s"
-confirm = 1
-recover = 1
-timeout_ms = 5000
-[[remedy]]
-cmd = "sh"
-args = ["-c", "echo ran >> OUT; touch DONE"]
-[autonomy]
-level = "LEVEL"
-"""
-SITE = "/v1/goals/kzt-owner/site"
-
 
 def _file(base: Path, level: str) -> dict[str, Any]:
-    text = GOAL.replace("DONE", str(base / "out" / "done")).replace("OUT", str(base / "out" / "ran"))
-    file = write_goal(base / "g", text.replace("LEVEL", level))
+    text = WAITS.replace("DONE", str(base / "out" / "done")).replace("OUT", str(base / "out" / "ran"))
+    file = write_goal(base / "g", text.replace('level = "approve"', f'level = "{level}"'))
     return {"goal_file": file.read_text(), "source_path": str(file), "path": os.environ["PATH"]}
 
 

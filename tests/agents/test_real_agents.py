@@ -1,6 +1,6 @@
 """Real agents, installed at pinned versions, through `kazictl apply` to a real fix in a real git repository.
 
-The model is scripted and on loopback (`fake_model.py`); nothing else is. Which agents are driven is what
+The model is scripted and on loopback (`fake_model/`); nothing else is. Which agents are driven is what
 `make test-agents` names; an agent that could not be installed is skipped with the reason.
 """
 

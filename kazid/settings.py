@@ -19,7 +19,7 @@ from kazid.core.change_window import WindowRule
 from kazid.core.duration import duration_s
 from kazid.core.errors import StartRefused
 from kazid.core.level import Level
-from kazid.core.notice import ALERTING, APPROVAL, CANARY, INCIDENT, SETTLED
+from kazid.core.notice import ALERTING, APPROVAL, CANARY, INCIDENT, LOWERED, SETTLED
 from kazid.core.owner_budget import OwnerBudget
 from kazid.core.policy import Policy
 from kazid.core.roles import Given, Grant, Role
@@ -239,7 +239,7 @@ class WindowSettings(_Table):
 _REFERENCE = r"(env:[A-Za-z_][A-Za-z0-9_]*|file:/[^\x00]+|credential:[A-Za-z0-9][A-Za-z0-9_.-]*)"
 Reference = Annotated[str, Field(pattern=f"^(|{_REFERENCE})$")]
 """Where a secret is; never the secret."""
-TOLD_STATUSES = {s.value for s in ALERTING | SETTLED} | {INCIDENT, APPROVAL, CANARY}
+TOLD_STATUSES = {s.value for s in ALERTING | SETTLED} | {INCIDENT, APPROVAL, CANARY, LOWERED}
 TOLD_CAUSES = {c.value for c in Cause} | {"common_cause", "canary"}
 
 

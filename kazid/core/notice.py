@@ -13,6 +13,8 @@ from kazid.core.approval_event import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    AutonomyLowered,
+    AutonomyRestored,
     ChangeHeld,
 )
 from kazid.core.event import (
@@ -47,6 +49,10 @@ CANARY = "canary"
 """Likewise, for a secret worth nothing that was kept where no secret may be: the redaction let it by."""
 APPROVAL = "approval"
 """Likewise, for an act that waits for a person's yes."""
+LOWERED = "lowered"
+"""Likewise, for a goal whose agent did harm. It stands whatever becomes of the goal, until a person restores it."""
+RESTORED = "restored"
+OF_A_LOWERING = frozenset({LOWERED, RESTORED})
 
 
 class NoticeKind(enum.Enum):
@@ -70,7 +76,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     by: str = ""
     plan: str = ""
-    """Of a request for approval: another plan is another request, and is told as one."""
+    """Of a request for approval and of what became of it: another plan is another request, and is told as one."""
 
 
 class Noticed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -105,11 +111,17 @@ def noticed(event: Event) -> Notice | None:
             what = _short(f"{plan.gate.value}: {plan.title}", chars_max=REASON_CHARS_MAX - len(how))
             return Notice(kind=NoticeKind.PROBLEM, status=APPROVAL, reason=what + how, plan=event.plan_sha256)
         case ApprovalGranted(is_enough=True):
-            return Notice(kind=NoticeKind.TAKEN, status=RESUMED, by=event.by)
-        case ApprovalRejected(gate=Gate.CHANGE):
-            return Notice(kind=NoticeKind.TAKEN, by=event.by, reason=_short(event.reason))
-        case ApprovalVoided(gate=Gate.CHANGE):
-            return Notice(kind=NoticeKind.TAKEN, by="its owner", reason=_short(event.reason))
+            return Notice(kind=NoticeKind.TAKEN, status=RESUMED, by=event.by, plan=event.plan_sha256)
+        case ApprovalRejected(gate=Gate.CHANGE) | ApprovalVoided(gate=Gate.CHANGE):
+            by = event.by if isinstance(event, ApprovalRejected) else "its owner"
+            return Notice(kind=NoticeKind.TAKEN, by=by, reason=_short(event.reason), plan=event.plan_sha256)
+        case AutonomyLowered(harness=harness, model=model):
+            who = harness if model is None else f"{harness} {model}"
+            how = "; kazictl restore REF --reason TEXT"
+            what = _short(f"{who}: {event.reason}", chars_max=REASON_CHARS_MAX - len(how))
+            return Notice(kind=NoticeKind.PROBLEM, status=LOWERED, reason=what + how)
+        case AutonomyRestored():
+            return Notice(kind=NoticeKind.ENDED, status=RESTORED, by=event.by, reason=_short(event.reason))
         case IncidentOpened():
             reason = f"{len(event.red)} of {event.active} goals turned red together; one of them tries a repair first"
             return Notice(kind=NoticeKind.PROBLEM, status=INCIDENT, cause="common_cause", reason=reason)

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 import msgspec
 
 from kazid.core.json import Json
-from kazid.core.notice import APPROVAL, INCIDENT
-from kazid.core.receiver import Line, Message
+from kazid.core.notice import APPROVAL, INCIDENT, LOWERED
+from kazid.core.receiver import Line, Message, incarnation
 
 LINES_SHOWN_MAX = 20
 """In words; a webhook gets them all."""
@@ -117,7 +117,10 @@ def _headline(line: Line) -> str:
         case what:
             still = "still " if what == "reminder" else ""
             nobody = "nobody has it: " if what == "escalated" else ""
-            stands = "waits for approval" if line.status == APPROVAL else f"is {still}{line.status}{because}"
+            stands = {
+                APPROVAL: "waits for approval",
+                LOWERED: f"{still}acts below its level for what its agent did",
+            }.get(line.status, f"is {still}{line.status}{because}")
             return f"{nobody}{about} {stands}"
 
 
@@ -137,9 +140,9 @@ def _word(line: Line) -> str:
 
 def _line(line: Line) -> dict[str, Json]:
     fields: dict[str, Json] = msgspec.to_builtins(line)
-    incarnation = fields.pop("uid")
+    del fields["uid"]
     del fields["since_wall_s"]
-    return {**fields, "since": _rfc3339(line.since_wall_s), "incarnation": incarnation}
+    return {**fields, "since": _rfc3339(line.since_wall_s), "incarnation": incarnation(line.uid)}
 
 
 def _span(seconds: float) -> str:

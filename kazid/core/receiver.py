@@ -12,17 +12,19 @@ import msgspec
 from msgspec.structs import replace
 
 from kazid.core.jitter import fraction
-from kazid.core.notice import APPROVAL, INCIDENT, RESUMED, Noticed, NoticeKind
+from kazid.core.notice import APPROVAL, INCIDENT, LOWERED, OF_A_LOWERING, RESUMED, Noticed, NoticeKind
 
 HOUR_S = 3600.0
 LINES_MAX = 500
 """Of one message, and waiting: what comes on top is counted."""
 ALERTS_MAX = 5_000
-"""Open at once; a goal has one at the most. Beyond it they are told once and not reminded of."""
+"""Open at once; a goal has one at the most, and one of its lowering. Beyond it they are told once, and that is all."""
 RETRY_S, RETRY_S_MAX = 5.0, 600.0
 """First wait after a failure, doubled up to the longest: six hours of 500s are some forty requests."""
 RETRY_AFTER_S_MAX = HOUR_S
 """What a receiver may ask for."""
+OF_ITS_LOWERING = "/lowered"
+"""After a goal's uid: what is told of that has an end of its own, which is not that the goal holds."""
 GIVE_UP_S = 3 * 86_400.0
 """A message that nobody took for so long is dropped, and the next one says so."""
 
@@ -124,7 +126,7 @@ class ReceiverState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     cursor: int = 0
     """The newest notice it has taken."""
     alerts: Mapping[str, Alert] = {}
-    """By goal uid."""
+    """By goal uid; what its lowering is, by that and `OF_ITS_LOWERING`."""
     pending: Sequence[Line] = ()
     pending_since_wall_s: float = 0.0
     more: int = 0
@@ -142,6 +144,31 @@ def taken(receiver: Receiver, state: ReceiverState, noticed: Noticed, facts: Fac
     if noticed.offset <= state.cursor:
         return state
     state = replace(state, cursor=noticed.offset)
+    notice = noticed.notice
+    of_lowering = replace(noticed, uid=noticed.uid + OF_ITS_LOWERING)
+    if notice.status in OF_A_LOWERING:
+        return _applied(receiver, state, of_lowering, facts)
+    after = _applied(receiver, state, noticed, facts)
+    is_of_both = notice.kind is NoticeKind.ENDED or (notice.kind is NoticeKind.TAKEN and not notice.plan)
+    if not is_of_both or of_lowering.uid not in state.alerts:
+        return after
+    both = _applied(receiver, after, of_lowering, facts)
+    return both if after.pending == state.pending else _said_once(after, both, of_lowering.uid)
+
+
+def incarnation(uid: str) -> str:
+    """Whose alert it is."""
+    return uid.removesuffix(OF_ITS_LOWERING)
+
+
+def _said_once(after: ReceiverState, both: ReceiverState, uid: str) -> ReceiverState:
+    """The state of both alerts; what was told of the first says it of the second."""
+    pending = tuple(line for line in after.pending if line.uid != uid or line in both.pending)
+    return replace(both, pending=pending, more=after.more)
+
+
+def _applied(receiver: Receiver, state: ReceiverState, noticed: Noticed, facts: Facts) -> ReceiverState:
+    """The state after one notice of one alert."""
     alert = state.alerts.get(noticed.uid)
     match noticed.notice.kind:
         case NoticeKind.PROBLEM:
@@ -162,6 +189,7 @@ def taken(receiver: Receiver, state: ReceiverState, noticed: Noticed, facts: Fac
                 offset=noticed.offset,
                 status=noticed.notice.status,
                 by=noticed.notice.by,
+                reason=noticed.notice.reason or alert.reason,
                 duration_s=max(0.0, noticed.at_wall_s - alert.since_wall_s),
                 cost_usd=facts.cost_usd,
                 tokens=facts.tokens,
@@ -199,6 +227,7 @@ def _opened(receiver: Receiver, state: ReceiverState, noticed: Noticed) -> Recei
         known is not None
         and (known.status, known.cause, known.plan) == (notice.status, notice.cause, notice.plan)
         and not known.is_resumed
+        and notice.status != LOWERED  # each of them is another harm
     ):
         # a standing goal that is stuck tries once an hour, and is stuck again
         same = replace(known, reason=notice.reason, offset=noticed.offset)

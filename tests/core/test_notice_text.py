@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from kazid.core.notice_text import LINES_SHOWN_MAX, SUBJECT_CHARS_MAX, cloud_event, subject, text
-from kazid.core.receiver import Line, Message
+from kazid.core.receiver import OF_ITS_LOWERING, Line, Message
 
 T0 = 1_700_000_000.0
 
@@ -29,6 +29,17 @@ def a_message(*lines: Line, **fields: object) -> Message:
         pytest.param(a_line("taken", by="eve"), "ada/web: somebody has it by eve", id="acknowledged"),
         pytest.param(a_line("news", status="converged"), "ada/web is converged", id="news"),
         pytest.param(a_line(status="approval"), "ada/web waits for approval", id="approval"),
+        pytest.param(
+            a_line(status="lowered"), "ada/web acts below its level for what its agent did", id="lowered"
+        ),
+        pytest.param(
+            a_line("reminder", status="lowered"),
+            "ada/web still acts below its level for what its agent did",
+            id="still-lowered",
+        ),
+        pytest.param(
+            a_line("ended", status="restored", by="pia"), "ada/web was restored by pia", id="restored"
+        ),
         pytest.param(
             a_line("resolved", ref="incident", status="incident"), "incident is over", id="incident-over"
         ),
@@ -78,6 +89,12 @@ def test_a_cloud_event_is_the_same_bytes_at_every_try_and_has_what_the_standard_
     }
     assert event["data"]["lines"][0]["ref"] == "ada/web"
     assert event["data"]["audit_head"] == "9:ff"
+
+
+def test_whose_lowering_it_is_is_told_by_the_goals_own_uid() -> None:
+    line = a_line(uid=f"u{OF_ITS_LOWERING}", status="lowered")
+    event = msgspec.json.decode(cloud_event(a_message(line), receiver="ops", source="/kazid/host"))
+    assert event["data"]["lines"][0]["incarnation"] == "u"
 
 
 @pytest.mark.parametrize(

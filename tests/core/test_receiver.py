@@ -1,12 +1,13 @@
 """Whom a notice reaches and when: pure transitions played over virtual wall time."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
-from kazid.core.approval_event import ApprovalRequested
+from kazid.core.approval_event import ApprovalGranted, ApprovalRequested, AutonomyLowered, AutonomyRestored
 from kazid.core.event import (
     BY_EXPIRY,
     ActDeferred,
@@ -19,7 +20,17 @@ from kazid.core.event import (
     StatusChanged,
 )
 from kazid.core.ids import Epoch
-from kazid.core.notice import ALERTING, APPROVAL, REASON_CHARS_MAX, Notice, Noticed, NoticeKind, noticed
+from kazid.core.level import Gate
+from kazid.core.notice import (
+    ALERTING,
+    APPROVAL,
+    LOWERED,
+    REASON_CHARS_MAX,
+    Notice,
+    Noticed,
+    NoticeKind,
+    noticed,
+)
 from kazid.core.receiver import (
     ALERTS_MAX,
     GIVE_UP_S,
@@ -123,6 +134,11 @@ def a_receiver(**fields: object) -> Receiver:
         pytest.param(
             IncidentOpened(red=["a", "b"], acting=[], active=9), NoticeKind.PROBLEM, "incident", id="common-cause"
         ),
+        pytest.param(
+            AutonomyLowered(harness="claude", model=None, attempt=1, reason="r"), NoticeKind.PROBLEM, "lowered",
+            id="lowered",
+        ),
+        pytest.param(AutonomyRestored(by="pia", by_uid=1, reason="r"), NoticeKind.ENDED, "restored", id="restored"),
     ],
 )  # fmt: skip
 def test_what_of_an_event_people_may_want_to_know(event: Event, kind: NoticeKind | None, status: str) -> None:
@@ -272,6 +288,102 @@ def test_however_long_a_title_is_the_plan_can_be_read_in_the_notice() -> None:
     assert notice is not None
     assert notice.reason.endswith(f"--plan {plan.sha256}")
     assert len(notice.reason) <= REASON_CHARS_MAX
+
+
+def _lowered(play: Play, reason: str = "attempt 1 turned 1 green red") -> None:
+    play.happens(NoticeKind.PROBLEM, status=LOWERED, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("happens", "what", "is_open"),
+    [
+        pytest.param({"kind": NoticeKind.SETTLED, "status": "holding"}, [], True, id="the-goal-holds"),
+        pytest.param(
+            {"kind": NoticeKind.PROBLEM, "status": "stuck"},
+            [("problem", "stuck")],
+            True,
+            id="the-goal-is-stuck",
+        ),
+        pytest.param(
+            {"kind": NoticeKind.TAKEN, "status": "resumed", "plan": "p1"},
+            [],
+            True,
+            id="somebody-approved-an-act",
+        ),
+        pytest.param({"kind": NoticeKind.TAKEN}, [("taken", LOWERED)], False, id="acknowledged"),
+        pytest.param(
+            {"kind": NoticeKind.ENDED, "status": "restored"}, [("ended", "restored")], False, id="restored"
+        ),
+        pytest.param(
+            {"kind": NoticeKind.ENDED, "status": "deleted"}, [("ended", "deleted")], False, id="deleted"
+        ),
+    ],
+)
+def test_a_lowering_is_reminded_of_whatever_becomes_of_the_goal_until_somebody_has_it(
+    happens: dict[str, Any], what: list[tuple[str, str]], is_open: bool
+) -> None:
+    play = Play(a_receiver(remind_s=4 * HOUR_S))
+    _lowered(play)
+    play.passes(60)
+    play.happens(**{"by": "pia", **happens})
+    play.passes(60)
+    told = [(line.what, line.status) for m in play.messages for line in m.lines]
+    assert told == [("problem", LOWERED), *what]
+    play.passes(5 * HOUR_S)
+    reminded = {line.status for m in play.messages for line in m.lines if line.what == "reminder"}
+    assert (LOWERED in reminded) is is_open
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(NoticeKind.TAKEN, id="taken"), pytest.param(NoticeKind.ENDED, id="deleted")]
+)
+def test_who_has_a_goal_that_is_lowered_and_stuck_has_both_and_it_is_said_once(kind: NoticeKind) -> None:
+    play = Play(a_receiver(remind_s=4 * HOUR_S))
+    _lowered(play)
+    play.stuck()
+    play.passes(60)
+    play.happens(kind, by="pia", status="deleted" if kind is NoticeKind.ENDED else "")
+    play.passes(10 * HOUR_S)
+    assert [len(lines) for lines in play.told()] == [2, 1]
+    assert all(alert.taken_by for alert in play.state.alerts.values())
+
+
+def test_each_harm_is_told_however_soon_after_the_one_before() -> None:
+    play = Play(a_receiver(remind_s=None))
+    _lowered(play)
+    play.passes(60)
+    _lowered(play, "attempt 2 ended as tampered")
+    play.passes(60)
+    assert [line.reason for m in play.messages for line in m.lines] == [
+        "attempt 1 turned 1 green red",
+        "attempt 2 ended as tampered",
+    ]
+
+
+def test_who_is_told_of_lowerings_only_hears_no_other_end_of_the_goal() -> None:
+    play = Play(a_receiver(statuses=[LOWERED], remind_s=None))
+    _lowered(play)
+    play.stuck()
+    play.holds()
+    play.happens(NoticeKind.ENDED, status="restored", by="pia", reason="looked at it")
+    play.passes(60)
+    assert [(line.what, line.reason) for m in play.messages for line in m.lines] == [
+        ("problem", "attempt 1 turned 1 green red"),
+        ("ended", "looked at it"),
+    ]
+
+
+def test_however_long_the_harm_is_told_how_it_is_restored_can_be_read() -> None:
+    notice = noticed(AutonomyLowered(harness="claude", model="opus", attempt=1, reason="x" * 2000))
+    assert notice is not None
+    assert notice.reason.startswith("claude opus: xxx")
+    assert notice.reason.endswith("; kazictl restore REF --reason TEXT")
+    assert len(notice.reason) <= REASON_CHARS_MAX
+
+
+def test_a_yes_to_an_act_is_about_that_act() -> None:
+    yes = ApprovalGranted(gate=Gate.EXECUTION, plan_sha256="p1", by="pia", by_uid=1, is_enough=True)
+    assert noticed(yes) == Notice(kind=NoticeKind.TAKEN, status="resumed", by="pia", plan="p1")
 
 
 def test_another_end_voids_the_acknowledgement() -> None:

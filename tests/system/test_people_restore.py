@@ -48,6 +48,14 @@ cd OUT
 if [ -e ran ]; then rm -f harmed; else touch mended harmed; fi
 echo ran >> ran
 """
+TOLD = """
+[[notify]]
+name = "ops"
+kind = "command"
+command = ["/bin/sh", "-c", "cat >> TOLD; echo >> TOLD"]
+statuses = ["lowered"]
+group = "1ms"
+"""
 AN_OWNER_WHO_APPROVES = """
 [[role]]
 role = "approver"
@@ -79,6 +87,9 @@ def _is_lowered(town: Town) -> bool:
 def test_who_is_not_its_owner_and_approves_restores_a_goal_whose_agent_did_harm(
     town: Town, base: Path
 ) -> None:
+    town.kill9()
+    town.settings += TOLD.replace("TOLD", str(base / "out" / "told"))
+    town.start()
     status, said = _apply(town, base)
     assert status == 201, said
     eventually(lambda: _read(town)["status"] == "holding", within_s=60, what="both are seen green")
@@ -100,6 +111,10 @@ def test_who_is_not_its_owner_and_approves_restores_a_goal_whose_agent_did_harm(
     assert (by_root.returncode, by_root.stdout) == (1, "")
     assert "it takes the role approver for goals of kzt-owner" in by_root.stderr
 
+    told = base / "out" / "told"
+    eventually(
+        lambda: told.exists() and told.read_text(), within_s=60, what="whoever has to restore it is told"
+    )
     town.kill9()
     town.settings += AN_OWNER_WHO_APPROVES
     town.start()
@@ -116,5 +131,11 @@ def test_who_is_not_its_owner_and_approves_restores_a_goal_whose_agent_did_harm(
     assert town.ask("kzt-owner", "POST", f"{SITE}/resume", {"reason": "it may act again"})[0] == 200
     eventually(lambda: _read(town)["status"] == "holding", within_s=60, what="the agent mends it in force")
     records = json.loads(town.kazictl("audit", "show", "kzt-owner/site", "--json").stdout)["records"]
-    told = [(r["type"], r["event"].get("by")) for r in records if r["type"].startswith("autonomy.")]
-    assert told == [("autonomy.lowered", None), ("autonomy.restored", "kzt-approver")]
+    written = [(r["type"], r["event"].get("by")) for r in records if r["type"].startswith("autonomy.")]
+    assert written == [("autonomy.lowered", None), ("autonomy.restored", "kzt-approver")]
+    eventually(lambda: "was restored" in told.read_text(), within_s=60, what="and when it is over")
+    subjects = {json.loads(line)["data"]["subject"] for line in told.read_text().splitlines() if line}
+    assert subjects == {
+        "kazid: kzt-owner/site acts below its level for what its agent did",
+        "kazid: kzt-owner/site was restored by kzt-approver",
+    }

@@ -14,7 +14,7 @@ async def acknowledge(call: Call) -> Response:
     """No reminder and no escalation until it holds again."""
     request = await call.body(AckRequest)
     view = call.service.view(call.owner, call.goal_id)
-    if view.status not in ACKNOWLEDGEABLE:
+    if view.status not in ACKNOWLEDGEABLE and not view.progress.lowered:
         raise Refusal(
             status=409,
             type="conflict",

@@ -412,9 +412,8 @@ class _Daemon:
                 others=notifications.findings,
             ),
             sandbox=parts.sandbox,
-            try_out=lambda goal, predicates: try_out(
-                goal, predicates, uid=_new_uid(), observer=parts.world.observer
-            ),
+            programs=SystemPrograms(),
+            try_out=lambda goal, asked: try_out(goal, asked, uid=_new_uid(), observer=parts.world.observer),
         )
 
     async def _until_stopped(self, parts: "_Parts") -> None:

@@ -19,6 +19,7 @@ from kazid.ports.catalog import Catalog
 from kazid.ports.doctor import Doctor
 from kazid.ports.harness import ListedHarness
 from kazid.ports.history import History
+from kazid.ports.programs import Programs
 from kazid.ports.sandbox import Sandbox
 from kazid.ports.trial import Trials
 from kazid.runtime.approving import Approving
@@ -79,6 +80,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """Looks at the machine; None: nothing is found."""
     sandbox: Sandbox | None = None
     """What agents can be confined by here; None: nobody asks before one starts."""
+    programs: Programs | None = None
+    """Where agents are looked for; None: nobody says that one is missing."""
     trials: Trials | None = None
     """Where lint tries checks; None: it never runs any."""
     loads: anyio.CapacityLimiter = msgspec.field(default_factory=lambda: anyio.CapacityLimiter(LOADS_AT_ONCE))

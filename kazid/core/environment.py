@@ -47,7 +47,7 @@ def build_environment(
         **taken,
         **named,
         "TERM": "dumb",
-        "PATH": path or _daemon_path(base),
+        "PATH": path or daemon_path(base),
         **extra,
         marker[0]: marker[1],
     }
@@ -62,7 +62,7 @@ def is_daemons_own(name: str) -> bool:
     return name in _NEVER_NAMES or name.startswith(_NEVER_PREFIXES)
 
 
-def _daemon_path(base: Mapping[str, str]) -> str:
+def daemon_path(base: Mapping[str, str]) -> str:
     """The daemon's PATH without its virtualenv: `python` in a check means the machine's, not kazid's."""
     virtualenv = base.get("VIRTUAL_ENV", "").rstrip("/")
     entries = base.get("PATH", "").split(":")

@@ -22,7 +22,7 @@ from kazid.core import (
 )
 from kazid.core.decision import Conclude, Guard
 from kazid.core.delivery import LANDED, ROLLBACK
-from kazid.core.goal import Assignment, Goal, Mode, Predicate, Remedy
+from kazid.core.goal import Assignment, Goal, HarnessChoice, Mode, Predicate, Remedy
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
 from kazid.core.level import Risk
@@ -95,6 +95,13 @@ def agent_may(goal: Goal, predicate: Predicate) -> bool:
         return True
     is_accepted = goal.mode is Mode.CREATE and predicate.acceptance
     return predicate.id in goal.harness.predicates or is_accepted or landing.may_mend_live(goal, predicate)
+
+
+def agents_of(goal: Goal) -> list[HarnessChoice]:
+    """Every agent that this goal may send, each once, as it would be started; models left aside."""
+    mine = [p.id for p in goal.predicates if agent_may(goal, p)]
+    sent = {a.harness: a for a in (routing.assigned(goal, p) for p in mine)}
+    return [routing.choice_of(goal, assignment) for assignment in sent.values()]
 
 
 def _has_remedy(goal: Goal, reading: Reading) -> bool:

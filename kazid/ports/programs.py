@@ -1,7 +1,8 @@
 """What is installed behind a command's name, told from files: nothing is run, so looking has no effect.
 
-Contract: `installed` resolves as an attempt would, in `cwd` and then on `path`; a version is told only where the
-package that the program belongs to says it; what cannot be told is None, and nothing raises.
+Contract: `installed` resolves as an attempt would, in `cwd` and then on `path`, or the daemon's own where that is
+empty; a version is told only where the package that the program belongs to says it; what cannot be told is None, and
+nothing raises.
 """
 
 from typing import Protocol

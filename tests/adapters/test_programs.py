@@ -57,3 +57,9 @@ async def test_what_no_package_says_is_not_told(tmp_path, manifest):
 
 async def test_what_is_not_there_is_nothing(tmp_path):
     assert await installed("agent", tmp_path, tmp_path / "nowhere") == Installed()
+
+
+async def test_without_a_path_it_is_looked_for_on_the_daemons_own(tmp_path, monkeypatch):
+    found = program(tmp_path / "bin" / "agent")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert (await installed("agent", tmp_path)).path == str(found)

@@ -19,7 +19,7 @@ BEFORE = """\
 # Agents
 
 A goal-file names its agent with `[harness] id`. `kazictl harness list` says which of them are on your PATH, in which version, and what a
-dispatch would find of a login; `kazictl harness check ID` starts one about eight times, in folders of its own and against a model on loopback that
+dispatch would find of a login, and `apply` warns of one that is not; `kazictl harness check ID` starts one about eight times, in folders of its own and against a model on loopback that
 refuses, fails or is silent, and says what it did: without a terminal, a prompt, a login; when it is killed. Made from the profiles in `kazid/harnesses/` by
 `python -m tests.harnesses.document`; to add one: [add-a-harness.md](add-a-harness.md).
 

@@ -131,6 +131,7 @@ def test_a_missing_agent_binary_is_said_and_not_tried_twice(one: RealDaemon):
     assert "no-such-agent-anywhere" in document["reason"]
     assert len([e for e in one.events("binary") if e["type"] == "act.intended"]) == 1
     assert (document["dispatches"], document["iterations"]) == (0, 0), "nothing ran"
+    assert any("[agent-absent]" in notice for notice in document["notices"]), "said before it was needed"
 
 
 def test_what_an_agent_leaves_running_is_gone_when_its_dispatch_is_over(one: RealDaemon):

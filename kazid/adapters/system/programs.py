@@ -4,12 +4,14 @@ The program itself is never asked: one of that name may do anything when it is r
 """
 
 import os
+from functools import partial
 from pathlib import Path
 
 import anyio.to_thread
 import msgspec
 
 from kazid.adapters.system.resolve import Refusal, resolve
+from kazid.core.environment import daemon_path
 from kazid.ports.programs import Installed
 
 MANIFEST_BYTES_MAX = 1024 * 1024
@@ -31,7 +33,8 @@ class SystemPrograms:
 
     async def installed(self, program: str, *, cwd: str, path: str) -> Installed:
         """See ports/programs.py."""
-        return await anyio.to_thread.run_sync(_installed, program, cwd, path)
+        look = partial(_installed, program, cwd, path or daemon_path(os.environ))
+        return await anyio.to_thread.run_sync(look, abandon_on_cancel=True)
 
 
 def _installed(program: str, cwd: str, path: str) -> Installed:

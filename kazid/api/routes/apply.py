@@ -2,6 +2,7 @@
 
 from starlette.responses import Response
 
+from kazid.api.absent_agents import absent_agents
 from kazid.api.admitting import admit, circumstances
 from kazid.api.endpoint import Call, Endpoint, Reply, json_response
 from kazid.api.problem import Refusal
@@ -65,10 +66,11 @@ async def _submit(call: Call, loaded: Loaded) -> Response:
         goal, caller=call.caller, idempotency_key=key, circumstances=circumstances(call)
     )
     is_held = applied.outcome == Change.HELD.value
+    absent = await absent_agents(call, goal if is_held else applied.view.goal, submitted=goal)
     document = goal_document(
         applied.view,
         applied=applied.outcome,
-        notices=notices_of(loaded),
+        notices=[*notices_of(loaded), *absent],
         problem=HELD if is_held else None,
         exit_code=exit_codes.WAITING if is_held else None,
     )

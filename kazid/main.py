@@ -361,7 +361,7 @@ class _Daemon:
         context = self._api_context(journal, parts, notifications)
 
         async def api(*, task_status: TaskStatus[None]) -> None:
-            await serve(build_app(context), [self._socket], task_status=task_status)
+            await serve(build_app(context), [self._socket], place=self._own_socket, task_status=task_status)
 
         async def hooks(*, task_status: TaskStatus[None]) -> None:
             assert self._hook_socket is not None

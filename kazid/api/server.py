@@ -9,6 +9,7 @@ import contextlib
 import logging
 import socket
 from collections.abc import Generator, Sequence
+from typing import Protocol
 
 import anyio
 import structlog
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from typing_extensions import override
 
 from kazid.api.connection import Connection
+from kazid.core.errors import StartRefused
 from kazid.wire.names import HOOKS_PATH
 
 log = structlog.get_logger(__name__)
@@ -28,12 +30,25 @@ POLL_S = 0.01
 KEEP_ALIVE_S = 15
 HEAD_BYTES_MAX = 64 * 1024
 BACKLOG = 1024
+REACHED_CHECK_S = 2.0
+"""How often it is looked whether clients still find the socket: one lstat."""
+
+
+class Place(Protocol):
+    """Where clients look for the socket."""
+
+    path: str
+
+    def listen_again(self) -> socket.socket | None:
+        """A new listening socket where the name no longer leads to the last one, else None. Raises StartRefused."""
+        ...
 
 
 async def serve(
     app: ASGIApp,
     sockets: Sequence[socket.socket],
     *,
+    place: Place | None = None,
     task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; then no socket is open, no stream runs and no connection is left."""
@@ -49,10 +64,30 @@ async def serve(
         try:
             await server.is_listening.wait()
             task_status.started()
+            if place is not None:
+                await _stay_reachable(server, place)
             await anyio.sleep_forever()
         finally:
             server.should_exit = True
             server.exiting.set()
+
+
+async def _stay_reachable(server: "_Server", place: Place) -> None:
+    """Listen anew whenever the socket's name is gone; who is connected already stays so."""
+    refused = ""
+    while True:
+        await anyio.sleep(REACHED_CHECK_S)
+        try:
+            listener = place.listen_again()
+        except StartRefused as error:
+            if str(error) != refused:
+                refused = str(error)
+                log.warning("api.unreachable", reason=refused)
+            continue
+        refused = ""
+        if listener is not None:
+            await server.listen_on(listener)
+            log.warning("api.bound_anew", socket=place.path)
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
@@ -93,6 +128,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.is_listening.set()
+
+    async def listen_on(self, listener: socket.socket) -> None:
+        """Listen there instead of where nobody comes any more."""
+        for server in self.servers:
+            server.close()
+        await super().startup([listener])
 
     @override
     async def main_loop(self) -> None:

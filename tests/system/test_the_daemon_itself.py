@@ -108,6 +108,18 @@ def test_a_clean_stop_leaves_no_socket_and_a_killed_daemons_socket_is_replaced(d
     assert not daemon.socket.exists()
 
 
+def test_a_socket_that_was_taken_away_comes_back_while_those_connected_stay(daemon: RealDaemon):
+    with socket.socket(socket.AF_UNIX) as connected:
+        connected.settimeout(60)
+        connected.connect(str(daemon.socket))
+        daemon.socket.unlink()
+        eventually(daemon.socket.exists, within_s=60, what="the socket is back")
+        assert daemon.kazictl("info", "--no-start").returncode == 0
+        connected.sendall(b"GET /v1/info HTTP/1.1\r\nHost: kazid\r\n\r\n")
+        assert b"200 OK" in connected.recv(4096)
+    assert "api.bound_anew" in daemon.log_tail()
+
+
 def test_sighup_reads_settings_again_and_a_bad_file_changes_nothing(base: Path):
     daemon = RealDaemon(base)
     config = base / "xdg-config" / "kazi" / "kazid.toml"

@@ -55,7 +55,7 @@ class StateLock:
 
 
 class ApiSocket:
-    """A Unix socket bound by us: 0600 from its first moment, unlinked when we go."""
+    """A Unix socket bound by us: 0600 from its first moment, bound anew where its name is gone, unlinked when we go."""
 
     def __init__(self, path: str) -> None:
         if len(os.fsencode(path)) > SOCKET_PATH_BYTES_MAX:
@@ -73,6 +73,32 @@ class ApiSocket:
             self.socket = self._bind()
         except OSError as error:
             raise StartRefused(f"cannot listen on {path}: {error.strerror}") from error
+        self._bound = _identity(path)
+
+    def listen_again(self) -> socket.socket | None:
+        """A new listening socket where the name no longer leads to the last one, else None.
+
+        A user's runtime folder is removed with all that is in it when their last session ends, and comes back empty.
+        Raises: StartRefused (the name is somebody else's now, or cannot be made: ask again later).
+        """
+        if self._is_ours():
+            return None
+        lock = socket_lock(self.path)
+        try:
+            Path(self.path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _identity(lock) != _identity(self._lock_fd):
+                lock_fd = _lock(Path(lock), busy=f"another kazid listens on {self.path}")
+                _write_pid(lock_fd)
+                os.close(self._lock_fd)
+                self._lock_fd = lock_fd
+            self.socket = self._bind()
+        except OSError as error:
+            raise StartRefused(f"cannot listen on {self.path}: {error.strerror}") from error
+        self._bound = _identity(self.path)
+        return self.socket
+
+    def _is_ours(self) -> bool:
+        return self._bound is not None and _identity(self.path) == self._bound
 
     def _bind(self) -> socket.socket:
         if _somebody_listens(self.path):
@@ -94,9 +120,19 @@ class ApiSocket:
     def close(self) -> None:
         """Stop listening and leave nothing behind."""
         self.socket.close()
-        with contextlib.suppress(OSError):
-            Path(self.path).unlink()
+        if self._is_ours():
+            with contextlib.suppress(OSError):
+                Path(self.path).unlink()
         os.close(self._lock_fd)
+
+
+def _identity(place: str | int) -> tuple[int, int] | None:
+    """Device and inode of what has that name, a link itself, or is open there; None where nothing is."""
+    try:
+        info = os.fstat(place) if isinstance(place, int) else os.lstat(place)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _lock(path: Path, *, busy: str) -> int:
@@ -121,9 +157,11 @@ def _write_pid(fd: int) -> None:
 
 def _somebody_listens(path: str) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
+        probe.setblocking(False)
         try:
             probe.connect(path)
+        except BlockingIOError:
+            return True  # its backlog is full: somebody who is busy, or stopped
         except OSError:
             return False
         return True

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from kazid.adapters.system.briefer import SystemBriefer
 from kazid.core.verdict import failed
-from tests.builders import Played, a_goal, a_harness, a_predicate
+from tests.builders import a_goal, a_harness, a_predicate
+from tests.played import Played
 
 pytestmark = pytest.mark.anyio
 

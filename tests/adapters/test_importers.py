@@ -9,7 +9,8 @@ from kazid.adapters.system.briefer import SystemBriefer
 from kazid.adapters.system.importers import importers_of, read
 from kazid.core.imports import Imported, Question, question_of
 from kazid.core.verdict import failed
-from tests.builders import Played, a_goal, a_harness, a_predicate
+from tests.builders import a_goal, a_harness, a_predicate
+from tests.played import Played
 
 pytestmark = pytest.mark.anyio
 

@@ -28,7 +28,7 @@ from kazid.core.progress import Desired
 from kazid.core.rungs import agent_may, remedy_of
 from kazid.core.status import FINISHED, LEFT_BY_GREEN, STOPPED_ACTING, GoalStatus
 from kazid.core.verdict import Status, unknown
-from tests.builders import Played
+from tests.played import Played
 
 GREEN_ENDS = {GoalStatus.CONVERGED, GoalStatus.HOLDING, GoalStatus.VACUOUS}
 

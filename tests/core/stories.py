@@ -1,17 +1,13 @@
 """Where stories of decisions begin: a goal that is red, one that waits, one that is stuck.
 
-Each is played by `tests.builders.Played`, and `decide` alone has chosen every step of it.
+Each is played by `tests.played.Played`, and `decide` alone has chosen every step of it.
 """
 
 from kazid.core.decision import Hold, Look
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
-from tests.builders import (
-    FAIL,
-    Played,
-    a_service,
-    a_task,
-)
+from tests.builders import FAIL, a_service, a_task
+from tests.played import Played
 
 
 def a_red_service(**others: object) -> Played:

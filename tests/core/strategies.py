@@ -15,13 +15,13 @@ from tests.builders import (
     FAIL,
     PASS,
     UNKNOWN,
-    Played,
     a_goal,
     a_harness,
     a_predicate,
     a_remedy,
     predicate_observed,
 )
+from tests.played import Played
 
 NAMES = ("a", "b", "c")
 Step = Callable[[Played], object]

@@ -8,8 +8,9 @@ from kazid.core.level import ApprovalRule, Gate
 from kazid.core.replay import replay
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed
-from tests.builders import FAIL, PASS, Played, a_remedy
+from tests.builders import FAIL, PASS, a_remedy
 from tests.core.test_approval import a_waiting_service, an_agents_task, looked_again
+from tests.played import Played
 
 RUNS = {"attempts": 3}
 

@@ -29,7 +29,8 @@ from kazid.core.roles import Given, Grant, Role
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
 from kazid.core.worktree import Worktree
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, a_remedy
+from tests.played import Played
 
 APPROVED = Autonomy(level=Level.APPROVE)
 APPROVER = (Grant(role=Role.APPROVER),)

@@ -9,7 +9,8 @@ from kazid.core.delivery import DEPLOY, LAND
 from kazid.core.goal import Goal
 from kazid.core.level import Autonomy, Level, Risk, is_beyond, lowest
 from kazid.core.status import Cause, GoalStatus
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, a_remedy
+from tests.played import Played
 
 OBSERVED = Autonomy(level=Level.OBSERVE)
 FREE = Autonomy()

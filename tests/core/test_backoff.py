@@ -5,7 +5,8 @@ import pytest
 from kazid.core import backoff
 from kazid.core.backoff import crash_loops, delay_s, exponent, next_attempt_s, stable_after_s
 from kazid.core.progress import PredicateState
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, a_remedy, a_service, a_state
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_remedy, a_service, a_state
+from tests.played import Played
 
 LIVEZ = a_predicate("livez", live=True)
 

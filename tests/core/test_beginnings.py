@@ -19,17 +19,8 @@ from kazid.core.ratchet import ref_of
 from kazid.core.routing import harness_of
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.withheld import sayable
-from tests.builders import (
-    FAIL,
-    PASS,
-    Played,
-    a_goal,
-    a_predicate,
-    a_progress,
-    a_running_act,
-    a_service,
-    a_task,
-)
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_progress, a_running_act, a_service, a_task
+from tests.played import Played
 
 AT = Now(boot_s=5.0, wall_s=1_005.0, boot_id="b")
 STANDING = a_goal(a_predicate("tests"), standing=True, workspace="/src")

@@ -10,7 +10,8 @@ from kazid.core.briefing import FILES_MAX, evidence_files, pictures_of, spoken, 
 from kazid.core.ids import PredicateId
 from kazid.core.json import Json
 from kazid.core.verdict import Finding, Verdict, failed
-from tests.builders import Played, a_goal, a_predicate
+from tests.builders import a_goal, a_predicate
+from tests.played import Played
 
 SLICE = (PredicateId("tests"), PredicateId("secret"))
 

@@ -13,7 +13,8 @@ from kazid.core.progress import ActSummary, Seal
 from kazid.core.seal import BASE, NO_BASE
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Finding, failed
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, an_episode
+from tests.builders import FAIL, PASS, a_goal, a_predicate, an_episode
+from tests.played import Played
 
 END = Conclude(status=GoalStatus.STUCK, cause=Cause.NO_PROGRESS, reason="because")
 

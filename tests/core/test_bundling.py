@@ -19,7 +19,8 @@ from kazid.core.decision import Conclude
 from kazid.core.event import ReconcileRequested
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, a_remedy
+from tests.played import Played
 
 
 def stuck_service() -> tuple[Played, Conclude]:

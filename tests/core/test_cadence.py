@@ -14,7 +14,6 @@ from tests.builders import (
     FAIL,
     PASS,
     UNKNOWN,
-    Played,
     a_cadence,
     a_goal,
     a_predicate,
@@ -24,6 +23,7 @@ from tests.builders import (
     a_state,
     a_task,
 )
+from tests.played import Played
 
 
 def next_of(play: Played) -> float | None:

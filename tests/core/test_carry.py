@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from kazid.core.verdict import Status, Verdict, errored, unknown
-from tests.builders import Played, a_goal, a_predicate
+from tests.builders import a_goal, a_predicate
+from tests.played import Played
 
 
 def left(status: Status, carry: object) -> Verdict:

@@ -11,7 +11,6 @@ from tests.builders import (
     FAIL,
     PASS,
     UNKNOWN,
-    Played,
     a_goal,
     a_harness,
     a_predicate,
@@ -21,6 +20,7 @@ from tests.builders import (
     predicate_observed,
 )
 from tests.core.stories import a_red_service, a_red_task, held_by_backoff, next_red
+from tests.played import Played
 
 # --- verdicts ---------------------------------------------------------------------------------------------------------
 

@@ -6,16 +6,9 @@ from kazid.core.decision import Act, Cancel, Hold, Resume
 from kazid.core.goal import Budget, BudgetWindow
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict
-from tests.builders import (
-    FAIL,
-    PASS,
-    Played,
-    a_goal,
-    a_harness,
-    a_predicate,
-    a_remedy,
-)
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, a_remedy
 from tests.core.stories import a_red_service, a_red_task, next_red
+from tests.played import Played
 
 DAY_S = 86_400.0
 

@@ -6,18 +6,9 @@ from kazid.core.decision import Act, Cancel, Conclude
 from kazid.core.goal import Budget
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import errored, unknown
-from tests.builders import (
-    FAIL,
-    PASS,
-    Played,
-    a_goal,
-    a_predicate,
-    a_remedy,
-    a_service,
-    a_task,
-    act_ended,
-)
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_remedy, a_service, a_task, act_ended
 from tests.core.stories import a_red_service, a_red_task, a_stuck_service, held_by_backoff, next_red
+from tests.played import Played
 
 # --- one-shot ends ----------------------------------------------------------------------------------------------------
 

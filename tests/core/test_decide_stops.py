@@ -12,7 +12,6 @@ from tests.builders import (
     ERROR,
     FAIL,
     PASS,
-    Played,
     a_goal,
     a_harness,
     a_predicate,
@@ -22,6 +21,7 @@ from tests.builders import (
     predicate_observed,
 )
 from tests.core.stories import a_red_service, a_red_task, a_stuck_service, held_by_backoff, next_red
+from tests.played import Played
 
 # --- stuck ------------------------------------------------------------------------------------------------------------
 

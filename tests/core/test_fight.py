@@ -6,7 +6,8 @@ from kazid.core.decision import Act
 from kazid.core.fight import TIMES, WINDOW_S
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_remedy
+from tests.played import Played
 
 BAD = failed("exit_code", "the port is 81")
 

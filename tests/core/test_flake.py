@@ -9,7 +9,8 @@ from kazid.core.decision import Act
 from kazid.core.flake import LOOKS_MAX, POLL_S, REASON, REHABILITATION_PASSES, RERUNS, forgotten
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Status
-from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, a_goal, a_harness, a_predicate, a_task
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, a_goal, a_harness, a_predicate, a_task
+from tests.played import Played
 
 LOOKS = {"p": PASS, "f": FAIL, "e": ERROR, "u": UNKNOWN}
 

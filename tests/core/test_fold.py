@@ -30,7 +30,6 @@ from tests.builders import (
     PASS,
     UNKNOWN,
     WALL_0,
-    Played,
     a_goal,
     a_harness,
     a_predicate,
@@ -42,6 +41,7 @@ from tests.builders import (
     as_json,
     predicate_observed,
 )
+from tests.played import Played
 
 
 def a_red_service() -> Played:

@@ -9,8 +9,9 @@ from kazid.core.goal import Goal
 from kazid.core.guards import guards_of
 from kazid.core.progress import Deferred, Desired, Frozen, Progress
 from kazid.core.vector import assess
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_remedy
 from tests.core.lifting import lifted
+from tests.played import Played
 
 
 def held_by_backoff() -> Played:

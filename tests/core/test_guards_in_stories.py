@@ -15,9 +15,10 @@ from kazid.core.guards import guards_of, without
 from kazid.core.ids import Epoch
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.window import Spending
-from tests.builders import Played, a_goal, a_predicate, a_remedy, act_ended, act_intended
+from tests.builders import a_goal, a_predicate, a_remedy, act_ended, act_intended
 from tests.core.strategies import FAIL, stories
 from tests.core.test_properties import quick
+from tests.played import Played
 
 OPENS_BY_TIME = {"backoff", "half_open"}
 INSTANT_S = 0.01

@@ -15,7 +15,8 @@ from kazid.core.incident import (
 )
 from kazid.core.replay import replay, sentence_of
 from kazid.core.verdict import failed, passed
-from tests.builders import Played, a_goal, a_predicate, a_remedy
+from tests.builders import a_goal, a_predicate, a_remedy
+from tests.played import Played
 
 
 def _records() -> list[Recorded]:

@@ -49,7 +49,6 @@ from tests.builders import (
     FAIL,
     PASS,
     WALL_0,
-    Played,
     a_goal,
     a_harness,
     a_predicate,
@@ -59,6 +58,7 @@ from tests.builders import (
     act_intended,
 )
 from tests.core.test_event import PLAN
+from tests.played import Played
 
 SENT = Assignment(harness="codex", model="gpt-5", effort="high", by="ladder 2 of 3", step=1)
 INTENT = act_intended(

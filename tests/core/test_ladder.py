@@ -9,7 +9,8 @@ from kazid.core.goal import Budget, Escalation, Goal, HarnessChoice, Route
 from kazid.core.ladder import allowance, within
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import failed
-from tests.builders import PASS, Played, a_goal, a_predicate
+from tests.builders import PASS, a_goal, a_predicate
+from tests.played import Played
 
 MODELS = ("haiku", "sonnet", "opus")
 AGENT = HarnessChoice(id="claude", model="never-used")

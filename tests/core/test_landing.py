@@ -14,7 +14,8 @@ from kazid.core.ids import PredicateId
 from kazid.core.landing import RESOLUTIONS_MAX, lowest_red_layer, own_predicates
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Verdict, errored, failed
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, a_remedy
+from tests.played import Played
 
 LIVE: dict[str, Any] = {"confirm": 1, "recover": 1}
 

@@ -19,7 +19,8 @@ from kazid.core.progress import ActSummary, Episode, Progress, Seal
 from kazid.core.roles import Grant, Role
 from kazid.core.vector import assess
 from kazid.runtime.views import Caller
-from tests.builders import FAIL, Played, a_goal, a_harness, a_predicate, a_remedy
+from tests.builders import FAIL, a_goal, a_harness, a_predicate, a_remedy
+from tests.played import Played
 
 AT = Now(boot_s=100.0, wall_s=1_700_000_100.0)
 OPUS = Assignment(harness="claude", model="opus")

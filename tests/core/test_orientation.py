@@ -12,7 +12,8 @@ from kazid.core.orientation import (
     places_of,
 )
 from kazid.core.verdict import Finding, Verdict, failed
-from tests.builders import Played, a_goal, a_predicate
+from tests.builders import a_goal, a_predicate
+from tests.played import Played
 
 SOURCES = {
     "calc.py": "class Calc:\n    def add(self, a, b):\n        return helper(a) - b\n\ndef helper(x):\n    return x\n",

@@ -8,8 +8,9 @@ from kazid.core.ids import AttemptId, PredicateId
 from kazid.core.oscillation import is_thrash, returns
 from kazid.core.progress import ActSummary
 from kazid.core.status import Cause, GoalStatus
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate, an_episode
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate, an_episode
 from tests.core.test_placement import a_tree
+from tests.played import Played
 
 
 def an_act(number: int, reds: str, *, broke: str = "") -> ActSummary:

@@ -5,7 +5,8 @@ import pytest
 from kazid.core.patience import ERRORS_MIN, PATIENCE_S, wedged
 from kazid.core.status import Cause
 from kazid.core.verdict import PERMANENT_REASONS, Verdict, errored, unknown
-from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, a_goal, a_predicate, a_task
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, a_goal, a_predicate, a_task
+from tests.played import Played
 
 
 def cause_of(play: Played) -> Cause | None:

@@ -17,9 +17,10 @@ from kazid.core.progress import Desired, Progress
 from kazid.core.reanchor import reanchored
 from kazid.core.status import GoalStatus
 from kazid.core.vector import assess
-from tests.builders import WALL_0, Played, as_json, predicate_observed
+from tests.builders import WALL_0, as_json, predicate_observed
 from tests.core.safety import check_safe
 from tests.core.strategies import VERDICTS, goals, stories
+from tests.played import Played
 
 quick = settings(
     max_examples=120,

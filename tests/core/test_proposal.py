@@ -10,8 +10,9 @@ from kazid.core.level import Level
 from kazid.core.proposal import Patch, Proposal, is_whole, sealed
 from kazid.core.proposing import BYTES_MAX, proposal_of
 from kazid.core.status import Cause, GoalStatus
-from tests.builders import FAIL, PASS, Played, a_remedy, as_json
+from tests.builders import FAIL, PASS, a_remedy, as_json
 from tests.core.test_approval import an_agents_green
+from tests.played import Played
 
 PATCH = Patch(
     base="0" * 40, commit="1" * 40, branch="kazi/web", folder="/s/wt", sha256="a" * 64, bytes=9, how="git diff",

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from kazid.core.ratchet import compare
 from kazid.core.verdict import Direction, Status, Verdict, failed
-from tests.builders import Played, a_goal, a_predicate
+from tests.builders import a_goal, a_predicate
+from tests.played import Played
 
 UP, DOWN = Direction.HIGHER_BETTER, Direction.LOWER_BETTER
 NUMBERS = st.floats(-1e9, 1e9)

@@ -1,7 +1,8 @@
 """Regressions: a green that is red after an act is charged to that act, and to no other."""
 
 from kazid.core.regression import sentence
-from tests.builders import FAIL, PASS, Played, a_goal, a_harness, a_predicate
+from tests.builders import FAIL, PASS, a_goal, a_harness, a_predicate
+from tests.played import Played
 
 
 def two(*, ends: str = "") -> Played:

@@ -8,7 +8,8 @@ from kazid.core.instant import GRID_S, next_on_grid_s, on_grid_s
 from kazid.core.replay import is_decided, replay
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import failed, passed
-from tests.builders import Played, a_goal, a_predicate, a_remedy
+from tests.builders import a_goal, a_predicate, a_remedy
+from tests.played import Played
 
 
 def _repaired() -> list[Recorded]:

@@ -7,7 +7,8 @@ from kazid.core.decision import Act
 from kazid.core.goal import Assignment, Goal, Group, HarnessChoice, Route
 from kazid.core.ids import PredicateId
 from kazid.core.routing import assigned, choice_of, possible
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate
+from tests.builders import FAIL, PASS, a_goal, a_predicate
+from tests.played import Played
 
 OWN = HarnessChoice(
     id="claude", model="haiku", effort="low", command="/opt/claude", allowed_tools=("Read",), env={"A": "b"}

@@ -15,18 +15,8 @@ from kazid.core.rungs import (
     remedy_rung,
 )
 from kazid.core.verdict import Verdict
-from tests.builders import (
-    ERROR,
-    FAIL,
-    PASS,
-    UNKNOWN,
-    Played,
-    a_goal,
-    a_harness,
-    a_predicate,
-    a_remedy,
-    a_service,
-)
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, a_goal, a_harness, a_predicate, a_remedy, a_service
+from tests.played import Played
 
 
 def test_a_rung_names_its_remedy() -> None:

@@ -22,7 +22,6 @@ from tests.builders import (
     FAIL,
     PASS,
     UNKNOWN,
-    Played,
     a_goal,
     a_predicate,
     a_progress,
@@ -32,6 +31,7 @@ from tests.builders import (
     predicate_observed,
 )
 from tests.core.test_landing import a_delivering_goal, due, seen
+from tests.played import Played
 
 CONFIRM = "one red is not enough: it is confirmed before acting"
 RECOVER = "one green is not enough: it is looked at again"

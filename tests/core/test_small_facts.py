@@ -22,7 +22,6 @@ from kazid.core.window import ENTRIES_MAX, Ledger, reserved
 from tests.builders import (
     FAIL,
     PASS,
-    Played,
     a_goal,
     a_predicate,
     a_progress,
@@ -31,6 +30,7 @@ from tests.builders import (
     a_state,
     an_episode,
 )
+from tests.played import Played
 
 
 def a_red_service(**others: object) -> Played:

@@ -4,7 +4,8 @@ import pytest
 
 from kazid.core.progress import PredicateState
 from kazid.core.verdict import Verdict
-from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, a_service, predicate_observed
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, a_service, predicate_observed
+from tests.played import Played
 
 
 def after(*verdicts: Verdict, every: float = 2.0) -> PredicateState:

@@ -10,7 +10,8 @@ from kazid.core.ids import AttemptId
 from kazid.core.status import Cause
 from kazid.core.trace import Trace, TraceUsage, traces_of
 from kazid.core.verdict import failed
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate, a_remedy
+from tests.builders import FAIL, PASS, a_goal, a_predicate, a_remedy
+from tests.played import Played
 
 AGENT = HarnessChoice(id="claude", model="haiku")
 

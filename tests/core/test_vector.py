@@ -12,7 +12,6 @@ from tests.builders import (
     PASS,
     UNKNOWN,
     WALL_0,
-    Played,
     a_goal,
     a_predicate,
     a_progress,
@@ -21,6 +20,7 @@ from tests.builders import (
     a_service,
     a_state,
 )
+from tests.played import Played
 
 
 def now_at(boot_s: float) -> Now:

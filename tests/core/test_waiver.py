@@ -13,7 +13,8 @@ from kazid.core.goal import Goal, Predicate
 from kazid.core.status import Cause, GoalStatus
 from kazid.core.verdict import Status, Verdict, errored, failed, passed, unknown
 from kazid.core.waiver import covers, excess, waivable
-from tests.builders import FAIL, PASS, Played, a_goal, a_predicate
+from tests.builders import FAIL, PASS, a_goal, a_predicate
+from tests.played import Played
 
 NOT_APPLICABLE = unknown("not_applicable", "no endpoint here")
 

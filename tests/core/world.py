@@ -16,8 +16,9 @@ from kazid.core.ids import PredicateId
 from kazid.core.progress import Desired
 from kazid.core.status import FINISHED, GoalStatus
 from kazid.core.verdict import Verdict, errored, failed
-from tests.builders import ERROR, FAIL, PASS, UNKNOWN, Played, predicate_observed
+from tests.builders import ERROR, FAIL, PASS, UNKNOWN, predicate_observed
 from tests.core.safety import check_safe
+from tests.played import Played
 
 ANY = (PASS, PASS, FAIL, FAIL, ERROR, UNKNOWN, failed("other"), errored("missing_cmd"))
 

@@ -32,6 +32,9 @@ from kazid.wire.messages import (
 )
 
 NOW_S = 1_700_000_000.0
+GOAL = "/v1/goals/@me/web"
+"""Where the goal is that most tests ask for."""
+PROBLEMS = [ProblemItem(message="unknown key", line=3, key="budgett", hint="did you mean budget?")]
 
 
 @dataclass

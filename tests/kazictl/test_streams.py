@@ -12,11 +12,9 @@ import msgspec
 import pytest
 
 from kazid.wire import exit_codes
-from kazid.wire.messages import (
-    ProblemItem,
-)
 from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start, one_document
 from tests.kazictl.fake_daemon import (
+    GOAL,
     Answer,
     FakeDaemon,
     a_list,
@@ -27,11 +25,8 @@ from tests.kazictl.fake_daemon import (
     refusal,
 )
 
-GOAL = "/v1/goals/@me/web"
-PROBLEMS = [ProblemItem(message="unknown key", line=3, key="budgett", hint="did you mean budget?")]
 
-
-def test_events_areone_document_or_a_line_each(daemon: FakeDaemon, kazictl: Kazictl) -> None:
+def test_events_are_one_document_or_a_line_each(daemon: FakeDaemon, kazictl: Kazictl) -> None:
     daemon.on("GET", "/v1/events", lines(an_event(7), an_event(9)))
     finished = kazictl("events", "web", "--after", "6")
     assert finished.returncode == 0

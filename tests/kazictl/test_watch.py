@@ -12,6 +12,7 @@ import pytest
 from kazid.wire import exit_codes
 from tests.kazictl.conftest import TIMEOUT_S, Kazictl, Start
 from tests.kazictl.fake_daemon import (
+    GOAL,
     FakeDaemon,
     a_converged_goal,
     a_goal,
@@ -20,8 +21,6 @@ from tests.kazictl.fake_daemon import (
     document,
     refusal,
 )
-
-GOAL = "/v1/goals/@me/web"
 
 
 def _until(condition: Callable[[], bool]) -> None:

@@ -324,17 +324,17 @@ def status_changed(status: GoalStatus, **fields: Any) -> StatusChanged:
         ),
         pytest.param(
             ApprovalRejected(gate=Gate.CHANGE, plan_sha256="ab", by="pia", by_uid=7, reason="no"),
-            Notice(kind=NoticeKind.TAKEN, by="pia", reason="no"),
+            Notice(kind=NoticeKind.TAKEN, by="pia", reason="no", plan="ab"),
             id="held-change-rejected",
         ),
         pytest.param(
             ApprovalVoided(gate=Gate.CHANGE, plan_sha256="ab", reason="another spec was applied"),
-            Notice(kind=NoticeKind.TAKEN, by="its owner", reason="another spec was applied"),
+            Notice(kind=NoticeKind.TAKEN, by="its owner", reason="another spec was applied", plan="ab"),
             id="held-change-withdrawn",
         ),
         pytest.param(
             ApprovalGranted(gate=Gate.DEPLOY, plan_sha256="ab", by="pia", by_uid=7, is_enough=True),
-            Notice(kind=NoticeKind.TAKEN, status="resumed", by="pia"),
+            Notice(kind=NoticeKind.TAKEN, status="resumed", by="pia", plan="ab"),
             id="approved",
         ),
         pytest.param(

@@ -5,7 +5,7 @@ Where it can, a check reads the journal and not the fold, so that a mistake in t
 
 from typing import assert_never
 
-from kazid.core import approval, autonomy, backoff, lowering
+from kazid.core import approval, autonomy, backoff, fight, lowering
 from kazid.core.cadence import spacing_s
 from kazid.core.decision import (
     Act,
@@ -94,7 +94,11 @@ def _check_act(play: Played, act: Act) -> None:
     assert progress.deferred is None, "it waits for somebody"
     assert episode is not None, "an act belongs to an episode"
     assert progress.status not in (GoalStatus.PARKED, GoalStatus.TAMPERED, GoalStatus.FAILED)
-    assert progress.status not in (GoalStatus.OVER_BUDGET, GoalStatus.CONTESTED)
+    assert progress.status is not GoalStatus.OVER_BUDGET
+    fought = fight.contested(progress, vector, now)
+    assert not fought or not set(act.predicates) <= set(fought), (
+        "only another fault than the contested is fixed"
+    )
     assert goal.standing or progress.status not in FINISHED, "finished is finished"
     assert act.half_open == (progress.status is GoalStatus.STUCK), "a stuck goal acts half-open only"
     assert act.predicates

@@ -37,11 +37,9 @@ class Terminal:
         variables = os.environ if environment is None else environment
         self._stream = stream
         self.is_terminal = stream is not None and stream.isatty()
-        self.has_colour = (
-            self.is_terminal
-            and not variables.get("NO_COLOR")
-            and variables.get("TERM", "") not in ("", "dumb")
-        )
+        self.takes_sequences = self.is_terminal and variables.get("TERM", "") not in ("", "dumb")
+        """It can move its cursor: an editor's shell or a serial console would print the sequences as text."""
+        self.has_colour = self.takes_sequences and not variables.get("NO_COLOR")
 
     @property
     def width(self) -> int:

@@ -1,7 +1,7 @@
 """`kazictl watch [REF]`: one goal, or all of them, redrawn in place until Ctrl-C.
 
-Off a terminal a snapshot is printed at each change; under --json one document a line. A poll a second: the daemon
-answers from memory, and a poll cannot miss the end of a restart.
+Where no cursor moves (no terminal, TERM=dumb) a snapshot is printed at each change; under --json one document a line.
+A poll a second: the daemon answers from memory, and a poll cannot miss the end of a restart.
 """
 
 import signal
@@ -29,7 +29,7 @@ HOME, TO_LINE_END, TO_SCREEN_END = "\x1b[H", "\x1b[K", "\x1b[J"
 def run(session: Session) -> int:
     """Watch until Ctrl-C (130), or until the daemon has been away for too long (8)."""
     watcher = _Watcher(session)
-    if session.out.is_terminal and not session.wants_json:
+    if watcher.redraws:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # the screen is given back then, too
         session.out.text(ENTER)
         try:
@@ -55,6 +55,7 @@ class _Watcher:
         self._client: Client = session.client()
         self._told: object = None
         self._lost_s: float | None = None
+        self.redraws = session.out.takes_sequences and not session.wants_json
         self.last_frame: list[str] = []
 
     def watch(self) -> None:
@@ -79,7 +80,7 @@ class _Watcher:
     def _show(self, document: "Document") -> None:
         session = self._session
         is_list = "goals" in document
-        if not (session.out.is_terminal and not session.wants_json):
+        if not self.redraws:
             goals = document["goals"] if is_list else [document]
             told = [(goal.get("ref"), goal.get("green"), fingerprint(goal)) for goal in goals]
             if told == self._told:
@@ -92,11 +93,11 @@ class _Watcher:
             frame = list_lines(document["goals"], session.out, warnings=warnings_of(document), labels=[])
         else:
             frame = goal_lines(document, session.out, time.time())
-        if session.out.is_terminal:
+        if self.redraws:
             self._draw(frame)
         else:
             session.show([time.strftime("%H:%M:%S"), *frame, ""])
-        self.last_frame = frame if session.out.is_terminal else []
+        self.last_frame = frame if self.redraws else []
 
     def _draw(self, frame: list[str]) -> None:
         """Over the frame before, line by line, so that nothing flickers."""
@@ -112,7 +113,7 @@ class _Watcher:
 
     def _say_lost(self) -> None:
         message = "lost the daemon; trying again"
-        if self._session.out.is_terminal and not self._session.wants_json:
+        if self.redraws:
             self._draw([message, "", *self.last_frame])
         else:
             self._session.note(f"kazictl: {message}")

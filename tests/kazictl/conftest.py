@@ -79,10 +79,12 @@ def start(daemon: FakeDaemon, environment: dict[str, str], folder: Path) -> Iter
     """Start a real kazictl that will be interrupted; whatever happens, none is left over."""
     processes: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, stdout: int = subprocess.PIPE) -> subprocess.Popen[str]:
+    def begin(
+        *arguments: str, stdout: int = subprocess.PIPE, terminal: str = "xterm"
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "kazictl", *arguments],
-            env={**environment, "KAZI_SOCKET": daemon.path, "TERM": "xterm"},
+            env={**environment, "KAZI_SOCKET": daemon.path, "TERM": terminal},
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=stdout,

@@ -82,6 +82,23 @@ def test_on_a_terminal_it_redraws_in_place_and_leaves_the_last_frame(
     assert "\x1b[H" not in last
 
 
+def test_a_terminal_that_moves_no_cursor_gets_snapshots_without_sequences(
+    daemon: FakeDaemon, start: Start
+) -> None:
+    daemon.on("GET", GOAL, document(a_goal()), document(a_converged_goal()))
+    master, slave = pty.openpty()
+    process = start("watch", "web", stdout=slave, terminal="dumb")
+    os.close(slave)
+    shown = b""
+    while b"converged" not in shown:
+        shown += os.read(master, 65536)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(TIMEOUT_S) == exit_codes.INTERRUPTED
+    os.close(master)
+    assert b"acting" in shown
+    assert b"\x1b" not in shown
+
+
 def test_a_daemon_that_restarts_is_waited_for(daemon: FakeDaemon, start: Start) -> None:
     daemon.on("GET", GOAL, document(a_goal()), document(a_converged_goal()))
     process = start("watch", "web", "--json")

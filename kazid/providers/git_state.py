@@ -1,8 +1,9 @@
 """`git`: a repository is clean, on its branch, at a commit, and as far behind or ahead of another as allowed.
 
 Reads only: it never fetches, so "behind" is counted from what the repository knows, unless `ask_remote` asks the
-remote for its branch (`git ls-remote`), which writes nothing either. Nothing of the repository's own config makes git
-run anything: hooks, fsmonitor, external transports and prompts are off.
+remote for its branch (`git ls-remote`), which writes nothing either. Hooks, fsmonitor, external transports and prompts
+are off, whatever the repository's own config says. Of another repository within it only the commit is asked for: its
+state would be told by filters of its own config, which whoever works in the tree can write.
 """
 
 import re
@@ -107,7 +108,8 @@ class _Asking:
     async def state(self, options: GitOptions) -> State | Verdict:
         """Ask all that the options need."""
         untracked = "normal" if options.untracked else "no"
-        said = await self._git("status", "--porcelain=v2", "--branch", "-z", f"--untracked-files={untracked}")
+        asked = ("status", "--porcelain=v2", "--branch", "-z", f"--untracked-files={untracked}")
+        said = await self._git(*asked, "--ignore-submodules=dirty")
         if isinstance(said, Verdict):
             return said
         state = parse_status(said.stdout.text)

@@ -1,5 +1,6 @@
 """`git`: clean, on its branch, at a commit, behind and ahead, against real repositories."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -58,6 +59,38 @@ def silent_port() -> Iterator[int]:
 
 async def look(folder: Path, **options: Json) -> Verdict:
     return await Git().evaluate(options, a_look(folder), real_commands())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"filter.theirs.clean": "sh -c 'touch RAN; cat'"}, id="filter"),
+        pytest.param({"filter.theirs.process": "sh -c 'touch RAN'"}, id="filter-process"),
+        pytest.param({"core.fsmonitor": "sh -c 'touch RAN'"}, id="fsmonitor"),
+    ],
+)
+async def test_a_repository_within_it_makes_git_run_nothing(clone: Path, settings: dict[str, str]) -> None:
+    nested, ran = clone / "nested", clone.parent / "ran"
+    nested.mkdir()
+    (nested / "f").write_text("x\n")
+    (nested / ".gitattributes").write_text("* filter=theirs\n")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "nested")):
+        git(nested, *words)
+    git(clone, "add", "nested")
+    git(clone, "commit", "-qm", "two")
+    for name, value in settings.items():
+        git(nested, "config", name, value.replace("RAN", str(ran)))
+    (nested / "f").write_text("y\n")
+    os.utime(nested / "f", (1_700_000_000, 1_700_000_000))
+    assert (await look(clone, clean=True)).status is Status.PASS, "only its commit is asked for"
+    assert not ran.exists()
+    with contextlib.suppress(subprocess.CalledProcessError):  # a filter that does not speak ends it
+        git(clone, "status")
+    assert ran.exists(), "git itself runs it, so that this test is of something"
+    for name in settings:
+        git(nested, "config", "--unset", name)
+    git(nested, "commit", "-qam", "three")
+    assert (await look(clone, clean=True)).status is Status.FAIL, "it is at another commit"
 
 
 class TestContract(ProviderContract):

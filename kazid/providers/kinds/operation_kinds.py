@@ -277,7 +277,11 @@ GIT = KindSpec(
     built=True,
     keys={
         "path": KeySpec(type=KeyType.NON_EMPTY_STRING, default=".", help="a folder of the repository"),
-        "clean": KeySpec(type=KeyType.BOOLEAN, default=False, help="nothing differs from the commit"),
+        "clean": KeySpec(
+            type=KeyType.BOOLEAN,
+            default=False,
+            help="nothing differs from the commit; of a repository in it, its commit",
+        ),
         "untracked": KeySpec(
             type=KeyType.BOOLEAN, default=True, help="whether untracked files count as unclean"
         ),

@@ -15,13 +15,17 @@ from kazid.wire.names import SCHEMA_VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kazictl.document import Document
+
+    Word = Callable[[Document], str]
 
 HEX = frozenset("0123456789abcdef")
 HASH_CHARS = 64
 
 
-def steer(session: Session, action: str, body: "Document | None" = None, *, done: str) -> int:
+def steer(session: Session, action: str, body: "Document | None" = None, *, done: "str | Word") -> int:
     """Do `action` (the last path segment) to what the command line names. `done`: the word for people."""
     arguments = session.arguments
     reference, labels = arguments.word, arguments.labels
@@ -56,7 +60,7 @@ def answer(session: Session, action: str, body: "Document", *, done: str) -> Non
     session.show([f"{name}: {done}; now {one_line(reply.document.get('status') or '?')}"])
 
 
-def _steer_selected(session: Session, action: str, body: "Document | None", *, done: str) -> int:
+def _steer_selected(session: Session, action: str, body: "Document | None", *, done: "str | Word") -> int:
     """One after the other; a goal that refuses does not stop the rest."""
     client = session.client()
     goals, _ = all_goals(client, session.arguments.labels)
@@ -95,8 +99,9 @@ def combined(codes: list[int]) -> int:
     return failed.pop() if len(failed) == 1 else exit_codes.ERROR
 
 
-def change_line(session: Session, document: "Document", *, done: str) -> str:
+def change_line(session: Session, document: "Document", *, done: "str | Word") -> str:
     """What became of one goal."""
+    done = done if isinstance(done, str) else done(document)
     reference = one_line(document.get("ref") or document.get("goal_id") or "?")
     if document.get("error"):
         return f"{reference}: refused: {one_line(document['error'])}: {one_line(document.get('detail', ''))}"

@@ -22,7 +22,8 @@ def change_fleet(session: Session, action: str, body: "Document", *, done: str) 
     code = exit_code_of_change(reply.document)
     if session.wants_json:
         return session.emit_reply(reply, exit_code=code)
-    line = f"every goal: {done}"
+    was_frozen = reply.document.get("was_frozen", True)
+    line = f"every goal: {done}" if was_frozen else "nothing was frozen"
     if reply.document.get("problem") == "suspending":
         goals = ", ".join(one_line(str(ref)) for ref in reply.document.get("suspending") or ())
         pids = ", ".join(str(pid) for pid in reply.document.get("pids") or ()) or "?"

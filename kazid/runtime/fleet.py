@@ -99,11 +99,18 @@ class Fleet:
         await self._record(lambda: (frozen,), idempotency_key, is_urgent=True)
         log.info("fleet.frozen", reason=reason, by=by, for_s=for_s)
 
-    async def thaw(self, *, reason: str, by: str, idempotency_key: str | None = None) -> None:
-        """End it; goals that are suspended by themselves stay so. Raises JournalUnavailable."""
+    async def thaw(self, *, reason: str, by: str, idempotency_key: str | None = None) -> bool:
+        """End it; goals that are suspended by themselves stay so. False: none stood. Raises JournalUnavailable."""
         thawed = FleetThawed(by=by, reason=reason)
-        await self._record(lambda: (thawed,), idempotency_key, is_urgent=True)
+        stood: list[bool] = []
+
+        def ended() -> Sequence[Event]:
+            stood.append(self.frozen is not None)
+            return (thawed,)
+
+        await self._record(ended, idempotency_key, is_urgent=True)
         log.info("fleet.thawed", by=by)
+        return not stood or any(stood)  # a second request under the same key is answered as the first was
 
     @property
     def has_lapsed(self) -> bool:

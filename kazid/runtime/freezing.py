@@ -29,6 +29,8 @@ class FleetView(msgspec.Struct, frozen=True, kw_only=True):
     unsettled: Sequence[str]
     """`owner/id` of goals with an executor of an older epoch, or that have not taken notice yet."""
     pids: Sequence[int]
+    was_frozen: bool = True
+    """Of a thaw: whether there was a freeze to end."""
 
 
 class Freezing:
@@ -48,8 +50,8 @@ class Freezing:
 
     async def thaw(self, *, reason: str, caller: Caller, idempotency_key: str | None = None) -> FleetView:
         """Goals may act again, but for those that are suspended by themselves."""
-        await self._fleet.thaw(reason=reason, by=caller.login, idempotency_key=idempotency_key)
-        return await self._settled()
+        was_frozen = await self._fleet.thaw(reason=reason, by=caller.login, idempotency_key=idempotency_key)
+        return msgspec.structs.replace(await self._settled(), was_frozen=was_frozen)
 
     @property
     def frozen(self) -> Frozen | None:

@@ -35,12 +35,13 @@ from kazid.core.event import ActDeferred, ActIntended, EpisodeClosed, ReconcileR
 from kazid.core.goal import Predicate
 from kazid.core.ids import PredicateId
 from kazid.core.instant import Now
-from kazid.core.progress import Desired, Progress, RunningAct
+from kazid.core.progress import Deferred, Desired, Progress, RunningAct
 from kazid.core.status import FINISHED, GoalStatus
 from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
+from kazid.runtime.change_windows import is_news
 from kazid.runtime.describe import is_fenced
 from kazid.runtime.ending import events_at
 from kazid.runtime.executor import WAITS_FOR_SLOTS, trees_of
@@ -450,24 +451,27 @@ class Reconciler:
             await state.flush()
         await self._tree.tell()
         deferred = state.progress.deferred
-        if deferred is not None and state.progress.act is None and self._could_act_now():
-            await state.record(ReconcileRequested(by=deferred.waits_for))
+        if deferred is not None and state.progress.act is None:
+            waits = self._waits_now(deferred)
+            if waits is None or is_news(deferred, waits[0]):
+                await state.record(ReconcileRequested(by=deferred.waits_for))
         self._forced.update(p for p in await self._tree_poll.due(now) if p not in self._looking)
 
-    def _could_act_now(self) -> bool:
-        """Whether lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
+    def _waits_now(self, deferred: Deferred) -> tuple[str, str] | None:
+        """None: lease and slot are free. Not taken: the red is looked at again before the act asks for them."""
         now_s = self._world.clock.now().boot_s
         governor, executor = self._world.governor, self._world.executor
         rung = self._deferred_rung or ("remedy:0" if self._state.spec.remedies else "harness:")
         if now_s < self._next_ask_s and not executor.is_next(self._state.uid, rung):
-            return False
-        if governor.waits_for(self._state) or governor.agent_waits_for(self._state, rung):
+            return deferred.waits_for, deferred.holder
+        waits = governor.waits_for(self._state) or governor.agent_waits_for(self._state, rung)
+        if waits is not None:
             self._next_ask_s = now_s + ASKS_EVERY_S
-            return False
+            return waits
         waits = executor.waits_for(self._state.uid, self._state.acting(rung), rung)
         if waits is not None and waits[0] == WAITS_FOR_SLOTS:
             self._next_ask_s = now_s + executor.asks_again_s(rung)
-        return waits is None
+        return waits
 
     def _earliest(self, until_s: float | None) -> float | None:
         """The next moment a turn is needed: the decision's, the next look's, the flush's, the polls'."""

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from kazid.core.admission import Change
+from kazid.core.cadence import is_observing
 from kazid.core.errors import UnknownAttempt, UnknownGoal
 from kazid.core.event import (
     ActIntended,
@@ -202,8 +203,10 @@ class Service:
     async def reconcile(
         self, owner: str, goal_id: str, *, caller: Caller, idempotency_key: str | None = None
     ) -> GoalView:
-        """Look now. Only wakes: a stop, a suspension, a backoff stay what they are."""
+        """Look now. Only wakes: a stop, a suspension, a backoff stay what they are; who looks no more is not asked."""
         state = self._state(owner, goal_id)
+        if not is_observing(state.spec, state.progress):
+            return self._view(state)  # recorded, it would make what was seen look outdated for good
         state.is_urgent = True
         return await self._steer(state, lambda _: ReconcileRequested(by=caller.login), idempotency_key)
 

@@ -458,15 +458,15 @@ class HealthReply(_Reply, frozen=True, kw_only=True):
 
 
 class FleetReply(_Reply, frozen=True, kw_only=True):
-    """What stands for all goals. `problem` `suspending`: `suspending` names the goals whose executors still end."""
+    """What stands for all goals until (wall seconds) or thaw. `suspending`: goals whose executors still end."""
 
     frozen: bool
     reason: str | None
     until: float | None
-    """Wall seconds when it ends by itself; null: at thaw."""
     goals: int
     suspending: Sequence[str] = ()
     pids: Sequence[int] = ()
+    was_frozen: bool = True
     problem: str | None = None
     exit_code: int = 0
 

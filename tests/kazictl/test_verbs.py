@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kazid.wire import exit_codes
-from kazid.wire.messages import AckRequest, ResumeRequest, SuspendRequest
+from kazid.wire.messages import AckRequest, FleetReply, ResumeRequest, SuspendRequest
 from tests.kazictl.conftest import Kazictl, one_document
 from tests.kazictl.fake_daemon import (
     GOAL,
@@ -185,6 +185,42 @@ def test_steering_exits_by_what_became_of_it(
     assert (told["status"], told["exit_code"]) == ("suspended", code)
     if kind is not None:
         assert msgspec.json.decode(daemon.requests[0].body, type=kind) == body
+
+
+@pytest.mark.parametrize(
+    ("status", "next_look_at", "said"),
+    [
+        pytest.param("observing", None, "woken", id="its-look-is-under-way"),
+        pytest.param("suspended", None, "woken", id="suspended-it-looks-on"),
+        pytest.param("stuck", 1.0, "woken", id="a-standing-goal-that-is-stuck-looks-on"),
+        pytest.param("converged", None, "nothing is looked at, for it has ended", id="converged"),
+        pytest.param("stopped", None, "nothing is looked at, for it has ended", id="stopped"),
+    ],
+)
+def test_reconcile_says_whether_anything_is_looked_at(
+    daemon: FakeDaemon, kazictl: Kazictl, status: str, next_look_at: float | None, said: str
+) -> None:
+    predicates = [msgspec.structs.replace(p, next_look_at=next_look_at) for p in a_goal().predicates]
+    daemon.on("POST", f"{GOAL}/reconcile", document(a_goal(status=status, predicates=predicates)))
+    finished = kazictl("reconcile", "web")
+    assert finished.returncode == 0
+    assert finished.stdout.startswith(f"ops/web: {said}; now {status}")
+
+
+@pytest.mark.parametrize(
+    ("was_frozen", "said"),
+    [
+        pytest.param(True, "every goal: thawed\n", id="frozen"),
+        pytest.param(False, "nothing was frozen\n", id="not-frozen"),
+    ],
+)
+def test_thaw_says_whether_there_was_a_freeze(
+    daemon: FakeDaemon, kazictl: Kazictl, was_frozen: bool, said: str
+) -> None:
+    reply = FleetReply(frozen=False, reason=None, until=None, goals=3, was_frozen=was_frozen)
+    daemon.on("POST", "/v1/thaw", document(reply))
+    finished = kazictl("thaw")
+    assert (finished.returncode, finished.stdout) == (0, said)
 
 
 def test_ack_says_that_the_goal_stays_what_it_is(daemon: FakeDaemon, kazictl: Kazictl) -> None:

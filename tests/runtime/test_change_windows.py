@@ -9,9 +9,11 @@ from msgspec.structs import replace
 from kazid.adapters.memory.runner import Script
 from kazid.core.change_window import WindowRule
 from kazid.core.event import ActDeferred, ActIntended, ReconcileRequested
+from kazid.core.goal import Goal
 from kazid.core.ids import GoalId, Owner
 from kazid.core.status import GoalStatus
 from kazid.core.turns import Limits
+from kazid.runtime.executor import ExecutorLimits
 from kazid.runtime.turns import Turns
 from tests.builders import WALL_0
 from tests.runtime.house import House
@@ -87,6 +89,38 @@ async def test_within_a_freeze_of_the_calendar_it_waits_and_acts_when_that_ends(
             lambda: daemon.service.view("ada", "web").status is GoalStatus.HOLDING, within_s=2 * HOUR_S
         )
         assert shop.restarts == 1
+
+
+def _patient(name: str) -> Goal:
+    """Its restart may take its time."""
+    goal = a_service(name)
+    return replace(goal, remedies=tuple(replace(r, timeout_s=2 * HOUR_S) for r in goal.remedies))
+
+
+async def test_who_waits_for_a_slot_says_that_a_window_closed_meanwhile_and_that_it_opened(
+    autojump_clock, monkeypatch
+):
+    monkeypatch.setattr("tests.runtime.house.ExecutorLimits", lambda: ExecutorLimits(remedies=1))
+    house = House()
+    for name in ("busy", "web"):
+        house.scene.up[f"up-{name}"] = False
+        house.scripts[f"restart-{name}"] = Script(duration_s=HOUR_S)
+    async with house.daemon() as daemon:
+
+        async def says(word: str) -> None:
+            await until(lambda: word in (daemon.service.view("ada", "web").reason or ""), within_s=HOUR_S / 2)
+            names = [g.name for g in daemon.service.view("ada", "web").guards]
+            assert (word in names, len({"slots", "change_window"} & set(names))) == (True, 1)
+
+        await daemon.apply(_patient("busy"))
+        await until(lambda: len(house.runner.starts) == 1, within_s=300)
+        await daemon.apply(_patient("web"))
+        await says("slots")
+        daemon.world.windows.take([_rule(is_allow=False, opens_in_s=0.0, hours=12)])
+        await says("change_window")
+        daemon.world.windows.take([])
+        await says("slots")
+        assert len(house.runner.starts) == 1
 
 
 async def test_what_heals_by_itself_while_it_waits_is_never_acted_on(autojump_clock):

@@ -63,6 +63,19 @@ async def test_freeze_ends_what_runs_and_nothing_acts_until_thaw(autojump_clock:
         assert {view(daemon, n).status for n in range(5)} == {GoalStatus.HOLDING}
 
 
+async def test_a_thaw_says_whether_there_was_a_freeze_and_its_retry_says_the_same(
+    autojump_clock: object,
+) -> None:
+    house = House()
+    async with house.daemon() as daemon:
+        freezing = daemon.service.freezing
+        assert not (await freezing.thaw(reason="r", caller=ME)).was_frozen
+        await freeze(daemon)
+        for _ in range(2):
+            assert (await freezing.thaw(reason="r", caller=ME, idempotency_key="k")).was_frozen
+        assert not (await freezing.thaw(reason="r", caller=ME)).was_frozen
+
+
 async def test_a_goal_applied_during_a_freeze_does_not_act(autojump_clock: object) -> None:
     house = House()
     async with house.daemon() as daemon:

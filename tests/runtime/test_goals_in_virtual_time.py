@@ -8,7 +8,7 @@ from kazid.core.errors import JournalUnavailable
 from kazid.core.event import ActEnded, ActIntended, event_type
 from kazid.core.goal import Budget
 from kazid.core.status import Cause, GoalStatus
-from kazid.core.verdict import errored, passed
+from kazid.core.verdict import Status, errored, passed
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.house import ME, House
 
@@ -548,3 +548,18 @@ async def test_what_is_stale_is_never_shown_as_holding(autojump_clock):
         await anyio.sleep(55)
         view = daemon.service.view(*ref(goal))
         assert view.status is not GoalStatus.HOLDING
+
+
+async def test_reconcile_of_a_goal_that_has_ended_leaves_what_was_seen_as_it_was(autojump_clock):
+    house = House()
+    house.scene.up["tests"] = False
+    house.scripts["make"] = Script(duration_s=1.0, effect=lambda _: house.scene.up.update(tests=True))
+    async with house.daemon() as daemon:
+        await daemon.apply(a_goal(remedies=[a_remedy("tests", cmd="make")]))
+        waited = await daemon.service.wait("ada", "web", state=GoalStatus.CONVERGED, timeout_s=600)
+        assert waited.outcome == "reached"
+        before = len(await house.events())
+        view = await daemon.service.reconcile("ada", "web", caller=ME)
+        await anyio.sleep(60)
+        assert len(await house.events()) == before
+        assert [r.verdict.status for r in view.vector.readings] == [Status.PASS]

@@ -43,6 +43,7 @@ def _told(view: FleetView) -> Response:
         goals=view.goals,
         suspending=view.unsettled[:SUSPENDING_MAX],
         pids=view.pids,
+        was_frozen=view.was_frozen,
         problem=None if is_done else "suspending",
         exit_code=exit_codes.OK if is_done else exit_codes.UNDER_WAY,
     )

@@ -50,7 +50,7 @@ NOT_OURS: Mapping[str, Sequence[str]] = {
         "tests/api/test_routes.py::test_apply_again_is_200_and_says_attached",
     ),
     "D11": (
-        "tests/system/test_hostile_input.py::test_a_wrong_type_in_any_key_is_422_and_names_the_key_and_its_line",
+        "tests/system/test_hostile_goal_files.py::test_a_wrong_type_in_any_key_is_422_and_names_the_key_and_its_line",
         "tests/conformance/test_observed_providers.py::test_we_differ_where_we_say_so",
     ),
     "D12": (f"{LIVE}::test_an_ended_daemon_ends_and_records_its_attempts_and_logs_nothing_on_stdout",),

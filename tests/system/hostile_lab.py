@@ -1,5 +1,6 @@
 """One daemon that lives through every hostility of a test module, beside a healthy goal that must never notice.
 
+A module imports the fixtures `lab` and `only_lab`. Each of its cases ends with nothing running that it started.
 The healthy goal looks once a second at a small HTTP server of the lab's own, a process by itself: its diary says when
 the daemon really looked, whatever the daemon says of itself.
 """
@@ -7,13 +8,17 @@ the daemon really looked, whatever the daemon says of itself.
 import itertools
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.api.house import Answer, UnixConnection, connected
 from tests.system.house import RealDaemon, eventually, free_port, write_goal
@@ -233,6 +238,36 @@ class Lab:
         raise AssertionError(f"no {name}")
 
 
+def goal(
+    name: str,
+    *,
+    cmd: str,
+    args: Sequence[str] = (),
+    timeout_s: float = 2.0,
+    options: str = "",
+    remedy: str = "",
+) -> str:
+    """A standing goal of one command, looked at once an hour, and acted on at the first red."""
+    return f"""
+id = "{name}"
+standing = true
+[observe]
+interval = "1h"
+confirm = 1
+recover = 1
+[[predicate]]
+id = "check"
+provider = "custom_script"
+live = true
+cmd = {json.dumps(cmd)}
+args = {json.dumps(list(args))}
+timeout_ms = {int(timeout_s * 1000)}
+{options}
+{"[[remedy]]" if remedy else ""}
+{remedy}
+"""
+
+
 def rest(peer: Any) -> bytes:
     """What comes until the connection ends, however it ends."""
     received = b""
@@ -246,3 +281,22 @@ def _parsed(reply: bytes) -> tuple[int, dict[str, Any]]:
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 "), reply[:200]
     return int(head.split()[1]), json.loads(body)
+
+
+@pytest.fixture(scope="module")
+def only_lab() -> Iterator[Lab]:
+    base = Path(tempfile.mkdtemp(prefix="kz"))
+    lab = Lab(base)
+    try:
+        lab.open()
+        yield lab
+    finally:
+        lab.close()
+        shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture
+def lab(only_lab: Lab) -> Iterator[Lab]:
+    yield only_lab
+    only_lab.clear()
+    only_lab.assert_quiet_log()

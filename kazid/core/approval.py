@@ -155,8 +155,8 @@ def _plans_of_deploy(progress: Progress) -> Sequence[str]:
 
 
 def _proposed(goal: Goal, progress: Progress, act: str, title: str) -> Conclude | Hold | None:
-    """The end of a goal that may only propose this."""
-    if level_of(goal, act) is not Level.PROPOSE or act.startswith("harness:"):
+    """The end of a goal that may only propose this; one that was lowered to observing may do no more with its tree."""
+    if level_of(goal, act) not in (Level.OBSERVE, Level.PROPOSE) or act.startswith("harness:"):
         return None
     tree = progress.worktree
     kept = "" if tree is None else f"; the change is kept in {tree.path} on branch {tree.branch}"

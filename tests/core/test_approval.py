@@ -14,6 +14,7 @@ from kazid.core.approval_event import (
     ApprovalRejected,
     ApprovalRequested,
     ApprovalVoided,
+    AutonomyLowered,
 )
 from kazid.core.decision import Act, Look
 from kazid.core.delivery import DEPLOY, DEPLOYED, Deploy
@@ -391,6 +392,17 @@ def test_work_that_may_only_be_proposed_is_kept_in_its_tree() -> None:
         assert (hold.status, hold.cause) == (GoalStatus.STUCK, Cause.PROPOSED)
         assert "/s/wt" in (hold.reason or "")
         assert "kazi/web" in (hold.reason or "")
+        play.advance(1.0).look("tests", PASS, tree="t2")
+
+
+def test_work_of_a_goal_that_was_lowered_to_observing_is_kept_in_its_tree() -> None:
+    play = an_agents_green(Level.PROPOSE)
+    play.record(
+        AutonomyLowered(harness="claude", model=None, attempt=1, reason="attempt 1 turned 1 green red")
+    )
+    for _ in range(3):
+        hold = play.held()
+        assert (hold.status, hold.cause) == (GoalStatus.STUCK, Cause.PROPOSED)
         play.advance(1.0).look("tests", PASS, tree="t2")
 
 

@@ -8,6 +8,7 @@ from kazid.core.goal import Goal, Predicate
 from kazid.core.status import GoalStatus
 from kazid.core.verdict import Status
 from tests.simulation.approvers import Petitions
+from tests.simulation.lowered import Harm
 from tests.simulation.truth import MS
 
 TOGETHER_S = 120.0
@@ -111,6 +112,7 @@ class Account:
         self.ended: set[str] = set()
         self.worktree: str | None = None
         self.petitions = Petitions()
+        self.harm = Harm()
 
     def forget_looks(self, now_s: float) -> None:
         for seen in self.seen.values():

@@ -15,7 +15,7 @@ from typing import Any
 from kazid.adapters.memory.clock import MemoryClock
 from kazid.adapters.memory.journal import MemoryJournal, _recorded
 from kazid.adapters.memory.runner import ScriptedRunner
-from kazid.core.approval_event import ApprovalEvent
+from kazid.core.approval_event import ApprovalEvent, AutonomyLowered
 from kazid.core.event import (
     ActDeferred,
     ActEnded,
@@ -109,6 +109,8 @@ class Oracle:
         self.storm: Storm | None = None
         self.incidents: dict[str, int] = {}
         """How often what happened to one."""
+        self.lowered = 0
+        """How often an agent that did harm was."""
         self.ends: dict[str, int] = {}
         """How often a goal's status had which cause."""
         self.acts_in_window_max = 0
@@ -212,6 +214,10 @@ class Oracle:
                 account.status = GoalStatus.OBSERVING
             case ApprovalEvent():
                 account.petitions.take(record.event)
+                why = account.harm.take(record.event)
+                self._demand(why is None, record, f"a lowering that is none: {why}")
+                if isinstance(record.event, AutonomyLowered):
+                    self.lowered += 1
             case ReconcileRequested():
                 account.asked_s = at_s
             case TaskRecovered() | ClockStepped():
@@ -228,7 +234,12 @@ class Oracle:
                 self.deferred[f"look_{what}"] = self.deferred.get(f"look_{what}", 0) + 1
             case WorktreeCreated() as event:
                 account.worktree = event.worktree.folder
-            case WorktreeDelivered() | WorktreeRemoved():
+            case WorktreeDelivered() as event:
+                assert account.goal is not None
+                why = account.harm.why_not_delivered(account.goal, event)
+                self._demand(why is None, record, f"delivered above its level: {why}")
+                account.worktree = None
+            case WorktreeRemoved():
                 account.worktree = None
             case PredicateObserved() as event:
                 self._looked(
@@ -427,6 +438,10 @@ class Oracle:
             account.goal, event, spec_sha256=account.spec_sha256, wall_s=record.at.wall_s
         )
         self._demand(why is None, record, f"an act without its approval chain: {why}")
+        why = account.harm.why_not(account.goal, event, own_tree=account.worktree)
+        self._demand(why is None, record, f"an act above its level: {why}")
+        if event.rung.startswith("harness:"):
+            account.harm.sent(event)
         self._together(record, account)
         if account.wanted_s is None:
             account.wanted_s = now_s

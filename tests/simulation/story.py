@@ -26,6 +26,7 @@ from tests.runtime.adversary import Life, run_seeded
 from tests.runtime.house import ME
 from tests.simulation.approvers import approve_things
 from tests.simulation.clients import Clients
+from tests.simulation.lowered import restore_things
 from tests.simulation.scenery import HELD_OUT, SECRET
 from tests.simulation.world import World
 
@@ -117,7 +118,15 @@ class Story:
         waits = {f"waits.{name}": count for name, count in oracle.deferred.items()}
         ends = {f"end.{name}": count for name, count in oracle.ends.items()}
         incidents = {f"incident.{name}": count for name, count in oracle.incidents.items()}
-        return waits | ends | incidents | {"explain.announced": oracle.announcements}
+        return (
+            waits
+            | ends
+            | incidents
+            | {
+                "explain.announced": oracle.announcements,
+                "lowered": oracle.lowered,
+            }
+        )
 
     async def tell(self) -> None:
         house = self.world.house
@@ -160,6 +169,8 @@ class Story:
                         group.start_soon(world.storm)
                     if world.rules:
                         group.start_soon(approve_things, world, life)
+                    if world.is_careless:
+                        group.start_soon(restore_things, world, life)
                     group.start_soon(self.watch, life)
                     for _ in range(2):
                         group.start_soon(self.clients.be_a_client, life)

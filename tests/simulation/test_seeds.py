@@ -4,16 +4,19 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import pytest
 
 from kazid.ports.faults import FAULT_POINTS
 from tests.simulation.batch import replay_command, run_batch, summary
+from tests.simulation.lowered import CARELESS_FROM
 from tests.simulation.story import HORIZON_S, simulate
 
 SEEDS = 500
 SEEDS_LONG = 2000
+SEEDS_CARELESS = 12
 HORIZON_LONG_S = 3600.0
 KINDS = {
     *(f"look.{kind}" for kind in ("error", "hang", "raise", "unknown", "flake")),
@@ -27,6 +30,7 @@ KINDS = {
     *(f"end.{cause}" for cause in ("budget_exhausted", "window_exhausted")),
     "explain.announced",
     *("approval.granted", "approval.rejected", "approval.four_eyes", "approval.approval_stale"),
+    "lowered",
     *(f"waits.{kind}" for kind in ("lease", "dependency", "governor")),
     *(f"incident.Incident{kind}" for kind in ("Opened", "CanaryNamed", "CanaryFailed", "Released", "Closed")),
     *(f"kill.{kind}" for kind in ("before_append", "after_append", "at_any_time")),
@@ -35,7 +39,20 @@ KINDS = {
 """Everything that a world may do; a batch in which one of them never came proves nothing about it."""
 
 
-def batch_holds(seeds: range, capsys: pytest.CaptureFixture[str], *, horizon_s: float | None = None) -> None:
+OF_THE_CARELESS = {
+    "lowered",
+    *(f"restore.{outcome}" for outcome in ("done", "denied", "four_eyes")),
+}
+"""Likewise, of worlds whose agents do harm."""
+
+
+def batch_holds(
+    seeds: range,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    horizon_s: float | None = None,
+    kinds: AbstractSet[str] = KINDS | FAULT_POINTS,
+) -> None:
     began_s = time.monotonic()
     told = run_batch(seeds, horizon_s=horizon_s)
     with capsys.disabled():
@@ -43,13 +60,17 @@ def batch_holds(seeds: range, capsys: pytest.CaptureFixture[str], *, horizon_s: 
     assert not told.failures, "\n".join(
         f"{replay_command(f.seed, horizon_s)}\n  {f.what}" for f in told.failures
     )
-    assert told.fired.keys() >= KINDS | FAULT_POINTS, (
-        f"never fired: {KINDS | FAULT_POINTS - told.fired.keys()}"
-    )
+    assert told.fired.keys() >= kinds, f"never fired: {kinds - told.fired.keys()}"
 
 
 def test_five_hundred_seeds_break_nothing_and_every_fault_fires(capsys: pytest.CaptureFixture[str]) -> None:
     batch_holds(range(SEEDS), capsys)
+
+
+def test_agents_that_do_harm_again_and_again_act_at_no_higher_level_than_is_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    batch_holds(range(CARELESS_FROM, CARELESS_FROM + SEEDS_CARELESS), capsys, kinds=OF_THE_CARELESS)
 
 
 @pytest.mark.long

@@ -20,6 +20,7 @@ from kazid.ports.runner import AttemptOrder
 from tests.builders import a_goal, a_harness, a_predicate, a_remedy
 from tests.runtime.adversary import HostileHouse, Life, dice_of
 from tests.simulation.approvers import APPROVER, PEOPLE, rules_of
+from tests.simulation.lowered import is_careless
 from tests.simulation.oracle import Oracle
 from tests.simulation.scenery import HELD_OUT, SECRET, HostileAgent, HostileScene, Services
 from tests.simulation.truth import Truth
@@ -63,6 +64,7 @@ class World:
         self.rules = rules_of(seed)
         """What people have to say yes to."""
         self.is_stormy = random.Random(f"storm of {seed}").random() < STORM_SHARE
+        self.is_careless = is_careless(seed)
         self.fired: dict[str, int] = {}
         self.specs: dict[str, Goal] = {}
         self.lives = 0
@@ -82,6 +84,8 @@ class World:
             return
         for number in range(self.dice.randint(3, 8)):
             self.specs[f"g{number}"] = self.a_goal(f"g{number}")
+        if self.is_careless:
+            self.specs["g2"] = self.a_carelessly_served_goal("g2")
         if self.is_steady:
             self.specs["g0"] = self.a_crash_looping_goal("g0")
             self.specs["g1"] = self.a_fought_over_goal("g1")
@@ -208,6 +212,23 @@ class World:
         predicate = a_predicate(name, interval_s=20.0, deadline_s=20.0)
         return a_goal(predicate, goal_id=goal_id, standing=True, remedies=remedies, workspace=FOUGHT_TREE)
 
+    def a_carelessly_served_goal(self, goal_id: str) -> Goal:
+        """Services that only an agent mends, and that is as likely to break another of them."""
+        names = [f"{goal_id}.{letter}" for letter in "abc"]
+        for name in names:
+            self.services.add(name, is_up=True, needs=None)
+            self.services.reverted[name] = 3
+        predicates = [a_predicate(name, live=True, interval_s=self.an_interval_s()) for name in names[1:]]
+        return a_goal(
+            a_predicate(names[0], interval_s=60.0, deadline_s=20.0),
+            *predicates,
+            goal_id=goal_id,
+            standing=True,
+            harness=replace(a_harness(*names), total_timeout_s=90.0, idle_timeout_s=30.0),
+            workspace=self.dice.choice(["/w", "/w2"]),
+            budget=Budget(dispatches_max=30, dispatches_per_day_max=60),
+        )
+
     def change_spec(self, goal_id: str) -> None:
         """Somebody edits the goal-file."""
         goal, dice = self.specs[goal_id], self.dice
@@ -284,7 +305,8 @@ class World:
     def _agent(self, mine: Any, goal: Goal) -> Script:
         """Works, lies, hangs, spends, edits the checks, forks, prints secrets, says nothing of its usage."""
         dice = self.dice
-        kind = dice.choices(["work", "lie", "edit", "swap", "hang", "denied"], [8, 3, 3, 2, 2, 1])[0]
+        weights = [3, 1, 1, 12, 1, 1] if self.is_careless else [8, 3, 3, 2, 2, 1]
+        kind = dice.choices(["work", "lie", "edit", "swap", "hang", "denied"], weights)[0]
         self.count(f"agent.{kind}")
 
         def effect(_: object) -> None:

@@ -7,6 +7,7 @@ installed before anything turns red. A program named relative to the tree is lef
 import posixpath
 
 import anyio
+import anyio.lowlevel
 
 from kazid.api.endpoint import Call
 from kazid.core.goal import Goal
@@ -25,6 +26,7 @@ async def absent_agents(call: Call, goal: Goal, *, submitted: Goal) -> list[str]
     commands = {each.id: each.command for each in call.context.harnesses()}
     absent: list[str] = []
     with anyio.move_on_after(LOOK_S):
+        await anyio.lowlevel.checkpoint()
         for choice in agents_of(goal):
             command = choice.command or commands.get(choice.id, "")
             if not command or ("/" in command and not posixpath.isabs(command)):

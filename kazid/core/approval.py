@@ -25,6 +25,9 @@ from kazid.core.status import STOPPED_ACTING, Cause, GoalStatus
 DELIVER = "deliver"
 """The act that applies an agent's verified change to the workspace; it has no rung."""
 GUARD = "approval"
+UNBOUND = (
+    "an agent's change waits for a yes, and no predicate looked at code: no yes would be to this very change"
+)
 
 
 class Cleared(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,18 +161,26 @@ def _proposed(goal: Goal, progress: Progress, act: str, title: str) -> Conclude 
     """The end of a goal that may only propose this; one that was lowered to observing may do no more with its tree."""
     if level_of(goal, act) not in (Level.OBSERVE, Level.PROPOSE) or act.startswith("harness:"):
         return None
-    tree = progress.worktree
-    kept = "" if tree is None else f"; the change is kept in {tree.path} on branch {tree.branch}"
-    if act not in (LAND, DELIVER):
-        kept = ""
+    kept = _kept(progress) if act in (LAND, DELIVER) else ""
     return _end(progress, Cause.PROPOSED, f"proposed and not done, as [autonomy] says: {title}{kept}")
 
 
+def _kept(progress: Progress) -> str:
+    tree = progress.worktree
+    return "" if tree is None else f"; the change is kept in {tree.path} on branch {tree.branch}"
+
+
+def _trees(goal: Goal, progress: Progress) -> tuple[str, ...]:
+    """Content of what code predicates judged: what a yes to a change is bound to."""
+    trees = {progress.predicate(p.id).tree for p in goal.predicates if not p.live}
+    return tuple(sorted(tree for tree in trees if tree is not None))
+
+
 def _end(progress: Progress, cause: Cause, reason: str) -> Conclude | Hold:
-    """The end, once."""
-    if progress.status is GoalStatus.STUCK and progress.cause is cause:
+    """The end, once: also where it ended as a tree that failed, for what was to be proposed could not be sealed."""
+    if progress.status is GoalStatus.STUCK and progress.cause in (cause, Cause.WORKTREE_FAILED):
         guard = Guard(name="person", reason=progress.reason or reason)
-        return Hold(status=progress.status, cause=cause, reason=progress.reason, guards=(guard,))
+        return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=(guard,))
     return Conclude(status=GoalStatus.STUCK, cause=cause, reason=reason)
 
 
@@ -177,7 +188,10 @@ def _met(goal: Goal, progress: Progress, act: Act, now: Now) -> Cleared | Ask | 
     """How the gates of this act stand."""
     plans: list[str] = []
     people: dict[int, str] = {}
-    for rule in _rules(goal, act.rung):
+    rules = tuple(_rules(goal, act.rung))
+    if rules and act.rung in (LAND, DELIVER) and not _trees(goal, progress):
+        return _end(progress, Cause.PROPOSED, f"{UNBOUND}{_kept(progress)}")
+    for rule in rules:
         asked = progress.approvals.get(rule.gate.value)
         if asked is None:
             return Ask(
@@ -244,7 +258,6 @@ def _waiting(
 
 def plan_of(goal: Goal, progress: Progress, act: Act, rule: ApprovalRule, until_wall_s: float) -> Plan:
     """The act as it would be done now, for this gate."""
-    trees = {progress.predicate(p.id).tree for p in goal.predicates if not p.live}
     sent = act.assignment
     choice = None if sent is None or rule.gate is Gate.DETECTION else routing.choice_of(goal, sent)
     argv, env_names = _command(goal, act.rung)
@@ -257,7 +270,7 @@ def plan_of(goal: Goal, progress: Progress, act: Act, rule: ApprovalRule, until_
         title=act.title,
         predicates=tuple(act.predicates),
         evidence=act.fingerprint,
-        trees=tuple(sorted(tree for tree in trees if tree is not None)),
+        trees=_trees(goal, progress),
         argv=tuple(argv),
         env_names=tuple(sorted(env_names)),
         harness=None if choice is None else choice.id,

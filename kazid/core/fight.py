@@ -32,6 +32,8 @@ def digest_of(state: PredicateState) -> str | None:
 
 def reddened(state: PredicateState, *, ended_s: float) -> PredicateState:
     """After a settled red: is it the very one that a verified fix had ended?"""
+    if state.red_since_s is None:
+        state = replace(state, red_since_s=ended_s)
     digest = digest_of(state)
     if digest is None:
         return replace(state, red_digest=None)
@@ -59,8 +61,12 @@ def forgotten(state: PredicateState) -> PredicateState:
 
 
 def is_contested(state: PredicateState, *, now_s: float) -> bool:
-    """Whether the present red was put back so often that fixing it is no use."""
-    recent = sum(1 for at_s in state.put_back_s if at_s > now_s - WINDOW_S)
+    """Whether the present red was put back so often that fixing it is no use: for as long as it stays red.
+
+    What counts is the hour before it turned red: waiting is no way out, a green or a person is (SEMANTICS §4).
+    """
+    since_s = now_s if state.red_since_s is None else state.red_since_s
+    recent = sum(1 for at_s in state.put_back_s if at_s > since_s - WINDOW_S)
     return recent >= TIMES and state.put_back_digest is not None and state.red_digest == state.put_back_digest
 
 

@@ -79,6 +79,8 @@ class PredicateState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     put_back_s: Sequence[float] = ()
     """When somebody put back what a fix had changed, the last few only."""
     put_back_digest: str | None = None
+    red_since_s: float | None = None
+    """When code settled red; None once it settles green."""
     baseline: float | None = None
     """Of a ratchet that stores it; survives everything but the goal itself (`core/ratchet.py`)."""
     carry: Json = None

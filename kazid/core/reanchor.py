@@ -40,6 +40,7 @@ def _predicate(state: PredicateState, by_s: float) -> PredicateState:
         green_since_s=_moved(state.green_since_s, by_s),
         last_act_ended_s=_moved(state.last_act_ended_s, by_s),
         repairs_s=tuple(at_s + by_s for at_s in state.repairs_s),
+        red_since_s=_moved(state.red_since_s, by_s),
         put_back_s=tuple(at_s + by_s for at_s in state.put_back_s),
     )
 

@@ -139,7 +139,7 @@ def _greened(predicate: Predicate, state: PredicateState, ended_s: float) -> Pre
     if state.passes < predicate.cadence.recover:
         return state
     if state.green_since_s is None:
-        state = replace(state, green_since_s=ended_s)
+        state = replace(state, green_since_s=ended_s, red_since_s=None)
     if state.is_unverified:
         repairs = (*state.repairs_s, ended_s)[-backoff.REPAIRS_KEPT :]
         state = replace(state, repairs_s=repairs, backoff_n=max(0, state.backoff_n - 1), is_unverified=False)

@@ -51,7 +51,8 @@ async def _proposal(state: GoalState, world: World, end: Conclude) -> Proposal |
     if progress.worktree is not None and vector.is_satisfied:
         judged = {progress.predicate(p.id).tree for p in goal.predicates if not p.live}
         patch = await world.places.patch(state.uid, progress.worktree)
-        if patch is None or judged != {await world.observer.tree_hash(state.placed)}:
+        is_judged = not judged or judged == {await world.observer.tree_hash(state.placed)}
+        if patch is None or not is_judged:
             return None
     maker = None if patch is None else maker_of(progress)
     reasoning = "" if maker is None else await state.text_of(maker.attempt_id)

@@ -89,6 +89,26 @@ def test_a_different_fault_in_that_hour_is_still_fixed():
     assert isinstance(other, Act)
 
 
+def test_waiting_is_no_way_out_while_it_stays_as_somebody_else_wants_it():
+    played = a_config()
+    for _ in range(TIMES + 1):
+        a_round(played)
+    for _ in range(8):
+        played.advance(WINDOW_S / 4).look("config", BAD, tree="bad")
+        assert not isinstance(played.turn(), Act)
+        assert played.status is GoalStatus.CONTESTED
+
+
+def test_once_it_was_green_an_hour_forgets():
+    played = a_config()
+    for _ in range(TIMES + 1):
+        a_round(played)
+    played.look("config", PASS, tree="good")
+    played.turn()
+    played.advance(WINDOW_S)
+    assert isinstance(a_round(played), Act)
+
+
 @pytest.mark.parametrize("leave", ["green", "resume", "generation"])
 def test_contested_is_left_by_a_green_a_person_or_a_new_spec(leave: str):
     played = a_config()

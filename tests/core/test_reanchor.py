@@ -25,6 +25,7 @@ FULL = a_progress(
             last_delay_s=8.0,
             repairs_s=(9.0, 10.0),
             put_back_s=(10.5,),
+            red_since_s=10.6,
         )
     },
     episode=an_episode(opened_s=11.0, clock_since_s=12.0, clock_used_s=13.0),

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from kazid.adapters.memory.runner import Script
 from kazid.core.approval_event import ApprovalRequested, ApprovalVoided
-from kazid.core.event import ActIntended, WorktreeDelivered
+from kazid.core.event import ActIntended, ReconcileRequested, WorktreeDelivered
 from kazid.core.goal import Goal, Isolation
 from kazid.core.ids import GoalUid
 from kazid.core.level import ApprovalRule, Autonomy, Gate, Level
@@ -311,6 +311,35 @@ async def test_a_tree_that_is_not_the_one_that_was_judged_is_not_sealed(autojump
         )
 
 
+async def test_a_change_that_no_predicate_looks_at_is_kept_for_a_person_and_asked_of_nobody(autojump_clock):
+    house = _workshop()
+
+    def work(order: Any) -> None:
+        house.workspaces.write(order.cwd, "a", "fixed")
+        house.scene.up["livez"] = True
+
+    house.scripts["claude"] = Script(duration_s=1.0, effect=work)
+    live = a_predicate("livez", live=True, confirm=1, recover=1)
+    async with house.daemon() as daemon:
+        goal = a_goal(live, harness=a_harness("livez"), workspace="/w", standing=True, autonomy=APPROVED)
+        await daemon.apply(replace(goal, isolation=Isolation(mode="worktree")))
+        with anyio.fail_after(900):
+            while house.runner.started("claude") == 0:
+                for pending in daemon.approving.pending(lambda _owner, _labels: True):
+                    await daemon.approving.approve("ada", "web", plan=pending.asked.sha256, caller=PIA)
+                await anyio.sleep(0.5)
+        await _status(daemon, GoalStatus.STUCK, Cause.PROPOSED)
+        await anyio.sleep(600)
+        view = daemon.service.view("ada", "web")
+        assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.PROPOSED)
+        assert "no predicate looked at code" in (view.reason or "")
+        assert house.workspaces.read("/w", "a") == "broken"
+        assert view.progress.bundle is not None
+        assert view.progress.bundle.proposal is not None
+        assert is_whole(view.progress.bundle.proposal)
+    assert not await house.events_of(ReconcileRequested), "nobody asks again and again"
+
+
 async def test_a_patch_that_is_too_long_to_be_read_is_bound_by_its_commit(autojump_clock):
     house = _workshop()
 
@@ -330,7 +359,8 @@ async def test_a_patch_that_is_too_long_to_be_read_is_bound_by_its_commit(autoju
         assert is_whole(left.proposal)
 
 
-async def test_a_tree_that_cannot_be_sealed_is_not_looked_at_for_ever(autojump_clock):
+@pytest.mark.parametrize("is_standing", [False, True], ids=["lands", "standing"])
+async def test_a_tree_that_cannot_be_sealed_is_not_looked_at_for_ever(autojump_clock, is_standing: bool):
     house = _workshop()
     snapshot = house.worktrees.snapshot
     asked: list[str] = []
@@ -343,9 +373,12 @@ async def test_a_tree_that_cannot_be_sealed_is_not_looked_at_for_ever(autojump_c
 
     house.worktrees.snapshot = cannot  # type: ignore[method-assign]
     async with house.daemon() as daemon:
-        await daemon.apply(_work(Level.PROPOSE))
+        await daemon.apply(replace(_work(Level.PROPOSE), standing=is_standing))
         await _status(daemon, GoalStatus.STUCK, Cause.WORKTREE_FAILED)
-        assert "cannot be sealed" in (daemon.service.view("ada", "web").reason or "")
+        await anyio.sleep(600)
+        view = daemon.service.view("ada", "web")
+        assert (view.status, view.cause) == (GoalStatus.STUCK, Cause.WORKTREE_FAILED)
+        assert "cannot be sealed" in (view.reason or "")
         assert len(asked) == SEALS_MAX
 
 

@@ -4,6 +4,7 @@ Users and groups are made here and taken away again, which only root can do. The
 that user can run this Python, and as root where it cannot; who asks is told by the kernel either way.
 """
 
+import fcntl
 import grp
 import json
 import os
@@ -12,6 +13,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,17 +163,20 @@ def _can_run_python(account: pwd.struct_passwd) -> bool:
 
 @pytest.fixture
 def users() -> Iterator[None]:
-    _forget_users()
-    subprocess.run(["groupadd", "--force", TEAM], check=True)
-    for who, groups in PEOPLE.items():
-        extra = ["--groups", ",".join(groups)] if groups else []
-        subprocess.run(
-            ["useradd", "--no-create-home", "--user-group", "--shell", "/bin/false", *extra, who],
-            check=True,
-            capture_output=True,
-        )
-    yield
-    _forget_users()
+    """Accounts are the machine's, not the test's: another run of the suite waits for its turn."""
+    with open(Path(tempfile.gettempdir(), "kzt-users.lock"), "a") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        _forget_users()
+        subprocess.run(["groupadd", "--force", TEAM], check=True)
+        for who, groups in PEOPLE.items():
+            extra = ["--groups", ",".join(groups)] if groups else []
+            subprocess.run(
+                ["useradd", "--no-create-home", "--user-group", "--shell", "/bin/false", *extra, who],
+                check=True,
+                capture_output=True,
+            )
+        yield
+        _forget_users()
 
 
 def _forget_users() -> None:

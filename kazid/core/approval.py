@@ -177,8 +177,9 @@ def _trees(goal: Goal, progress: Progress) -> tuple[str, ...]:
 
 
 def _end(progress: Progress, cause: Cause, reason: str) -> Conclude | Hold:
-    """The end, once: also where it ended as a tree that failed, for what was to be proposed could not be sealed."""
-    if progress.status is GoalStatus.STUCK and progress.cause in (cause, Cause.WORKTREE_FAILED):
+    """The end, once. A proposal that could not be sealed has ended as a tree that failed."""
+    same = (cause, Cause.WORKTREE_FAILED) if cause is Cause.PROPOSED else (cause,)
+    if progress.status is GoalStatus.STUCK and progress.cause in same:
         guard = Guard(name="person", reason=progress.reason or reason)
         return Hold(status=progress.status, cause=progress.cause, reason=progress.reason, guards=(guard,))
     return Conclude(status=GoalStatus.STUCK, cause=cause, reason=reason)

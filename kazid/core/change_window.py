@@ -10,6 +10,8 @@ from typing import TypeAlias
 
 import msgspec
 
+WAITS_FOR = "change_window"
+"""What an act waits for while it is closed."""
 STEPS_MAX = 64
 """Spans that are followed to tell when it opens: weeks of nightly freezes."""
 
@@ -82,3 +84,8 @@ def _held(rules: Sequence[WindowRule], at_wall_s: float, span_of: SpanOf) -> Clo
     return Closed(
         reason=f"outside of {names}", until_wall_s=min((s.opens_wall_s for s in spans), default=None)
     )
+
+
+def is_news(*, told: str, waits_for: str) -> bool:
+    """Whether a window closed, or opened, since it was told what an act waits for."""
+    return waits_for != told and WAITS_FOR in (waits_for, told)

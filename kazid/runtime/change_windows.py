@@ -8,18 +8,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from kazid.core.change_window import Closed, Span, SpanOf, WindowRule, closed
+from kazid.core.change_window import WAITS_FOR, Closed, Span, SpanOf, WindowRule, closed
 from kazid.core.event import ActDeferred
-from kazid.core.progress import Deferred
 from kazid.ports.clock import Clock
 from kazid.runtime.state import GoalState
-
-WAITS_FOR = "change_window"
-
-
-def is_news(deferred: Deferred, waits_for: str) -> bool:
-    """Whether a window closed, or opened, since it was told what the act waits for."""
-    return waits_for != deferred.waits_for and WAITS_FOR in (waits_for, deferred.waits_for)
 
 
 class ChangeWindows:

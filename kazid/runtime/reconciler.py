@@ -12,7 +12,7 @@ import anyio
 import structlog
 from anyio.abc import TaskGroup
 
-from kazid.core import cadence, ladder
+from kazid.core import cadence, change_window, ladder
 from kazid.core.budget import reservation
 from kazid.core.decide import decide
 from kazid.core.decision import (
@@ -41,7 +41,6 @@ from kazid.core.steps import event_of
 from kazid.core.vector import VerdictVector, assess
 from kazid.core.withheld import sayable
 from kazid.ports.runner import Attempt, AttemptOrder, AttemptResult
-from kazid.runtime.change_windows import is_news
 from kazid.runtime.describe import is_fenced
 from kazid.runtime.ending import events_at
 from kazid.runtime.executor import WAITS_FOR_SLOTS, trees_of
@@ -453,7 +452,7 @@ class Reconciler:
         deferred = state.progress.deferred
         if deferred is not None and state.progress.act is None:
             waits = self._waits_now(deferred)
-            if waits is None or is_news(deferred, waits[0]):
+            if waits is None or change_window.is_news(told=deferred.waits_for, waits_for=waits[0]):
                 await state.record(ReconcileRequested(by=deferred.waits_for))
         self._forced.update(p for p in await self._tree_poll.due(now) if p not in self._looking)
 

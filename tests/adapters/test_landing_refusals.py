@@ -199,5 +199,5 @@ def test_a_forge_that_cannot_be_asked_is_named(yard: Yard, settings: Forge, name
         settings == Forge()
         and subprocess.run(["sh", "-c", "command -v gh"], capture_output=True).returncode == 0
     ):
-        pytest.skip("gh is on PATH")
+        pytest.skip("this case is a machine without gh, and gh is on PATH")
     refusal(yard, name, forge=settings)

@@ -13,12 +13,15 @@ from collections.abc import Collection
 import anyio
 import anyio.to_thread
 
+TICK_S = 0.02
+"""The kernel dates files by a clock that steps with its tick: a little after a second began, they are dated before."""
+
 
 async def later_second(top: str, names: Collection[str]) -> None:
     """Return when none of these files was changed in the present second. A time in the future is nobody's."""
     newest = await anyio.to_thread.run_sync(_newest, top, names)
-    wait_s = math.floor(newest) + 1 - time.time()
-    if 0 < wait_s <= 1:
+    wait_s = math.floor(newest) + 1 + TICK_S - time.time()
+    if 0 < wait_s <= 1 + TICK_S:
         await anyio.sleep(wait_s)
 
 
